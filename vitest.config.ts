@@ -1,0 +1,35 @@
+import { defineConfig } from "vitest/config";
+
+// Pure packages share one thread pool without isolation (fast); what touches native code, Postgres or
+// child processes runs in isolated forks.
+const pure = (name: string, root: string) => ({
+  test: { name, root, include: ["test/**/*.test.ts"], pool: "threads" as const, isolate: false },
+});
+const isolated = (name: string, root: string) => ({
+  test: {
+    name,
+    root,
+    include: ["test/**/*.test.ts"],
+    pool: "forks" as const,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      pure("experiment", "packages/experiment"),
+      pure("stats", "packages/stats"),
+      pure("sim", "packages/sim"),
+      pure("registry", "packages/registry"),
+      isolated("ggml", "packages/ggml"),
+      isolated("moe-offload", "packages/moe-offload"),
+      isolated("db", "packages/db"),
+      isolated("api", "packages/api"),
+      isolated("runner", "apps/runner"),
+      pure("web", "apps/web"),
+      isolated("repository", "tooling"),
+    ],
+  },
+});
