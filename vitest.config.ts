@@ -1,3 +1,4 @@
+import path from "node:path";
 import { defineConfig } from "vitest/config";
 
 // Pure packages share one thread pool without isolation (fast); what touches native code, Postgres or
@@ -5,16 +6,19 @@ import { defineConfig } from "vitest/config";
 const pure = (name: string, root: string) => ({
   test: { name, root, include: ["test/**/*.test.ts"], pool: "threads" as const, isolate: false },
 });
-const isolated = (name: string, root: string) => ({
+const isolated = (name: string, root: string, globalSetup: string[] = []) => ({
   test: {
     name,
     root,
+    globalSetup,
     include: ["test/**/*.test.ts"],
     pool: "forks" as const,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
 });
+
+const postgres = [path.resolve("tooling/vitest-postgres.ts")];
 
 export default defineConfig({
   test: {
@@ -25,9 +29,9 @@ export default defineConfig({
       pure("registry", "packages/registry"),
       isolated("ggml", "packages/ggml"),
       isolated("moe-offload", "packages/moe-offload"),
-      isolated("db", "packages/db"),
-      isolated("api", "packages/api"),
-      isolated("runner", "apps/runner"),
+      isolated("db", "packages/db", postgres),
+      isolated("api", "packages/api", postgres),
+      isolated("runner", "apps/runner", postgres),
       pure("web", "apps/web"),
       isolated("repository", "tooling"),
     ],

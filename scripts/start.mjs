@@ -1,0 +1,117 @@
+#!/usr/bin/env node
+// `npm start`: everything on one machine. Top to bottom: check the port, start Postgres, migrate, seed,
+// build the web application if its sources changed, start web server and runner, say ready, supervise.
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { generateClient } from "./prepare.mjs";
+import { buildWeb } from "./start/build.mjs";
+import { startDatabase } from "./start/database.mjs";
+import { ensureHome, loadSecrets } from "./start/home.mjs";
+import { log, secondsSinceStart } from "./start/log.mjs";
+import { migrate } from "./start/migrate.mjs";
+import { assertPortFree, isLoopback } from "./start/port.mjs";
+import { runOnce } from "./start/process.mjs";
+import { Supervisor } from "./start/supervisor.mjs";
+
+const root = path.resolve(import.meta.dirname, "..");
+const { values: flags } = parseArgs({ options: { dev: { type: "boolean", default: false } } });
+const host = process.env.HOST || "127.0.0.1";
+const port = Number(process.env.PORT || 3000);
+const home = ensureHome(process.env.FMLAB_HOME || path.join(root, ".data"));
+const url = `http://${isLoopback(host) ? host : "127.0.0.1"}:${port}`;
+const supervisor = new Supervisor();
+
+let stopping;
+const stop = (code) => {
+  stopping ??= (async () => {
+    log("stopping");
+    await supervisor.stop();
+    log("stopped");
+    process.exit(code);
+  })();
+  return stopping;
+};
+process.on("SIGINT", () => stop(0));
+process.on("SIGTERM", () => stop(0));
+process.on("SIGHUP", () => stop(0));
+
+try {
+  await main();
+} catch (error) {
+  if (!stopping) console.error(`\nfmlab could not start: ${error.message}\n`);
+  if (!stopping && process.env.FMLAB_DEBUG) console.error(error);
+  await stop(1);
+}
+
+async function main() {
+  await assertPortFree(host, port);
+  const secrets = loadSecrets(home);
+  await generateClient();
+  const database = await startDatabase({ home, password: secrets.postgresPassword, supervisor });
+  const env = {
+    NODE_ENV: flags.dev ? "development" : "production",
+    NEXT_TELEMETRY_DISABLED: "1",
+    DATABASE_URL: database,
+    AUTH_SECRET: process.env.AUTH_SECRET || secrets.authSecret,
+    // The one-click demo user exists only where nobody else can reach it.
+    FMLAB_LOCAL: isLoopback(host) ? "1" : "",
+    FMLAB_HOME: home,
+    FMLAB_URL: process.env.FMLAB_URL || url,
+    HOST: host,
+    PORT: String(port),
+  };
+  await migrate(root, database);
+  const seeding = runOnce("seed", tsx("packages/api/src/seed-cli.ts"), { cwd: root, env });
+  if (!flags.dev) await buildWeb({ root, env });
+  startWeb(env);
+  await seeding;
+  const runnerReady = startRunner(env);
+  await supervisor.healthy("web", `${url}/api/health`, 60_000);
+  await runnerReady;
+  log(`ready in ${secondsSinceStart()} s: open ${url}`);
+  await syncHistory(env);
+}
+
+function startWeb(env) {
+  const next = path.join(root, "node_modules/next/dist/bin/next");
+  supervisor.start("web", {
+    args: [next, flags.dev ? "dev" : "start", "-p", String(port), "-H", host],
+    cwd: path.join(root, "apps/web"),
+    env,
+  });
+}
+
+/** Resolves when the agent has registered, or after 20 s with a warning: the page is useful without. */
+function startRunner(env) {
+  return new Promise((resolve) => {
+    const late = setTimeout(() => {
+      log("the runner has not registered yet: runs stay queued until it does");
+      resolve();
+    }, 20_000);
+    supervisor.start("runner", {
+      args: [path.join(root, "apps/runner/bin/fmlab.mjs"), "agent"],
+      cwd: root,
+      env: { ...env, DATABASE_URL: "", AUTH_SECRET: "" },
+      onMessage(message) {
+        if (message?.type !== "registered") return;
+        clearTimeout(late);
+        resolve();
+      },
+    });
+  });
+}
+
+/** The run folders that come with the repository become history; each is uploaded once. */
+async function syncHistory(env) {
+  const folder = path.join(root, "experiments");
+  if (!existsSync(folder)) return;
+  const args = [path.join(root, "apps/runner/bin/fmlab.mjs"), "sync", folder];
+  await runOnce("history", args, { cwd: root, env: { ...env, DATABASE_URL: "" }, quiet: true }).catch(
+    (error) => log(`history was not synced: ${error.message}`),
+  );
+}
+
+function tsx(script) {
+  return ["--import", "tsx", path.join(root, script)];
+}

@@ -1,0 +1,33 @@
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { log } from "./log.mjs";
+import { runOnce } from "./process.mjs";
+import { sourceFiles } from "./source-files.mjs";
+
+/** Folders whose content decides what `next build` makes. */
+const SOURCES = ["apps/web", "packages/api/src", "packages/db/src", "packages/db/prisma"];
+const DEFINITIONS = ["packages/experiment/src", "packages/registry/src", "packages/moe-offload/src"];
+
+/** Builds the web application unless the last build was made from the same sources. */
+export async function buildWeb({ root, env }) {
+  const stamp = path.join(root, "apps/web/.next/fmlab-build");
+  const wanted = fingerprint(root);
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  log("building the web application (once; about 30 s on two cores)");
+  const next = path.join(root, "node_modules/next/dist/bin/next");
+  await runOnce("build", [next, "build"], { cwd: path.join(root, "apps/web"), env });
+  writeFileSync(stamp, wanted);
+  log("web application built");
+}
+
+function fingerprint(root) {
+  const hash = createHash("sha256").update(process.version);
+  hash.update(readFileSync(path.join(root, "package-lock.json")));
+  for (const folder of [...SOURCES, ...DEFINITIONS]) {
+    for (const file of sourceFiles(path.join(root, folder))) {
+      hash.update(`\0${path.relative(root, file)}\0`).update(readFileSync(file));
+    }
+  }
+  return hash.digest("hex");
+}
