@@ -107,9 +107,11 @@ async function syncHistory(env) {
   const folder = path.join(root, "experiments");
   if (!existsSync(folder)) return;
   const args = [path.join(root, "apps/runner/bin/fmlab.mjs"), "sync", folder];
-  await runOnce("history", args, { cwd: root, env: { ...env, DATABASE_URL: "" }, quiet: true }).catch(
-    (error) => log(`history was not synced: ${error.message}`),
-  );
+  await runOnce("history", args, {
+    cwd: root,
+    env: { ...env, DATABASE_URL: "" },
+    quiet: true,
+  }).catch((error) => log(`history was not synced: ${error.message}`));
 }
 
 function tsx(script) {

@@ -43,7 +43,9 @@ function runPlaywright() {
     .filter(Boolean)
     .find((file) => existsSync(file));
   if (!chromium) {
-    console.log("browser tests skipped: no chromium found; install one or set CHROMIUM to its path");
+    console.log(
+      "browser tests skipped: no chromium found; install one or set CHROMIUM to its path",
+    );
     if (flags["require-browser"]) total.failed += 1;
     return;
   }

@@ -7,7 +7,11 @@ import { sourceFiles } from "./source-files.mjs";
 
 /** Folders whose content decides what `next build` makes. */
 const SOURCES = ["apps/web", "packages/api/src", "packages/db/src", "packages/db/prisma"];
-const DEFINITIONS = ["packages/experiment/src", "packages/registry/src", "packages/moe-offload/src"];
+const DEFINITIONS = [
+  "packages/experiment/src",
+  "packages/registry/src",
+  "packages/moe-offload/src",
+];
 
 /** Builds the web application unless the last build was made from the same sources. */
 export async function buildWeb({ root, env }) {

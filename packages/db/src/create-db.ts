@@ -1,5 +1,5 @@
 import { PrismaPg } from "@prisma/adapter-pg";
-import { Prisma, PrismaClient } from "./generated/client.ts";
+import { type Prisma, PrismaClient } from "./generated/client.ts";
 
 export * from "./generated/client.ts";
 
@@ -26,5 +26,9 @@ export function createDb(url: string, options: DbOptions = {}): Db {
     // A dropped connection must not take the process with it; the next query opens another.
     keepAlive: true,
   });
-  return new PrismaClient({ adapter, errorFormat: "minimal" });
+  return new PrismaClient({
+    adapter,
+    errorFormat: "minimal",
+    transactionOptions: { maxWait: 15_000, timeout: 60_000 },
+  });
 }

@@ -12,6 +12,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -157,11 +158,16 @@ async function reachableBinaries(owner) {
   const source = path.dirname(path.dirname(found.postgres));
   const version = JSON.parse(readFileSync(path.join(source, "../package.json"), "utf8")).version;
   const target = path.join(SYSTEM_DIR, `postgres-${version}-${platform}`);
-  if (!existsSync(path.join(target, "complete"))) {
+  if (!existsSync(target)) {
     mkdirSync(SYSTEM_DIR, { recursive: true, mode: 0o755 });
-    rmSync(target, { recursive: true, force: true });
-    cpSync(source, target, { recursive: true, verbatimSymlinks: true });
-    writeFileSync(path.join(target, "complete"), "");
+    const copy = `${target}.${process.pid}`;
+    cpSync(source, copy, { recursive: true, verbatimSymlinks: true });
+    try {
+      renameSync(copy, target); // All or nothing, also when two starts copy at once.
+    } catch (error) {
+      rmSync(copy, { recursive: true });
+      if (!existsSync(target)) throw error;
+    }
   }
   const moved = (file) => path.join(target, "bin", path.basename(file));
   return { postgres: moved(found.postgres), initdb: moved(found.initdb) };

@@ -21,12 +21,14 @@ export async function upsertLogChunks(
   attemptId: string,
   chunks: readonly LogChunkInput[],
 ): Promise<void> {
-  const rows = longestOfEach(chunks, (c) => String(c.chunkNo), (c) => c.lines.length);
+  const rows = longestOfEach(
+    chunks,
+    (c) => String(c.chunkNo),
+    (c) => c.lines.length,
+  );
   if (rows.length === 0) return;
   const lines = rows.map((c) =>
-    JSON.stringify(
-      c.lines.map(({ t, level, text }) => ({ t, level, text: storableText(text) })),
-    ),
+    JSON.stringify(c.lines.map(({ t, level, text }) => ({ t, level, text: storableText(text) }))),
   );
   await tx.$executeRaw`
     INSERT INTO log_chunk ("attemptId", "chunkNo", n, sealed, lines)

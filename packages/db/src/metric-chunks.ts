@@ -1,4 +1,4 @@
-import { summariseChunk } from "./chunk-summary.ts";
+import { type CurveSummary, combineSummaries, summariseChunk } from "./chunk-summary.ts";
 import type { Tx } from "./create-db.ts";
 
 /** Points `0..n-1` of chunk `chunkNo` of one curve; null, NaN and infinities are gaps. */
@@ -30,7 +30,11 @@ export async function upsertMetricChunks(
   attemptId: string,
   chunks: readonly MetricChunkInput[],
 ): Promise<void> {
-  const rows = longestOfEach(chunks, (c) => `${c.chunkNo} ${c.key}`, (c) => c.steps.length);
+  const rows = longestOfEach(
+    chunks,
+    (c) => `${c.chunkNo} ${c.key}`,
+    (c) => c.steps.length,
+  );
   if (rows.length === 0) return;
   const columns = rows.map((chunk) => {
     const values = chunk.values.map((v) => (v === null || !Number.isFinite(v) ? Number.NaN : v));
@@ -78,9 +82,7 @@ const SUMMARY_COLUMNS = [
 
 /**
  * Recomputes the run's summaries of `keys` from the attempt's chunks. A function of the stored chunks
- * alone (aggregated in chunk order), hence the same whatever order they came in.
- *
- * @see Chan, Golub, LeVeque 1979 for adding up means and m2 of parts
+ * alone (added up in chunk order), hence the same whatever order they came in.
  */
 export async function refreshMetricSummaries(
   tx: Tx,
@@ -88,23 +90,28 @@ export async function refreshMetricSummaries(
   keys: readonly string[],
 ): Promise<void> {
   if (keys.length === 0) return;
+  const chunks = await tx.metricChunk.findMany({
+    where: { attemptId: run.attemptId, key: { in: [...new Set(keys)] } },
+    orderBy: [{ key: "asc" }, { chunkNo: "asc" }],
+    omit: { steps: true, values: true, timesMs: true },
+  });
+  const byKey = new Map<string, typeof chunks>();
+  for (const chunk of chunks) {
+    const ofKey = byKey.get(chunk.key);
+    if (ofKey) ofKey.push(chunk);
+    else byKey.set(chunk.key, [chunk]);
+  }
+  const rows = [...byKey].map(([key, ofKey]) => ({ key, ...combineSummaries(ofKey) }));
+  const texts = (name: keyof CurveSummary) =>
+    rows.map((r) => (r[name] === null ? null : String(r[name])));
   await tx.$executeRaw`
-    WITH chunk AS (
-      SELECT *, n - gaps AS kept FROM metric_chunk
-      WHERE "attemptId" = ${run.attemptId}::uuid AND key = ANY(${[...keys]}::text[])
-    ), whole AS (
-      SELECT key, sum(mean * kept ORDER BY "chunkNo") / nullif(sum(kept), 0) AS mean
-      FROM chunk GROUP BY key
-    )
     INSERT INTO metric_summary ("runId", key, n, gaps, last, min, max, mean, m2, "stepOfMin", "stepOfMax")
-    SELECT ${run.runId}::uuid, chunk.key, sum(n)::int, sum(gaps)::int,
-      (array_agg(last ORDER BY "chunkNo" DESC) FILTER (WHERE kept > 0))[1],
-      min(min), max(max), whole.mean,
-      sum(m2 + kept * (chunk.mean - whole.mean) * (chunk.mean - whole.mean) ORDER BY "chunkNo"),
-      (array_agg("stepOfMin" ORDER BY min, "chunkNo") FILTER (WHERE kept > 0))[1],
-      (array_agg("stepOfMax" ORDER BY max DESC, "chunkNo") FILTER (WHERE kept > 0))[1]
-    FROM chunk JOIN whole USING (key)
-    GROUP BY chunk.key, whole.mean ORDER BY chunk.key
+    SELECT ${run.runId}::uuid, u.key, u.n::int, u.gaps::int, u.a::float8, u.b::float8, u.c::float8,
+      u.d::float8, u.e::float8, u.f::float8, u.g::float8
+    FROM unnest(${rows.map((r) => r.key)}::text[], ${texts("n")}::text[], ${texts("gaps")}::text[],
+      ${texts("last")}::text[], ${texts("min")}::text[], ${texts("max")}::text[],
+      ${texts("mean")}::text[], ${texts("m2")}::text[], ${texts("stepOfMin")}::text[],
+      ${texts("stepOfMax")}::text[]) AS u(key, n, gaps, a, b, c, d, e, f, g)
     ON CONFLICT ("runId", key) DO UPDATE SET n = excluded.n, gaps = excluded.gaps,
       last = excluded.last, min = excluded.min, max = excluded.max, mean = excluded.mean,
       m2 = excluded.m2, "stepOfMin" = excluded."stepOfMin", "stepOfMax" = excluded."stepOfMax"`;
@@ -143,7 +150,7 @@ export async function readMetricChunks(
 
 /** Postgres' array literal; JavaScript's shortest decimals come back bit for bit. */
 function literal(numbers: readonly number[]): string {
-  return `{${numbers.join(",")}}`;
+  return `{${numbers.map((v) => (Object.is(v, -0) ? "-0" : v)).join(",")}}`;
 }
 
 function parseLiteral(text: string): number[] {

@@ -1,5 +1,4 @@
-const UNPAIRED =
-  /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+const UNPAIRED = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 /**
  * Replaces what Postgres' text and jsonb cannot hold (NUL and unpaired surrogates) by U+FFFD, so that

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { RunContext } from "./context.ts";
 import { type ConfigProblem, ExperimentError } from "./errors.ts";
-import type { Fidelity, MetricSpec } from "./metrics.ts";
+import { FIDELITIES, type Fidelity, type MetricSpec } from "./metrics.ts";
 import type { ViewSpec } from "./views.ts";
 
 /** A file a config needs, with where it comes from, so that a missing one can be explained. */
@@ -89,45 +89,128 @@ function firstProblem(d: AnyExperiment): string | undefined {
     return `kind must look like "package.noun", got ${JSON.stringify(d.kind)}`;
   }
   if (!Number.isInteger(d.version) || d.version < 1) return "version must be an integer >= 1";
+  if (!d.title.trim()) return "title is empty";
   if (!d.question.trim().endsWith("?")) return "question must end with a question mark";
-  const empty = d.config.safeParse({});
-  if (!empty.success) return `config {} must be valid: ${z.prettifyError(empty.error)}`;
-  const presets = Object.entries(d.presets);
-  if (!presets.some(([, p]) => p.everywhere)) return "no preset is marked `everywhere`";
-  for (const [name, preset] of presets) {
-    const parsed = d.config.safeParse(preset.config);
-    if (!parsed.success) return `preset ${name} is invalid: ${z.prettifyError(parsed.error)}`;
+  return configProblem(d) ?? metricProblem(d) ?? viewProblem(d);
+}
+
+function configProblem(d: AnyExperiment): string | undefined {
+  try {
+    z.toJSONSchema(d.config, { io: "input" });
+  } catch (error) {
+    return `config has no JSON schema, so no form: ${(error as Error).message}`;
   }
+  const presets = Object.entries(d.presets);
+  if (!presets.some(([, preset]) => preset.everywhere)) return "no preset is marked `everywhere`";
+  const configs: [string, unknown, boolean][] = [
+    ["config {}", {}, false],
+    ...presets.map(([name, p]): [string, unknown, boolean] => [
+      `preset ${name}`,
+      p.config,
+      p.everywhere ?? false,
+    ]),
+  ];
+  for (const [name, config, everywhere] of configs) {
+    const checked = checkConfig(d.config, config);
+    if ("problems" in checked) return `${name} is not valid: ${tellProblems(checked.problems)}`;
+    const problem = requirementProblem(d, checked.config, everywhere);
+    if (problem !== undefined) return `${name}: ${problem}`;
+  }
+  return undefined;
+}
+
+/** `requires` and `fidelity` must answer for every named config before anyone launches it. */
+function requirementProblem(
+  d: AnyExperiment,
+  config: Record<string, unknown>,
+  everywhere: boolean,
+): string | undefined {
+  try {
+    const fidelity = d.fidelity(config);
+    if (!FIDELITIES.includes(fidelity)) return `fidelity ${fidelity} is not one of ${FIDELITIES}`;
+    const { gpu, files = [] } = d.requires(config);
+    if (everywhere && gpu) return "runs everywhere, yet needs a GPU";
+    const data = files.find((file) => file.room === "data");
+    if (everywhere && data) return `runs everywhere, yet needs third-party data: ${data.path}`;
+    return undefined;
+  } catch (error) {
+    return `its requirements cannot be told: ${(error as Error).message}`;
+  }
+}
+
+function metricProblem(d: AnyExperiment): string | undefined {
   if (Object.keys(d.metrics).length === 0) return "no metrics are declared";
   for (const [key, metric] of Object.entries(d.metrics)) {
     if (!/^[a-z][A-Za-z0-9]*$/.test(key)) return `metric ${key} must be camelCase`;
     if (!metric.help.trim()) return `metric ${key} has no help text`;
   }
-  const names = d.views.map((v) => v.series);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) return `two views draw the series ${twice}`;
   return undefined;
 }
 
+function viewProblem(d: AnyExperiment): string | undefined {
+  const names = d.views.map((view) => view.series);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) return `two views draw the series ${twice}`;
+  // The name becomes a file name in run folders.
+  const odd = names.find((name) => !/^[A-Za-z][A-Za-z0-9-]*$/.test(name));
+  return odd === undefined ? undefined : `series name ${JSON.stringify(odd)} is no plain word`;
+}
+
 /**
- * Validates a config and fills in the defaults. Unknown fields are refused, so that a misspelt one is
- * not silently ignored.
+ * Validates a config and fills in the defaults. Unknown fields are refused at every depth, so that a
+ * misspelt one is not silently ignored.
  *
  * @throws ExperimentError `BAD_CONFIG` with every wrong field
  */
 export function parseConfig(definition: AnyExperiment, config: unknown): Record<string, unknown> {
-  const parsed = definition.config.strict().safeParse(config ?? {});
-  if (parsed.success) return parsed.data as Record<string, unknown>;
-  const problems: ConfigProblem[] = parsed.error.issues.map((issue) => ({
-    path: issue.path.join("."),
-    message: issue.message,
+  const checked = checkConfig(definition.config, config ?? {});
+  if ("config" in checked) return checked.config;
+  const { problems } = checked;
+  throw new ExperimentError(
+    `config of ${definition.kind} is not valid: ${tellProblems(problems)}`,
+    { code: "BAD_CONFIG", kind: definition.kind, problems },
+  );
+}
+
+function checkConfig(
+  schema: z.ZodObject,
+  config: unknown,
+): { config: Record<string, unknown> } | { problems: ConfigProblem[] } {
+  const parsed = schema.strict().safeParse(config);
+  if (!parsed.success) return { problems: parsed.error.issues.flatMap(problemsOf) };
+  const problems = droppedFields(config, parsed.data, "");
+  return problems.length > 0 ? { problems } : { config: parsed.data as Record<string, unknown> };
+}
+
+function problemsOf(issue: z.core.$ZodIssue): ConfigProblem[] {
+  const path = issue.path.join(".");
+  if (issue.code !== "unrecognized_keys") return [{ path, message: issue.message }];
+  return issue.keys.map((key) => ({
+    path: path === "" ? key : `${path}.${key}`,
+    message: "there is no such field",
   }));
-  const told = problems.map((p) => `${p.path || "config"}: ${p.message}`).join("; ");
-  throw new ExperimentError(`config of ${definition.kind} is not valid: ${told}`, {
-    code: "BAD_CONFIG",
-    kind: definition.kind,
-    problems,
+}
+
+/** Fields of nested objects that the schema does not know: zod leaves them out of its result. */
+function droppedFields(given: unknown, kept: unknown, path: string): ConfigProblem[] {
+  if (Array.isArray(given) && Array.isArray(kept)) {
+    return given.flatMap((item, i) => droppedFields(item, kept[i], `${path}.${i}`));
+  }
+  if (!isObject(given) || !isObject(kept)) return [];
+  return Object.entries(given).flatMap(([name, value]) => {
+    const at = path === "" ? name : `${path}.${name}`;
+    if (Object.hasOwn(kept, name)) return droppedFields(value, kept[name], at);
+    const known = Object.keys(kept).join(", ");
+    return [{ path: at, message: `there is no such field; there are ${known || "none"}` }];
   });
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function tellProblems(problems: readonly ConfigProblem[]): string {
+  return problems.map((p) => `${p.path || "config"}: ${p.message}`).join("; ");
 }
 
 /** @throws ExperimentError `UNKNOWN_PRESET` with the names there are */

@@ -1,3 +1,4 @@
+export * from "./claims.ts";
 export * from "./context.ts";
 export * from "./define.ts";
 export * from "./errors.ts";

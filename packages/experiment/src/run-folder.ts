@@ -105,7 +105,8 @@ export type MetricLine = z.infer<typeof metricLineSchema>;
 
 /**
  * The stored key of a metric with labels: `hitRate` with `{ layer: 3 }` is `hitRate{layer=3}`.
- * Labels are sorted, so one curve has one key.
+ * Labels are sorted, so one curve has one key; `%`, `,`, `=`, `{` and `}` in them are written as `%25` and
+ * so on, so two curves never share one.
  */
 export function metricKey(
   key: string,
@@ -114,8 +115,12 @@ export function metricKey(
   const labels = Object.entries(axes)
     .filter(([name, value]) => name !== "step" && value !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => `${name}=${value}`);
+    .map(([name, value]) => `${escapeLabel(name)}=${escapeLabel(String(value))}`);
   return labels.length === 0 ? key : `${key}{${labels.join(",")}}`;
+}
+
+function escapeLabel(text: string): string {
+  return text.replace(/[%,={}]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
 }
 
 /** Limits, stated and enforced with a clear error by both back ends. */

@@ -7,43 +7,60 @@ import { z } from "zod";
  */
 
 /** Curves over a shared x axis; `null` is a gap. */
-export const lineSeriesSchema = z.object({
-  kind: z.literal("line"),
-  xLabel: z.string(),
-  yLabel: z.string(),
-  yUnit: z.string().default(""),
-  x: z.array(z.number()),
-  curves: z.array(z.object({ name: z.string(), y: z.array(z.number().nullable()) })),
-});
+export const lineSeriesSchema = z
+  .object({
+    kind: z.literal("line"),
+    xLabel: z.string(),
+    yLabel: z.string(),
+    yUnit: z.string().default(""),
+    x: z.array(z.number()),
+    curves: z.array(z.object({ name: z.string(), y: z.array(z.number().nullable()) })),
+  })
+  .refine(({ x, curves }) => curves.every(({ y }) => y.length === x.length), {
+    message: "every curve must have one y for each x",
+  });
 
 /** A matrix of cells, row-major `[rows.length][columns.length]`; `null` is no data. */
-export const heatmapSeriesSchema = z.object({
-  kind: z.literal("heatmap"),
-  rowLabel: z.string(),
-  columnLabel: z.string(),
-  valueLabel: z.string(),
-  valueUnit: z.string().default(""),
-  rows: z.array(z.string()),
-  columns: z.array(z.string()),
-  values: z.array(z.array(z.number().nullable())),
-});
+export const heatmapSeriesSchema = z
+  .object({
+    kind: z.literal("heatmap"),
+    rowLabel: z.string(),
+    columnLabel: z.string(),
+    valueLabel: z.string(),
+    valueUnit: z.string().default(""),
+    rows: z.array(z.string()),
+    columns: z.array(z.string()),
+    values: z.array(z.array(z.number().nullable())),
+  })
+  .refine(
+    ({ rows, columns, values }) =>
+      values.length === rows.length && values.every((row) => row.length === columns.length),
+    { message: "values must have one list for each row, with one cell for each column" },
+  );
 
 /** Bars on lanes over time, in ms from the timeline's own zero. */
-export const timelineSeriesSchema = z.object({
-  kind: z.literal("timeline"),
-  lanes: z.array(z.string()),
-  events: z.array(
-    z.object({
-      lane: z.number().int().min(0),
-      startMs: z.number(),
-      endMs: z.number(),
-      label: z.string(),
-      category: z.string(),
-    }),
-  ),
-  /** What was left out, when not everything was recorded, e.g. `tokens 0..31 of 256`. */
-  note: z.string().default(""),
-});
+export const timelineSeriesSchema = z
+  .object({
+    kind: z.literal("timeline"),
+    lanes: z.array(z.string()),
+    events: z.array(
+      z.object({
+        lane: z.number().int().min(0),
+        startMs: z.number(),
+        endMs: z.number(),
+        label: z.string(),
+        category: z.string(),
+      }),
+    ),
+    /** What was left out, when not everything was recorded, e.g. `tokens 0..31 of 256`. */
+    note: z.string().default(""),
+  })
+  .refine(({ lanes, events }) => events.every(({ lane }) => lane < lanes.length), {
+    message: "every event must lie on one of the lanes",
+  })
+  .refine(({ events }) => events.every(({ startMs, endMs }) => startMs <= endMs), {
+    message: "no event may end before it starts",
+  });
 
 /** Plain text, e.g. what a model generated. */
 export const textSeriesSchema = z.object({
@@ -130,7 +147,9 @@ export function seriesTable(series: Series): TableSeries {
         kind: "table",
         columns: [
           words("row", series.rowLabel),
-          ...series.columns.map((name, i) => number(`c${i}`, `${series.columnLabel} ${name}`)),
+          ...series.columns.map((name, i) =>
+            number(`c${i}`, `${series.columnLabel} ${name}`, series.valueUnit),
+          ),
         ],
         rows: series.rows.map((row, r) => ({
           row,

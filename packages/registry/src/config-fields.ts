@@ -2,9 +2,12 @@
 export interface ConfigField {
   /** Dotted path, e.g. `link.bandwidthMBps`. */
   path: string;
-  /** What may be written, e.g. `integer 1..64`, `"lru" or "resident"`, `list of text`. */
+  /**
+   * What may be written, e.g. `integer 1..64`, `"lru" or "resident"`, `list of text`; `group` for an object
+   * whose fields follow.
+   */
   type: string;
-  /** The default as JSON; undefined where the parent's default has no such field. */
+  /** The default; undefined for a group and where the parent's default has no such field. */
   defaultValue: unknown;
   help: string;
 }
@@ -28,8 +31,9 @@ function fieldsOf(schema: JsonSchema, defaults: unknown, prefix: string): Config
     const nested = field.properties === undefined ? [] : fieldsOf(field, value, path);
     const help = typeof field.description === "string" ? field.description : "";
     if (nested.length > 0 && help === "") return nested;
-    const own = { path, type: tellType(field), help };
-    return [{ ...own, defaultValue: nested.length > 0 ? undefined : value }, ...nested];
+    if (nested.length > 0)
+      return [{ path, type: "group", defaultValue: undefined, help }, ...nested];
+    return [{ path, type: tellType(field), defaultValue: value, help }];
   });
 }
 

@@ -69,8 +69,20 @@ function presetSections(e: ExperimentDescription): string[] {
   return Object.entries(e.presets).flatMap(([name, preset]) => [
     `### \`${name}\`: ${preset.title}`,
     `${preset.description}${preset.everywhere ? " Runs on every install." : ""}`,
-    `\`\`\`json\n${JSON.stringify(preset.config, null, 2)}\n\`\`\``,
+    presetTable(e, preset.config),
   ]);
+}
+
+/** Only what a preset sets otherwise than the defaults do. */
+function presetTable(e: ExperimentDescription, config: Record<string, unknown>): string {
+  const defaults = new Map(
+    listConfigFields(e.jsonSchema, e.defaults).map((f) => [f.path, JSON.stringify(f.defaultValue)]),
+  );
+  const rows = listConfigFields(e.jsonSchema, config)
+    .map((field) => ({ path: field.path, value: JSON.stringify(field.defaultValue) }))
+    .filter(({ path, value }) => value !== undefined && value !== defaults.get(path))
+    .map(({ path, value }) => [`\`${path}\``, inlineCode(value)]);
+  return rows.length === 0 ? "The defaults." : markdownTable(["Field", "Value"], rows);
 }
 
 function metricTable(e: ExperimentDescription): string {

@@ -99,7 +99,9 @@ describe("renderExperimentPage", () => {
     expect(page).toContain("| `hitRate` | Hit rate | % | higher | no | Hits. |");
     expect(page).toContain("| `waitMs` | Wait | ms | lower | yes | Stall. |");
     expect(page).toContain("### `quick`: Quick\n\nSmall. Runs on every install.");
-    expect(page).toContain('"bandwidthMBps": 900');
+    expect(page).toContain("### `wide`: Wide\n\nLarge.\n\n| Field | Value |");
+    expect(page).toContain("| `link.bandwidthMBps` | `900` |");
+    expect(page).not.toContain("| `budgetMiB` | `64` |");
     expect(page).toContain("| `curve` | line | Curve | It should fall. |");
   });
 

@@ -1,0 +1,59 @@
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { MachineFacts } from "@fmlab/experiment";
+import type { Folders } from "../repository.ts";
+
+const TAGS_MAX = 10_000;
+const TAG_CHARACTERS_MAX = 512;
+const DEPTH_MAX = 8;
+
+/** What a machine offers to runs, as tags, and why it offers no more. */
+export interface Capabilities {
+  tags: string[];
+  /** Reason ggml cannot be used here; undefined when it can. */
+  ggmlProblem: string | undefined;
+  /** True when there were more files than tags may be given. */
+  isCut: boolean;
+}
+
+/** Looks at this machine: `ggml`, `gpu`, `model:<path>` and `data:<path>` for its files. */
+export async function findCapabilities(
+  facts: MachineFacts,
+  folders: Folders,
+): Promise<Capabilities> {
+  const ggmlProblem = await findGgmlProblem();
+  const tags = [
+    ...(ggmlProblem === undefined ? ["ggml"] : []),
+    ...(facts.gpus.length > 0 ? ["gpu"] : []),
+    ...(await filesIn(folders.modelsDir)).map((path) => `model:${path}`),
+    ...(folders.dataDir === undefined
+      ? []
+      : (await filesIn(folders.dataDir)).map((p) => `data:${p}`)),
+  ].filter((tag) => tag.length <= TAG_CHARACTERS_MAX);
+  return { tags: tags.slice(0, TAGS_MAX), ggmlProblem, isCut: tags.length > TAGS_MAX };
+}
+
+async function findGgmlProblem(): Promise<string | undefined> {
+  try {
+    const { findLibraries } = await import("@fmlab/ggml");
+    findLibraries();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Files under a folder, by relative path, sorted; hidden ones are left out. Links are followed. */
+async function filesIn(folder: string, prefix = "", depth = 0): Promise<string[]> {
+  if (depth > DEPTH_MAX || !existsSync(folder)) return [];
+  const found: string[] = [];
+  const entries = await readdir(join(folder, prefix), { withFileTypes: true });
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (entry.name.startsWith(".") || found.length >= TAGS_MAX) continue;
+    const path = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
+    if (entry.isDirectory()) found.push(...(await filesIn(folder, path, depth + 1)));
+    else if (entry.isFile() || entry.isSymbolicLink()) found.push(path);
+  }
+  return found;
+}

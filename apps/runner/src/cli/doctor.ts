@@ -1,0 +1,195 @@
+import { existsSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { resolve } from "node:path";
+import { type AnyExperiment, parseConfig, presetConfig } from "@fmlab/experiment";
+import { findCapabilities } from "../agent/capabilities.ts";
+import { RunnerError } from "../errors.ts";
+import { extraModules, loadExperiments } from "../experiments.ts";
+import { type Folders, fmlabVersion, machineFolders } from "../repository.ts";
+import { machineFacts } from "../reproduction/machine-facts.ts";
+import { findConnection, localConnection, ServerConnection } from "../server-connection.ts";
+import { EXIT } from "./exit-code.ts";
+import type { ConnectionOptions } from "./server-client.ts";
+import { columns, out, outJson } from "./terminal.ts";
+
+/** `ok`, `problem` (something cannot work) or `absent` (an option that is not used here). */
+interface Check {
+  what: string;
+  status: "ok" | "problem" | "absent";
+  told: string;
+}
+
+interface Runnable {
+  kind: string;
+  preset: string;
+  ok: boolean;
+  /** What is missing. */
+  missing: string[];
+}
+
+const NODE_MIN = [20, 19] as const;
+const FREE_BYTES_MIN = 1024 ** 3;
+const GIB = 1024 ** 3;
+
+/** `fmlab doctor`: what this machine can run and why not more. Fails when something is wrong. */
+export async function doctorCommand(
+  options: ConnectionOptions & { json: boolean; experiments: string[] },
+): Promise<number> {
+  const folders = machineFolders();
+  const facts = await machineFacts();
+  const capabilities = await findCapabilities(facts, folders);
+  const modules = [...extraModules(), ...options.experiments.map((path) => resolve(path))];
+  const loaded = await loadExperiments(modules).then(
+    (all) => ({ all: [...all.values()], problem: undefined }),
+    (error: Error) => ({ all: [] as AnyExperiment[], problem: error.message }),
+  );
+  const offered = new Set(capabilities.tags);
+  const runnable = loaded.all.flatMap((one) => runnables(one, offered, facts.memoryBytes));
+  const checks: Check[] = [
+    nodeCheck(),
+    check("fmlab", true, fmlabVersion),
+    check(
+      "experiments",
+      loaded.problem === undefined,
+      loaded.problem ?? `${loaded.all.length} loaded`,
+    ),
+    check("processor", true, `${facts.cpuCount} x ${facts.cpuModel}`),
+    check("memory", true, `${(facts.memoryBytes / GIB).toFixed(1)} GiB`),
+    ggmlCheck(capabilities.ggmlProblem),
+    gpuCheck(facts.gpus),
+    ...(await folderChecks(folders, capabilities.tags)),
+    ...(await serverChecks(options, folders)),
+  ];
+  const isWell = checks.every((one) => one.status !== "problem") && runnable.some((one) => one.ok);
+  if (options.json) outJson({ ok: isWell, checks, runnable, machine: facts });
+  else print(checks, runnable);
+  return isWell ? EXIT.success : EXIT.failed;
+}
+
+function print(checks: Check[], runnable: Runnable[]): void {
+  const mark = { ok: "ok", problem: "PROBLEM", absent: "-" };
+  out(columns(checks.map((one) => [mark[one.status], one.what, one.told])));
+  out("\nWhat this machine can run:");
+  out(
+    columns(
+      runnable.map((one) => [
+        one.ok ? "  yes" : "  no",
+        one.kind,
+        one.preset,
+        one.missing.join("; "),
+      ]),
+    ),
+  );
+}
+
+function runnables(
+  definition: AnyExperiment,
+  offered: Set<string>,
+  memoryBytes: number,
+): Runnable[] {
+  return Object.keys(definition.presets).map((preset) => {
+    const config = parseConfig(definition, presetConfig(definition, preset));
+    const needs = definition.requires(config);
+    const tags = [...(needs.tags ?? []), ...(needs.gpu === true ? ["gpu"] : [])];
+    const missing = [
+      ...tags.filter((tag) => !offered.has(tag)).map((tag) => `needs ${tag}`),
+      ...(needs.files ?? [])
+        .filter((file) => !offered.has(`${file.room}:${file.path}`))
+        .map((file) => `needs the ${file.room} ${file.path} from ${file.source} (${file.licence})`),
+      ...((needs.memoryBytes ?? 0) > memoryBytes
+        ? [`needs ${((needs.memoryBytes ?? 0) / GIB).toFixed(1)} GiB of memory`]
+        : []),
+    ];
+    return { kind: definition.kind, preset, ok: missing.length === 0, missing };
+  });
+}
+
+function check(what: string, isOk: boolean, told: string): Check {
+  return { what, status: isOk ? "ok" : "problem", told };
+}
+
+function nodeCheck(): Check {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const isOk = major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1]);
+  return check(
+    "node",
+    isOk,
+    `${process.version}${isOk ? "" : `; at least ${NODE_MIN.join(".")} is needed`}`,
+  );
+}
+
+function ggmlCheck(problem: string | undefined): Check {
+  return check("ggml", problem === undefined, problem ?? "library found");
+}
+
+function gpuCheck(gpus: { name: string; memoryBytes: number; driver: string }[]): Check {
+  if (gpus.length === 0)
+    return { what: "gpu", status: "absent", told: "none (nvidia-smi shows none)" };
+  const told = gpus.map(
+    (g) => `${g.name} ${(g.memoryBytes / GIB).toFixed(0)} GiB, driver ${g.driver}`,
+  );
+  return check("gpu", true, told.join("; "));
+}
+
+async function folderChecks(folders: Folders, tags: string[]): Promise<Check[]> {
+  const count = (room: string) => tags.filter((tag) => tag.startsWith(`${room}:`)).length;
+  const { modelsDir, dataDir, homeDir } = folders;
+  const models = existsSync(modelsDir)
+    ? check("models", true, `${modelsDir}: ${count("model")} files`)
+    : check("models", false, `there is no folder ${modelsDir}; create it or set FMLAB_MODELS_DIR`);
+  const data: Check =
+    dataDir === undefined
+      ? { what: "data", status: "absent", told: "FMLAB_DATA_DIR is not set" }
+      : check("data", existsSync(dataDir), `${dataDir}: ${count("data")} files`);
+  return [models, data, await diskCheck(existsSync(homeDir) ? homeDir : ".")];
+}
+
+async function diskCheck(folder: string): Promise<Check> {
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  return check("disk", free >= FREE_BYTES_MIN, `${(free / GIB).toFixed(1)} GiB free`);
+}
+
+async function serverChecks(options: ConnectionOptions, folders: Folders): Promise<Check[]> {
+  const isWanted =
+    options.url !== undefined ||
+    process.env.FMLAB_URL !== undefined ||
+    localConnection(folders.homeDir) !== undefined;
+  if (!isWanted) {
+    return [{ what: "server", status: "absent", told: "none is known; exec works without one" }];
+  }
+  try {
+    const server = new ServerConnection(findConnection(options, "cli", folders.homeDir));
+    const health = await askHealth(server);
+    const isSame = health.version === fmlabVersion;
+    const versions = isSame ? fmlabVersion : `server ${health.version}, here ${fmlabVersion}`;
+    return [
+      check("server", true, `${server.connection.url} answers`),
+      check("versions", isSame, isSame ? versions : `${versions}; bring both to the same commit`),
+      await tokenCheck(server),
+    ];
+  } catch (error) {
+    if (!(error instanceof RunnerError)) throw error;
+    return [check("server", false, error.message)];
+  }
+}
+
+async function askHealth(server: ServerConnection): Promise<{ version: string }> {
+  const { url } = server.connection;
+  try {
+    const response = await fetch(`${url}/api/health`, { signal: AbortSignal.timeout(5_000) });
+    return (await response.json()) as { version: string };
+  } catch (error) {
+    throw server.failureOf(error);
+  }
+}
+
+async function tokenCheck(server: ServerConnection): Promise<Check> {
+  try {
+    const projects = await server.query<unknown[]>("project.list", {});
+    return check("token", true, `valid, sees ${projects.length} projects`);
+  } catch (error) {
+    if (!(error instanceof RunnerError)) throw error;
+    return check("token", false, error.message);
+  }
+}

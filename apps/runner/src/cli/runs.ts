@@ -1,0 +1,80 @@
+import { parseWhole } from "./config-input.ts";
+import { EXIT } from "./exit-code.ts";
+import {
+  type ConnectionOptions,
+  connect,
+  findProject,
+  type RunDetail,
+  type RunRow,
+} from "./server-client.ts";
+import { columns, out, outJson, shortDuration, shortNumber } from "./terminal.ts";
+
+interface ListOptions extends ConnectionOptions {
+  project?: string;
+  state?: string;
+  kind?: string;
+  limit: string;
+  json: boolean;
+}
+
+/** `fmlab runs list`: the newest runs of a project. */
+export async function runsListCommand(options: ListOptions): Promise<number> {
+  const connection = connect(options);
+  const project = await findProject(connection, options.project);
+  const limit = Math.min(200, parseWhole("--limit", options.limit, 1));
+  const states = options.state?.split(",").map((state) => state.trim().toUpperCase());
+  const answer = await connection.query<{ rows: RunRow[]; total: unknown }>("run.list", {
+    projectId: project.id,
+    filter: {
+      ...(states === undefined ? {} : { states }),
+      ...(options.kind === undefined ? {} : { kinds: [options.kind] }),
+    },
+    sort: { by: "createdAt", dir: "desc" },
+    columns: [],
+    limit,
+  });
+  if (options.json) outJson(answer);
+  else if (answer.rows.length === 0) out(`no runs in ${project.name}`);
+  else out(columns([["RUN", "STATE", "KIND", "SEED", "TIME", "MACHINE"], ...answer.rows.map(row)]));
+  return EXIT.success;
+}
+
+function row(run: RunRow): string[] {
+  const state = run.failureCode === null ? run.state : `${run.state} ${run.failureCode}`;
+  const time = run.durationMs === null ? "" : shortDuration(run.durationMs);
+  return [run.id, state, run.kind, String(run.seed), time, run.machineName ?? ""];
+}
+
+/** `fmlab runs show`: one run. */
+export async function runsShowCommand(
+  id: string,
+  options: ConnectionOptions & { json: boolean },
+): Promise<number> {
+  const run = await connect(options).query<RunDetail>("run.get", { runId: id });
+  if (options.json) {
+    outJson(run);
+    return EXIT.success;
+  }
+  const facts: [string, string][] = [
+    ["run", run.id],
+    ["experiment", `${run.kind}${run.preset === null ? "" : ` (${run.preset})`}, seed ${run.seed}`],
+    ["state", run.state],
+    ["fidelity", run.fidelity],
+    ["progress", `${run.progress.done}/${run.progress.total} ${run.progress.label}`.trim()],
+    ["time", run.durationMs === null ? "" : shortDuration(run.durationMs)],
+    ["waiting for", run.queue?.waitingFor ?? ""],
+    ["failure", [run.failureCode, run.failureMessage].filter(Boolean).join(": ")],
+    ...run.attempts.map((attempt): [string, string] => [
+      `attempt ${attempt.number}`,
+      `${attempt.state} on ${attempt.machineName ?? "a machine that is gone"}`,
+    ]),
+    ["config", JSON.stringify(run.config)],
+  ];
+  out(columns(facts.filter(([, value]) => value !== "")));
+  const metrics = Object.entries(run.metrics).map(([key, { last, min, max, n }]) => {
+    const value = (x: number | null) => shortNumber(x ?? Number.NaN);
+    return [key, value(last), `${value(min)} .. ${value(max)}`, `${n} points`];
+  });
+  if (metrics.length > 0) out(`\n${columns([["METRIC", "LAST", "RANGE", ""], ...metrics])}`);
+  return EXIT.success;
+}

@@ -1,0 +1,96 @@
+"use client";
+
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { Table2, Undo2 } from "lucide-react";
+import { useMemo, useState } from "react";
+import { useFallbackPoll } from "@/features/live/live-provider.tsx";
+import { type RouterOutputs, useTRPC } from "@/trpc/client.tsx";
+import { Button } from "@/ui/button.tsx";
+import { LineChart } from "@/ui/charts/line-chart.tsx";
+import { plural } from "@/ui/format/number.ts";
+import { Panel } from "@/ui/panel.tsx";
+import { TableView } from "@/ui/series/table-view.tsx";
+import { ErrorState, Loading } from "@/ui/status.tsx";
+import { curveTable, toCurves } from "./metric-curves.ts";
+import type { MetricGroup } from "./metric-groups.ts";
+import type { RunDetail } from "./run-page.tsx";
+
+const BUCKETS = 600;
+/** More lines than this cannot be told apart in one picture. */
+const CURVES_MAX = 32;
+
+type Fetched = RouterOutputs["run"]["metrics"];
+
+/** The live curves of one metric. Dragging over it zooms, and the zoomed part is read anew. */
+export function MetricChart({ run, group }: { run: RunDetail; group: MetricGroup }) {
+  const trpc = useTRPC();
+  const poll = useFallbackPoll();
+  const [range, setRange] = useState<{ xMin: number; xMax: number } | null>(null);
+  const [asTable, setAsTable] = useState(false);
+  const keys = group.keys.slice(0, CURVES_MAX);
+  const metrics = useQuery(
+    trpc.run.metrics.queryOptions(
+      { runId: run.id, keys, buckets: BUCKETS, ...(range ?? {}) },
+      { placeholderData: keepPreviousData, refetchInterval: poll },
+    ),
+  );
+  const curves = useMemo(() => toCurves(metrics.data ?? []), [metrics.data]);
+  const actions = (
+    <>
+      {range !== null && (
+        <Button size="small" variant="quiet" onClick={() => setRange(null)}>
+          <Undo2 aria-hidden /> Show all
+        </Button>
+      )}
+      <Button
+        size="small"
+        variant="quiet"
+        aria-pressed={asTable}
+        aria-label={`Show ${group.title} as a table`}
+        onClick={() => setAsTable(!asTable)}
+        className="aria-pressed:bg-raised aria-pressed:text-ink"
+      >
+        <Table2 aria-hidden /> Table
+      </Button>
+    </>
+  );
+  return (
+    <Panel title={group.title} help={group.help} actions={actions}>
+      {metrics.isPending ? (
+        <Loading label={`Loading ${group.title}`} />
+      ) : metrics.isError ? (
+        <ErrorState error={metrics.error} onRetry={() => void metrics.refetch()} />
+      ) : asTable ? (
+        <TableView series={curveTable(metrics.data, group)} title={group.title} />
+      ) : (
+        <LineChart
+          label={group.title}
+          curves={curves}
+          xLabel={group.step}
+          yLabel={group.title}
+          yUnit={group.unit}
+          onZoom={(xMin, xMax) => setRange({ xMin, xMax })}
+        />
+      )}
+      {metrics.data !== undefined && (
+        <p className="mt-1 text-xs text-muted">{resolution(metrics.data, group)}</p>
+      )}
+    </Panel>
+  );
+}
+
+/** Says what was left out or put together, so that no reader takes buckets for points. */
+function resolution(curves: Fetched, group: MetricGroup): string {
+  const points = curves.reduce((sum, curve) => sum + curve.n, 0);
+  const gaps = curves.reduce((sum, curve) => sum + curve.gaps, 0);
+  const parts = [
+    curves.every((curve) => curve.raw)
+      ? plural(points, "point")
+      : `Bucketed: line is the last, band the min to max of ${plural(points, "point")}`,
+  ];
+  if (gaps > 0) parts.push(`${plural(gaps, "gap")} where the value was not a number`);
+  if (group.keys.length > CURVES_MAX) {
+    parts.push(`showing ${CURVES_MAX} of ${group.keys.length} curves`);
+  }
+  return `${parts.join(" · ")}.`;
+}

@@ -1,0 +1,120 @@
+"use client";
+
+import { useQuery } from "@tanstack/react-query";
+import { useMemo, useState } from "react";
+import { useFallbackPoll } from "@/features/live/live-provider.tsx";
+import { useTRPC } from "@/trpc/client.tsx";
+import { FidelityBadge } from "@/ui/badges.tsx";
+import { Button } from "@/ui/button.tsx";
+import { SeriesView } from "@/ui/series/series-view.tsx";
+import { EmptyState, ErrorState, Loading } from "@/ui/status.tsx";
+import { Value } from "@/ui/value.tsx";
+import { groupMetrics, type MetricGroup } from "./metric-groups.ts";
+import { MetricChart } from "./metric-chart.tsx";
+import type { RunDetail } from "./run-page.tsx";
+
+/** Charts drawn before the reader asks for more. */
+const CHARTS_FIRST = 12;
+
+type View = NonNullable<RunDetail["definition"]>["views"][number];
+
+/** Key numbers, live curves, and the definition's pictures. */
+export function RunResults({ run, isLive }: { run: RunDetail; isLive: boolean }) {
+  const groups = useMemo(
+    () => groupMetrics(Object.keys(run.metrics), run.definition?.metrics ?? {}),
+    [run.metrics, run.definition],
+  );
+  const curves = groups.filter((group) => group.keys.some((key) => (run.metrics[key]?.n ?? 0) > 1));
+  const [all, setAll] = useState(false);
+  const views = run.definition?.views ?? [];
+  const shown = all ? curves : curves.slice(0, CHARTS_FIRST);
+  if (groups.length === 0 && views.length === 0) {
+    return <EmptyState title="Nothing reported yet" />;
+  }
+  const wide = views.filter((view) => view.kind === "text" || view.kind === "timeline");
+  const others = views.filter((view) => !wide.includes(view));
+  return (
+    <div className="flex flex-col gap-4">
+      <KeyNumbers run={run} groups={groups} isLive={isLive} />
+      {wide.map((view) => (
+        <RunView key={view.series} {...{ run, view, isLive }} />
+      ))}
+      <div className="grid items-start gap-4 xl:grid-cols-2">
+        {others.map((view) => (
+          <RunView key={view.series} {...{ run, view, isLive }} />
+        ))}
+        {shown.map((group) => (
+          <MetricChart key={group.base} run={run} group={group} />
+        ))}
+      </div>
+      {shown.length < curves.length && (
+        <Button className="self-center" onClick={() => setAll(true)}>
+          Show all {curves.length} charts
+        </Button>
+      )}
+      {run.definition === null && (
+        <p className="text-muted">
+          This server does not know the experiment {run.kind}, so its pictures are not drawn.
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** The metrics' latest values, headlines first. */
+function KeyNumbers({
+  run,
+  groups,
+  isLive,
+}: {
+  run: RunDetail;
+  groups: MetricGroup[];
+  isLive: boolean;
+}) {
+  const plain = groups.filter((group) => group.keys.includes(group.base));
+  const sorted = [...plain].sort((a, b) => Number(b.headline) - Number(a.headline));
+  if (sorted.length === 0) {
+    return isLive ? <p className="text-muted">No numbers yet.</p> : null;
+  }
+  return (
+    <section aria-label="Key numbers" className="rounded-lg border border-line bg-panel">
+      <dl className="grid grid-cols-2 sm:grid-cols-3 xl:grid-cols-5">
+        {sorted.map((group) => (
+          <div key={group.base} title={group.help} className="px-4 py-2.5">
+            <dt className="truncate text-xs text-muted">{group.title}</dt>
+            <dd className="text-base font-medium" data-metric={group.base}>
+              <Value value={run.metrics[group.base]?.last} unit={group.unit} />
+            </dd>
+          </div>
+        ))}
+      </dl>
+      <p className="flex items-center gap-2 border-t border-line px-4 py-2 text-xs text-muted">
+        <FidelityBadge fidelity={run.fidelity} />
+        {isLive ? "Latest values while it runs." : "Last reported values."} Point at a number to
+        read what it counts.
+      </p>
+    </section>
+  );
+}
+
+function RunView({ run, view, isLive }: { run: RunDetail; view: View; isLive: boolean }) {
+  const trpc = useTRPC();
+  const poll = useFallbackPoll();
+  const series = useQuery(
+    trpc.run.series.queryOptions(
+      { runId: run.id, name: view.series },
+      { refetchInterval: isLive ? poll : false, staleTime: isLive ? 0 : 60_000 },
+    ),
+  );
+  if (series.isPending) return <Loading label={`Loading ${view.title}`} />;
+  if (series.isError) {
+    return (
+      <ErrorState
+        what={`“${view.title}” could not be loaded`}
+        error={series.error}
+        onRetry={() => void series.refetch()}
+      />
+    );
+  }
+  return <SeriesView view={view} series={series.data?.data ?? null} waiting={isLive} />;
+}

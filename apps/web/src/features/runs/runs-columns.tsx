@@ -1,0 +1,125 @@
+"use client";
+
+import { createColumnHelper, tableFeatures } from "@tanstack/react-table";
+import { FidelityBadge, StateBadge } from "@/ui/badges.tsx";
+import { formatDuration } from "@/ui/format/time.ts";
+import { formatValue, MISSING } from "@/ui/format/number.ts";
+import { Progress } from "@/ui/progress.tsx";
+import { isTerminal } from "@/ui/run-states.ts";
+import { Ago, Elapsed } from "@/ui/time.tsx";
+import { Value } from "@/ui/value.tsx";
+import { metricTitle } from "./column-chooser.tsx";
+import { RunName } from "./run-name.tsx";
+import type { MetricKeyRow, RunRow } from "./use-runs.ts";
+
+/** Sorting and filtering are the server's, so the table needs none of the library's features. */
+export const features = tableFeatures({});
+const helper = createColumnHelper<typeof features, RunRow>();
+
+/** What the table knows of a column beside its cells. */
+export interface ColumnMeta {
+  title: string;
+  unit: string;
+  align: "left" | "right";
+  width: number;
+  /** The server's name for sorting by it; missing: not sortable. */
+  sortBy?: string;
+  /** Which end comes first at the first click. */
+  first: "asc" | "desc";
+}
+
+/** Widths are CSS pixels. */
+const meta = (title: string, width: number, rest: Partial<ColumnMeta> = {}): ColumnMeta => ({
+  title,
+  unit: "",
+  align: "left",
+  width,
+  first: "desc",
+  ...rest,
+});
+
+/** The facts of a column, by its id. */
+export function columnMeta(id: string, known: ReadonlyMap<string, MetricKeyRow>): ColumnMeta {
+  const fixed = FIXED[id];
+  if (fixed !== undefined) return fixed;
+  const key = id.slice("metric:".length);
+  const row = known.get(key);
+  return meta(row === undefined ? key : metricTitle(row), 124, {
+    unit: row?.unit ?? "",
+    align: "right",
+    sortBy: id,
+    first: row?.better === "lower" ? "asc" : "desc",
+  });
+}
+
+const FIXED: Record<string, ColumnMeta> = {
+  state: meta("State", 128, { sortBy: "state", first: "asc" }),
+  run: meta("Run", 250, { sortBy: "kind", first: "asc" }),
+  seed: meta("Seed", 64, { align: "right", sortBy: "seed", first: "asc" }),
+  duration: meta("Duration", 96, { align: "right", sortBy: "duration" }),
+  fidelity: meta("Fidelity", 92),
+  machine: meta("Machine", 120),
+  author: meta("By", 110),
+  created: meta("Created", 104, { align: "right", sortBy: "createdAt" }),
+};
+
+/** The table's columns: what every run has, and between them the chosen metrics. */
+export function runsColumns(
+  projectId: string,
+  metricKeys: readonly string[],
+  known: ReadonlyMap<string, MetricKeyRow>,
+) {
+  const display = (id: string, cell: (run: RunRow) => React.ReactNode) =>
+    helper.display({ id, cell: ({ row }) => cell(row.original) });
+  return [
+    display("state", (run) => <StateCell run={run} />),
+    display("run", (run) => <RunName run={run} projectId={projectId} />),
+    display("seed", (run) => run.seed),
+    display("duration", (run) =>
+      run.durationMs !== null && run.finishedAt !== null ? (
+        formatDuration(run.durationMs)
+      ) : (
+        <Elapsed start={run.startedAt} end={run.finishedAt} />
+      ),
+    ),
+    ...metricKeys.map((key) =>
+      display(`metric:${key}`, (run) => (
+        <MetricCell metric={run.metrics[key]} unit={known.get(key)?.unit ?? ""} />
+      )),
+    ),
+    display("fidelity", (run) => <FidelityBadge fidelity={run.fidelity} />),
+    display("machine", (run) => run.machineName ?? MISSING),
+    display("author", (run) => run.createdByName ?? MISSING),
+    display("created", (run) => <Ago at={run.createdAt} />),
+  ];
+}
+
+function StateCell({ run }: { run: RunRow }) {
+  if (isTerminal(run.state) || run.progress.total <= 0) return <StateBadge state={run.state} />;
+  return (
+    <span className="flex flex-col gap-0.5">
+      <StateBadge state={run.state} />
+      <Progress {...run.progress} compact />
+    </span>
+  );
+}
+
+function MetricCell({ metric, unit }: { metric: RunRow["metrics"][string] | undefined; unit: string }) {
+  if (metric === undefined) return MISSING;
+  const told = (name: string, value: number | null) => `${name} ${formatValue(value, unit)}`;
+  const title =
+    metric.n > 1
+      ? [
+          told("last", metric.last),
+          told("min", metric.min),
+          told("mean", metric.mean),
+          told("max", metric.max),
+          `${metric.n.toLocaleString("en-US")} points`,
+        ].join(" · ")
+      : undefined;
+  return (
+    <span title={title}>
+      <Value value={metric.last} unit={unit} />
+    </span>
+  );
+}

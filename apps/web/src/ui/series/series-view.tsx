@@ -1,0 +1,77 @@
+"use client";
+
+import { type Series, seriesTable, type ViewSpec } from "@fmlab/experiment";
+import { Table2 } from "lucide-react";
+import { useMemo, useState } from "react";
+import { Button } from "@/ui/button.tsx";
+import { Panel } from "@/ui/panel.tsx";
+import { EmptyState } from "@/ui/status.tsx";
+import { HeatmapView } from "./heatmap-view.tsx";
+import { LineView } from "./line-view.tsx";
+import { isEmptySeries } from "./series-size.ts";
+import { TableView } from "./table-view.tsx";
+import { TextView } from "./text-view.tsx";
+import { TimelineView } from "./timeline-view.tsx";
+
+/** A definition's picture: the drawing, its table twin, or why there is nothing yet. */
+export function SeriesView({
+  view,
+  series,
+  waiting,
+}: {
+  view: ViewSpec;
+  series: Series | null;
+  /** The run may still write it. */
+  waiting: boolean;
+}) {
+  const [asTable, setAsTable] = useState(false);
+  const isTable = view.kind === "table";
+  const toggle = (
+    <Button
+      size="small"
+      variant="quiet"
+      aria-pressed={asTable}
+      aria-label={`Show ${view.title} as a table`}
+      onClick={() => setAsTable(!asTable)}
+      className="aria-pressed:bg-raised aria-pressed:text-ink"
+    >
+      <Table2 aria-hidden /> Table
+    </Button>
+  );
+  const drawn = series !== null && !isEmptySeries(series);
+  return (
+    <Panel title={view.title} help={view.help} actions={drawn && !isTable ? toggle : undefined}>
+      {!drawn ? (
+        <EmptyState title={waiting ? "Nothing to draw yet" : "This run wrote no data for it"}>
+          {waiting
+            ? `The picture appears when the run writes “${view.series}”.`
+            : `The series “${view.series}” is missing or empty.`}
+        </EmptyState>
+      ) : asTable ? (
+        <TableTwin series={series} title={view.title} />
+      ) : (
+        <Picture series={series} title={view.title} />
+      )}
+    </Panel>
+  );
+}
+
+function TableTwin({ series, title }: { series: Series; title: string }) {
+  const table = useMemo(() => seriesTable(series), [series]);
+  return <TableView series={table} title={title} />;
+}
+
+function Picture({ series, title }: { series: Series; title: string }) {
+  switch (series.kind) {
+    case "line":
+      return <LineView series={series} title={title} />;
+    case "heatmap":
+      return <HeatmapView series={series} title={title} />;
+    case "timeline":
+      return <TimelineView series={series} title={title} />;
+    case "text":
+      return <TextView series={series} />;
+    case "table":
+      return <TableView series={series} title={title} />;
+  }
+}

@@ -1,0 +1,92 @@
+"use client";
+
+import type { TableSeries } from "@fmlab/experiment";
+import { Download } from "lucide-react";
+import { useState } from "react";
+import { Button } from "@/ui/button.tsx";
+import { cn } from "@/ui/cn.ts";
+import { downloadText } from "@/ui/download.ts";
+import { formatNumber, MISSING, plural } from "@/ui/format/number.ts";
+import { tableCsv } from "./table-csv.ts";
+
+const STEP = 200;
+
+/** Rows with typed columns. Long tables show their first rows and say so; the download holds all. */
+export function TableView({ series, title }: { series: TableSeries; title: string }) {
+  const [shown, setShown] = useState(STEP);
+  const rows = series.rows.slice(0, shown);
+  return (
+    <div className="min-w-0">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by key */}
+      <section tabIndex={0} aria-label={`${title}, table`} className="max-h-96 overflow-auto rounded-md border border-line">
+        <table className="w-full border-collapse text-xs">
+          <thead className="sticky top-0 bg-raised">
+            <tr>
+              {series.columns.map((column) => (
+                <th
+                  key={column.key}
+                  scope="col"
+                  className={cn(
+                    "px-2.5 py-1.5 font-medium whitespace-nowrap",
+                    column.type === "number" ? "text-right" : "text-left",
+                  )}
+                >
+                  {column.title}
+                  {column.unit !== "" && <span className="font-normal text-muted"> {column.unit}</span>}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((row, index) => (
+              <TableRow key={`row-${index + 1}`} row={row} columns={series.columns} />
+            ))}
+          </tbody>
+        </table>
+      </section>
+      <div className="mt-2 flex flex-wrap items-center gap-2 text-xs text-muted">
+        Showing {rows.length.toLocaleString("en-US")} of {plural(series.rows.length, "row")}
+        {shown < series.rows.length && (
+          <Button size="small" onClick={() => setShown(shown + 5 * STEP)}>
+            Show more
+          </Button>
+        )}
+        <Button
+          size="small"
+          variant="quiet"
+          className="ml-auto"
+          onClick={() => downloadText(`${title}.csv`, tableCsv(series), "text/csv")}
+        >
+          <Download aria-hidden /> CSV
+        </Button>
+      </div>
+    </div>
+  );
+}
+
+function TableRow({
+  row,
+  columns,
+}: {
+  row: TableSeries["rows"][number];
+  columns: TableSeries["columns"];
+}) {
+  return (
+    <tr className="border-t border-line">
+      {columns.map((column) => {
+        const value = row[column.key] ?? null;
+        return (
+          <td
+            key={column.key}
+            className={cn(
+              "px-2.5 py-1 align-top",
+              column.type === "number" ? "text-right whitespace-nowrap" : "text-left",
+            )}
+          >
+            {typeof value === "number" ? formatNumber(value) : (value ?? MISSING)}
+          </td>
+        );
+      })}
+    </tr>
+  );
+}

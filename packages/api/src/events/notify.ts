@@ -1,0 +1,38 @@
+import type { RunState, Tx } from "@fmlab/db";
+
+/** The channel that every server process listens to. */
+export const CHANNEL = "fmlab_events";
+
+export const RUN_CHANGES = ["state", "metrics", "logs", "series", "progress", "created"] as const;
+export type RunChange = (typeof RUN_CHANGES)[number];
+
+/** Something happened to a run; `atMs` is the database's clock. */
+export interface RunNotice {
+  kind: "run";
+  organizationId: string;
+  projectId: string;
+  runId: string;
+  what: RunChange[];
+  state?: RunState | undefined;
+  atMs: number;
+}
+
+/** There may be new work for the organisation's machines. */
+export interface QueueNotice {
+  kind: "queue";
+  organizationId: string;
+}
+
+export type Notice = RunNotice | QueueNotice;
+
+/** Tells all servers, when and only if the transaction commits. */
+export async function notifyRun(tx: Tx, notice: Omit<RunNotice, "kind" | "atMs">): Promise<void> {
+  await tx.$executeRaw`SELECT pg_notify(${CHANNEL}, (${JSON.stringify({ kind: "run", ...notice })}::jsonb
+    || jsonb_build_object('atMs', floor(extract(epoch FROM clock_timestamp()) * 1000)))::text)`;
+}
+
+/** Wakes the claims that wait for work. */
+export async function notifyQueue(tx: Tx, organizationId: string): Promise<void> {
+  const notice: QueueNotice = { kind: "queue", organizationId };
+  await tx.$executeRaw`SELECT pg_notify(${CHANNEL}, ${JSON.stringify(notice)})`;
+}

@@ -1,0 +1,5 @@
+export * from "./errors.ts";
+export * from "./file.ts";
+export * from "./lookup.ts";
+export * from "./types.ts";
+export * from "./write.ts";

@@ -1,0 +1,17 @@
+export * from "./arena.ts";
+export * from "./backend.ts";
+export * from "./backend-buffer.ts";
+export * from "./device.ts";
+export * from "./errors.ts";
+export * from "./gguf/index.ts";
+export * from "./graph.ts";
+export * from "./graph-allocator.ts";
+export * from "./library.ts";
+export * from "./library-path.ts";
+export * as ops from "./ops/index.ts";
+export * from "./plan.ts";
+export * from "./quantise.ts";
+export * from "./row-window.ts";
+export * from "./tensor.ts";
+export * from "./tensor-types.ts";
+export * from "./thread-pool.ts";

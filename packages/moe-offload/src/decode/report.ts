@@ -1,0 +1,256 @@
+import { assert, type RunContext, type SeriesInput, type Summary } from "@fmlab/experiment";
+import type { DecodeConfig } from "../definitions/decode.ts";
+import type { PromptRecord, SessionFacts, SessionResult, StepRecord } from "./messages.ts";
+
+const MIB = 1_048_576;
+/** Live text is replaced at most this often; each replacement is stored. */
+const TEXT_EVERY_MS = 500;
+/** Points of the time-per-token picture; longer runs keep every n-th. */
+const LINE_POINTS_MAX = 2000;
+
+/** Turns a session's messages into metrics, pictures, log lines and the summary of a run. */
+export class Report {
+  #ctx: RunContext;
+  #config: DecodeConfig;
+  #facts: SessionFacts | undefined;
+  #prompts: PromptRecord[] = [];
+  #texts: string[] = [];
+  #stepMs: number[] = [];
+  #stallMs: number[] = [];
+  #decodeMs = 0;
+  #bytes = 0;
+  #misses: number[] = [];
+  #textSentMs = Number.NEGATIVE_INFINITY;
+
+  constructor(ctx: RunContext, config: DecodeConfig) {
+    this.#ctx = ctx;
+    this.#config = config;
+  }
+
+  opened(facts: SessionFacts): void {
+    this.#facts = facts;
+    this.#misses = new Array<number>(facts.layerCount).fill(0);
+    const ctx = this.#ctx;
+    const { budget } = facts;
+    ctx.log(
+      `${facts.modelName} (${facts.architecture}): ${facts.layerCount} layers of ` +
+        `${facts.expertCount} experts, top-${facts.expertUsedCount}; ${budget.slotCount} of ` +
+        `${budget.expertTotal} experts fit in memory; opened in ${facts.openMs.toFixed(0)} ms`,
+    );
+    ctx.metric("openMs", facts.openMs);
+    ctx.metric("expertMemoryMiB", budget.usedBytes / MIB);
+    ctx.note("readMode", facts.readMode);
+    if (facts.readMode === "buffered") {
+      const remark =
+        "the file system does not offer O_DIRECT: experts are read through the page cache, so real " +
+        "reads are faster than the disk";
+      ctx.note("readModeRemark", remark);
+      ctx.log(remark, "warn");
+    }
+    this.#progress("evaluating the prompt");
+  }
+
+  prompt(record: PromptRecord): void {
+    const ctx = this.#ctx;
+    const axes = { step: record.prompt };
+    this.#prompts.push(record);
+    this.#texts.push(record.firstText);
+    ctx.metric("prefillTokensPerSecond", perSecond(record.promptTokens, record.prefillMs), axes);
+    ctx.metric("timeToFirstTokenMs", record.firstTokenMs, axes);
+    ctx.log(
+      `prompt ${record.prompt + 1}: ${record.promptTokens} tokens evaluated in ` +
+        `${record.prefillMs.toFixed(1)} ms`,
+    );
+    this.#progress(`prompt ${record.prompt + 1} of ${this.#config.prompts.length}`);
+  }
+
+  steps(steps: StepRecord[]): void {
+    const ctx = this.#ctx;
+    for (const record of steps) {
+      const step = this.#stepMs.length;
+      this.#stepMs.push(record.stepMs);
+      this.#stallMs.push(record.stallMs);
+      this.#decodeMs += record.stepMs;
+      this.#bytes += record.bytes;
+      record.misses.forEach((n, layer) => {
+        this.#misses[layer] = (this.#misses[layer] ?? 0) + n;
+      });
+      this.#texts[record.prompt] = (this.#texts[record.prompt] ?? "") + record.text;
+      ctx.metric("tokenMs", record.stepMs, { step });
+      ctx.metric("bytesPerToken", record.bytes, { step });
+      ctx.metric("stallMsPerToken", record.stallMs, { step });
+    }
+    const step = this.#stepMs.length - 1;
+    ctx.metric("decodeTokensPerSecond", perSecond(this.#stepMs.length, this.#decodeMs), { step });
+    ctx.metric("hitRate", this.#hitRate(), { step });
+    this.#progress(`prompt ${this.#prompts.length} of ${this.#config.prompts.length}`);
+    const nowMs = ctx.nowMs();
+    if (nowMs - this.#textSentMs < TEXT_EVERY_MS) return;
+    this.#textSentMs = nowMs;
+    ctx.series("output", this.#textSeries(this.#texts));
+  }
+
+  /** Draws the pictures and returns the summary. */
+  finish(result: SessionResult): Summary {
+    const ctx = this.#ctx;
+    const facts = this.#opened();
+    const hitRateByLayer = facts.layerCount > 0 ? this.#misses.map((_, l) => this.#hitRate(l)) : [];
+    hitRateByLayer.forEach((rate, layer) => {
+      ctx.metric("hitRate", rate, { layer });
+    });
+    ctx.series("output", this.#textSeries(result.texts));
+    ctx.series("tokenTime", this.#timeSeries());
+    ctx.series("expertRouted", heatmapOf(result.routed, "times chosen"));
+    ctx.series("expertLoads", heatmapOf(result.loads, "times loaded"));
+    ctx.series("pipeline", this.#timelineSeries(result));
+    ctx.series("layers", layersSeries(result, hitRateByLayer, facts.budget.expertBytes));
+    this.#progress("done", true);
+    return { ...this.#numbers(result), hitRateByLayer, ...this.#record(facts, result) };
+  }
+
+  /** Headline numbers, under the names of their metrics. */
+  #numbers(result: SessionResult): Summary {
+    const steps = this.#stepMs.length;
+    const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
+    const promptTokens = sum(this.#prompts.map((p) => p.promptTokens));
+    const prefillMs = sum(this.#prompts.map((p) => p.prefillMs));
+    return {
+      decodeTokensPerSecond: steps > 0 ? perSecond(steps, this.#decodeMs) : null,
+      prefillTokensPerSecond: perSecond(promptTokens, prefillMs),
+      timeToFirstTokenMs: sum(this.#prompts.map((p) => p.firstTokenMs)) / this.#prompts.length,
+      tokenMs: steps > 0 ? this.#decodeMs / steps : null,
+      hitRate: steps > 0 ? this.#hitRate() : null,
+      bytesPerToken: steps > 0 ? this.#bytes / steps : null,
+      stallMsPerToken: steps > 0 ? sum(this.#stallMs) / steps : null,
+      expertMemoryMiB: this.#opened().budget.usedBytes / MIB,
+      openMs: this.#opened().openMs,
+      decodeSteps: steps,
+      promptTokens,
+      prefillBytes: sum(this.#prompts.map((p) => p.prefillBytes)),
+      fetchedBytes: result.fetchedBytes,
+      deliveredBytes: result.deliveredBytes,
+    };
+  }
+
+  #record(facts: SessionFacts, result: SessionResult): Summary {
+    return {
+      text: result.texts,
+      tokens: result.tokens,
+      budget: facts.budget,
+      readMode: facts.readMode,
+      model: {
+        name: facts.modelName,
+        architecture: facts.architecture,
+        layerCount: facts.layerCount,
+        expertCount: facts.expertCount,
+        expertUsedCount: facts.expertUsedCount,
+      },
+    };
+  }
+
+  /** Percent of the decode steps' expert uses that found the expert in memory; NaN before the first. */
+  #hitRate(layer?: number): number {
+    const facts = this.#opened();
+    const layers = layer === undefined ? facts.layerCount : 1;
+    const uses = this.#stepMs.length * layers * facts.expertUsedCount;
+    const misses =
+      layer === undefined ? this.#misses.reduce((a, b) => a + b, 0) : (this.#misses[layer] ?? 0);
+    return (100 * (uses - misses)) / uses;
+  }
+
+  #progress(label: string, isDone = false): void {
+    // A prompt may end early, at the model's end token; the last call then says so.
+    const total = this.#config.prompts.length * this.#config.maxTokens;
+    const done = isDone ? total : Math.min(total, this.#stepMs.length + this.#prompts.length);
+    this.#ctx.progress(done, total, label);
+  }
+
+  #opened(): SessionFacts {
+    assert(this.#facts !== undefined, "a session tells its facts first");
+    return this.#facts;
+  }
+
+  #textSeries(texts: readonly string[]): SeriesInput {
+    return {
+      kind: "text",
+      blocks: texts.map((text, i) => ({
+        title: `Prompt ${i + 1}`,
+        prompt: this.#config.prompts[i] ?? "",
+        text,
+      })),
+    };
+  }
+
+  #timeSeries(): SeriesInput {
+    const stride = Math.max(1, Math.ceil(this.#stepMs.length / LINE_POINTS_MAX));
+    const every = (values: number[]) => values.filter((_, i) => i % stride === 0);
+    const x = every(this.#stepMs.map((_, i) => i));
+    return {
+      kind: "line",
+      xLabel: stride === 1 ? "token" : `token (every ${stride}th)`,
+      yLabel: "time per token",
+      yUnit: "ms",
+      x,
+      curves: [
+        { name: "total", y: every(this.#stepMs) },
+        { name: "stall", y: every(this.#stallMs) },
+      ],
+    };
+  }
+
+  #timelineSeries(result: SessionResult): SeriesInput {
+    const { lanes, events } = result.timeline;
+    const zero = events.reduce((min, e) => Math.min(min, e.startMs), Number.POSITIVE_INFINITY);
+    const recorded = Math.min(this.#config.timelineTokens, this.#stepMs.length);
+    return {
+      kind: "timeline",
+      lanes,
+      events: events.map((e) => ({ ...e, startMs: e.startMs - zero, endMs: e.endMs - zero })),
+      note: `the first ${recorded} of ${this.#stepMs.length} decode steps`,
+    };
+  }
+}
+
+function heatmapOf(values: number[][], valueLabel: string): SeriesInput {
+  return {
+    kind: "heatmap",
+    rowLabel: "layer",
+    columnLabel: "expert",
+    valueLabel,
+    rows: values.map((_, layer) => String(layer)),
+    columns: (values[0] ?? []).map((_, expert) => String(expert)),
+    values,
+  };
+}
+
+function layersSeries(
+  result: SessionResult,
+  hitRateByLayer: number[],
+  expertBytes: number,
+): SeriesInput {
+  const sum = (row: number[] | undefined) => (row ?? []).reduce((a, b) => a + b, 0);
+  const distinct = (row: number[] | undefined) => (row ?? []).filter((n) => n > 0).length;
+  return {
+    kind: "table",
+    columns: [
+      { key: "layer", title: "Layer", type: "number" },
+      { key: "hitRate", title: "Hit rate", unit: "%", type: "number" },
+      { key: "uses", title: "Expert uses", type: "number" },
+      { key: "loads", title: "Loads", type: "number" },
+      { key: "loadedMiB", title: "Loaded", unit: "MiB", type: "number" },
+      { key: "distinct", title: "Different experts used", type: "number" },
+    ],
+    rows: hitRateByLayer.map((rate, layer) => ({
+      layer,
+      hitRate: Number.isFinite(rate) ? rate : null,
+      uses: sum(result.routed[layer]),
+      loads: sum(result.loads[layer]),
+      loadedMiB: (sum(result.loads[layer]) * expertBytes) / MIB,
+      distinct: distinct(result.routed[layer]),
+    })),
+  };
+}
+
+function perSecond(count: number, ms: number): number {
+  return ms > 0 ? (count * 1e3) / ms : Number.NaN;
+}

@@ -1,0 +1,60 @@
+import { availableParallelism } from "node:os";
+import type { RunContext, Summary } from "@fmlab/experiment";
+import type { DecodeConfig } from "../definitions/decode.ts";
+import { MoeError } from "../errors.ts";
+import { runDecodeWorker } from "./decode-worker.ts";
+import type { SessionOptions } from "./messages.ts";
+import { Report } from "./report.ts";
+
+const MIB = 1_048_576;
+
+/**
+ * Runs `moe-offload.decode`: one session in a compute thread, told live.
+ *
+ * @throws ExperimentError `MISSING_FILE` | `FORBIDDEN_PATH` | `CANCELLED`
+ * @throws GgufError | MoeError | GgmlError for a model, budget or prompt that does not do
+ */
+export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summary> {
+  checkThreads(config.threads);
+  const options: SessionOptions = {
+    modelPath: await ctx.resolveFile(config.model),
+    policy: config.policy,
+    budgetBytes: Math.floor(config.budgetMiB * MIB),
+    link: config.link,
+    sampling: config.sampling,
+    seed: ctx.seed,
+    threads: config.threads,
+    timelineTokens: config.timelineTokens,
+    promptEvaluation: config.promptEvaluation,
+    ignoreEnd: config.ignoreEnd,
+  };
+  const report = new Report(ctx, config);
+  const result = await runDecodeWorker({
+    options,
+    prompts: config.prompts,
+    maxTokens: config.maxTokens,
+    signal: ctx.signal,
+    onMessage: (message) => {
+      if (message.type === "opened") report.opened(message.facts);
+      else if (message.type === "prompt") report.prompt(message.record);
+      else report.steps(message.steps);
+    },
+  });
+  return report.finish(result);
+}
+
+function checkThreads(threads: number): void {
+  const available = availableParallelism();
+  if (threads <= available) return;
+  // Compute threads spin at barriers; more of them than cores make each token take milliseconds.
+  throw new MoeError(
+    `threads is ${threads}, but this machine has ${available} hardware threads. ` +
+      `Set threads to at most ${available}.`,
+    {
+      code: "BAD_SETTING",
+      setting: "threads",
+      value: threads,
+      expected: `at most ${available} on this machine`,
+    },
+  );
+}

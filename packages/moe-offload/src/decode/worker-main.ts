@@ -1,0 +1,56 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { assert } from "@fmlab/experiment";
+import { WallClock } from "../experts/wall-clock.ts";
+import type { PromptRecord, StepRecord, WorkerInput, WorkerMessage } from "./messages.ts";
+import { DecodeSession } from "./session.ts";
+import { toWire } from "./wire-error.ts";
+
+/** Steps are sent together at least this often: seldom enough to cost nothing, often enough to look live. */
+const SEND_EVERY_MS = 50;
+
+/** Runs one session to its end and sends all there is to tell; never throws. */
+function work(input: WorkerInput, send: (message: WorkerMessage) => void): void {
+  const clock = new WallClock(input.cancelFlag);
+  let session: DecodeSession | undefined;
+  try {
+    session = DecodeSession.open(input.options, clock);
+    send({ type: "opened", facts: session.facts });
+    generateAll(session, input, clock, send);
+    send({ type: "done", result: session.result() });
+  } catch (error) {
+    send({ type: "failed", error: toWire(error) });
+  } finally {
+    session?.close();
+  }
+}
+
+function generateAll(
+  session: DecodeSession,
+  input: WorkerInput,
+  clock: WallClock,
+  send: (message: WorkerMessage) => void,
+): void {
+  let steps: StepRecord[] = [];
+  let sentMs = clock.nowMs();
+  const flush = () => {
+    if (steps.length > 0) send({ type: "steps", steps });
+    steps = [];
+    sentMs = clock.nowMs();
+  };
+  const listener = {
+    onPrompt: (record: PromptRecord) => {
+      flush();
+      send({ type: "prompt", record });
+    },
+    onStep: (step: StepRecord) => {
+      steps.push(step);
+      if (clock.nowMs() - sentMs >= SEND_EVERY_MS) flush();
+    },
+  };
+  for (const prompt of input.prompts) session.generate(prompt, input.maxTokens, listener);
+  flush();
+}
+
+assert(parentPort !== null, "this file is a worker's entry");
+const port = parentPort;
+work(workerData as WorkerInput, (message) => port.postMessage(message));

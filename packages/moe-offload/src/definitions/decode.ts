@@ -1,0 +1,272 @@
+import {
+  defineExperiment,
+  heatmap,
+  line,
+  type MetricSpec,
+  table,
+  text,
+  timeline,
+} from "@fmlab/experiment";
+import { z } from "zod";
+import { POLICY_NAMES } from "../policies/names.ts";
+
+/** The model that comes with the repository. */
+export const SHIPPED_MODEL = "tiny-story-moe.q8_0.gguf";
+/** A quarter of the shipped model's 256 experts of 104,448 bytes, in MiB. */
+const QUARTER_MIB = 6.375;
+/** All of them. */
+const ALL_MIB = 25.5;
+
+/** Written for this repository. */
+const PROMPTS = [
+  "The lamp in the lighthouse had burned every night for forty years, and on the first night it " +
+    "went out the keeper",
+  "When the two sisters opened the old trunk in the attic, they found nothing in it but",
+];
+
+/** Config of `moe-offload.decode`. */
+export const decodeConfig = z.object({
+  model: z
+    .string()
+    .min(1)
+    .max(1024)
+    .default(SHIPPED_MODEL)
+    .describe("GGUF file of a Mixture-of-Experts model, in the models folder.")
+    .meta({ file: "model" }),
+  prompts: z
+    .array(z.string().min(1).max(20_000))
+    .min(1)
+    .max(64)
+    .default(PROMPTS)
+    .describe("Texts to continue, one after another; experts in memory stay between them."),
+  maxTokens: z
+    .number()
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(64)
+    .describe("Tokens to generate for each prompt; prompt and tokens must fit the context."),
+  budgetMiB: z
+    .number()
+    .positive()
+    .max(1_048_576)
+    .default(QUARTER_MIB)
+    .describe("Memory for routed experts, MiB; the shipped model has 25.5 MiB of them."),
+  policy: z
+    .enum(POLICY_NAMES)
+    .default("lru")
+    .describe("Which experts stay in memory: all, none, or each layer's most recently used."),
+  link: z
+    .object({
+      bandwidthMBps: z
+        .number()
+        .min(0)
+        .max(1_000_000)
+        .default(200)
+        .describe("Emulated bandwidth from storage, MB/s (1 MB = 1e6 bytes); 0 imposes no limit."),
+      latencyUs: z
+        .number()
+        .min(0)
+        .max(1_000_000)
+        .default(0)
+        .describe("Emulated delay before each expert's first byte, microseconds."),
+    })
+    .prefault({})
+    .describe("Limits imposed on top of the real reads from disk."),
+  sampling: z
+    .object({
+      temperature: z
+        .number()
+        .min(0)
+        .max(10)
+        .default(0)
+        .describe("0 always takes the likeliest token; higher values choose more freely."),
+      topK: z
+        .number()
+        .int()
+        .min(0)
+        .max(1_000_000)
+        .default(40)
+        .describe("Choose among the k likeliest tokens; 0 considers all."),
+      topP: z
+        .number()
+        .gt(0)
+        .max(1)
+        .default(0.95)
+        .describe("Then among the likeliest that reach this probability together; 1 keeps all."),
+    })
+    .prefault({})
+    .describe("How the next token is chosen; top-k and top-p matter above temperature 0 only."),
+  threads: z
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(1)
+    .describe("Compute threads; at most the machine's cores."),
+  promptEvaluation: z
+    .enum(["token", "batch"])
+    .default("token")
+    .describe(
+      "token: one by one, so that every policy computes the same bits. " +
+        "batch: at once, where all experts are resident.",
+    ),
+  ignoreEnd: z
+    .boolean()
+    .default(false)
+    .describe("Go on after the model's end-of-text token, for runs of a fixed length."),
+  timelineTokens: z
+    .number()
+    .int()
+    .min(0)
+    .max(256)
+    .default(4)
+    .describe("Decode steps recorded in the timeline of computing and loading."),
+});
+export type DecodeConfig = z.output<typeof decodeConfig>;
+
+const metrics = {
+  decodeTokensPerSecond: {
+    title: "Decode speed",
+    unit: "tok/s",
+    better: "higher",
+    help: "Decode steps of all prompts over the time they took; during a run, so far.",
+    measured: true,
+    headline: true,
+    step: "token",
+  },
+  prefillTokensPerSecond: {
+    title: "Prefill speed",
+    unit: "tok/s",
+    better: "higher",
+    help: "Prompt tokens over the time of evaluating them, loading included; by prompt.",
+    measured: true,
+    step: "prompt",
+  },
+  timeToFirstTokenMs: {
+    title: "Time to first token",
+    unit: "ms",
+    better: "lower",
+    help: "From the start of a prompt's evaluation to its first chosen token; by prompt.",
+    measured: true,
+    headline: true,
+    step: "prompt",
+  },
+  tokenMs: {
+    title: "Time per token",
+    unit: "ms",
+    better: "lower",
+    help: "Time of one decode step: evaluating a token, waiting for experts, choosing the next.",
+    measured: true,
+    step: "token",
+  },
+  hitRate: {
+    title: "Hit rate",
+    unit: "%",
+    better: "higher",
+    help: "Expert uses of decode steps that found the expert in memory; also by layer.",
+    measured: false,
+    headline: true,
+    step: "token",
+  },
+  bytesPerToken: {
+    title: "Loaded per token",
+    unit: "B",
+    better: "lower",
+    help: "Expert bytes that came over the link per decode step.",
+    measured: false,
+    headline: true,
+    step: "token",
+  },
+  stallMsPerToken: {
+    title: "Stall per token",
+    unit: "ms",
+    better: "lower",
+    help: "Time per decode step in which the computation waited for experts.",
+    measured: true,
+    step: "token",
+  },
+  expertMemoryMiB: {
+    title: "Expert memory",
+    unit: "MiB",
+    better: "lower",
+    help: "Memory of the slots that hold routed experts; at most the budget.",
+    measured: false,
+  },
+  openMs: {
+    title: "Opening",
+    unit: "ms",
+    better: "lower",
+    help: "From the start of the compute thread's work to a model ready for the first prompt.",
+    measured: true,
+  },
+} satisfies Record<string, MetricSpec>;
+
+/** How fast a model decodes when only part of its experts fits in memory. */
+export const decode = defineExperiment({
+  kind: "moe-offload.decode",
+  version: 1,
+  title: "Decode under an expert memory budget",
+  question:
+    "How fast does a Mixture-of-Experts model decode when only part of its experts fits in memory?",
+  paper: "arXiv:2502.12224",
+  config: decodeConfig,
+  presets: {
+    quick: {
+      title: "Quick",
+      description: "LRU with a quarter of the experts in memory over a 200 MB/s link.",
+      everywhere: true,
+      config: { maxTokens: 64 },
+    },
+    "all-resident": {
+      title: "All experts resident",
+      description: "Memory for every expert: the fastest any policy can be.",
+      everywhere: true,
+      config: { policy: "all-resident", budgetMiB: ALL_MIB, maxTokens: 256, ignoreEnd: true },
+    },
+    "load-on-demand": {
+      title: "Load on demand, 200 MB/s",
+      description: "Nothing is kept: the slowest a policy should be.",
+      everywhere: true,
+      config: { policy: "on-demand", maxTokens: 128, ignoreEnd: true },
+    },
+    "lru-quarter": {
+      title: "LRU, a quarter in memory, 200 MB/s",
+      description: "The same work as load-on-demand, with a quarter of the experts kept.",
+      everywhere: true,
+      config: { policy: "lru", budgetMiB: QUARTER_MIB, maxTokens: 128, ignoreEnd: true },
+    },
+  },
+  requires: (config) => ({
+    tags: ["ggml"],
+    files: [
+      config.model === SHIPPED_MODEL
+        ? {
+            path: config.model,
+            room: "model",
+            source: "part of the repository: models/README.md",
+            licence: "Apache-2.0",
+          }
+        : {
+            path: config.model,
+            room: "model",
+            source: "your own GGUF file; put it in the models folder",
+            licence: "the model's own",
+          },
+    ],
+  }),
+  fidelity: (config) =>
+    config.policy !== "all-resident" && (config.link.bandwidthMBps > 0 || config.link.latencyUs > 0)
+      ? "emulated"
+      : "measured",
+  metrics,
+  views: [
+    text("output", "Text", "What the model wrote; the same for every policy and budget."),
+    line("tokenTime", "Time per token", "Stall is the part spent waiting for experts."),
+    heatmap("expertRouted", "Chosen experts", "How often the router chose each expert."),
+    heatmap("expertLoads", "Loaded experts", "How often each expert had to be loaded."),
+    timeline("pipeline", "Computing and loading", "Gaps in the compute lane are stalls."),
+    table("layers", "By layer", "Hits, misses and bytes of each layer's experts."),
+  ],
+  load: () => import(/* turbopackIgnore: true */ "../decode/run.ts"),
+});
