@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// `npm run docs`: writes docs/experiments/*.md from the definitions in packages/registry. A page that no
-// definition has any more is removed. A test in tooling/ fails when the committed pages are not up to date.
+// `npm run docs`: writes docs/experiments/*.md from the definitions in packages/registry. A page
+// that no definition has any more is removed. A test in tooling/ fails when the committed pages are
+// not up to date.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { experiments, renderExperimentDocs } from "../packages/registry/src/index.ts";

@@ -1,8 +1,9 @@
 import path from "node:path";
-import { ensureDatabase, isListening, startPostgres } from "../../packages/db/src/embedded.mjs";
+import { ensureDatabase, startPostgres } from "../../packages/db/src/embedded.mjs";
 import { log } from "./log.mjs";
 
-const PORT = 54399;
+/** Below the range that systems give to outgoing connections, so it is rarely taken by chance. */
+const PORT = 25499;
 
 /**
  * `DATABASE_URL` when set; else the embedded Postgres of `home`, kept running by the supervisor.
@@ -14,17 +15,18 @@ export async function startDatabase({ home, password, supervisor }) {
     log("using the Postgres of DATABASE_URL");
     return process.env.DATABASE_URL;
   }
-  const wanted = Number(process.env.FMLAB_PG_PORT || PORT);
-  // The port is private: any free one does, unless the user asked for one.
-  const taken = await isListening(wanted);
   const options = {
     dir: path.join(home, "pg"),
     password,
-    port: taken && !process.env.FMLAB_PG_PORT ? undefined : wanted,
+    port: Number(process.env.FMLAB_PG_PORT || PORT),
+    // Only fmlab connects: any free port does, unless the user asked for one.
+    portIsFixed: Boolean(process.env.FMLAB_PG_PORT),
     logFile: path.join(home, "postgres.log"),
   };
   const server = await startPostgres(options);
   log(`Postgres ${server.reused ? "taken over" : "started"} on port ${server.port}`);
-  supervisor.watch("postgres", server, () => startPostgres({ ...options, port: server.port }));
+  supervisor.watch("postgres", server, () =>
+    startPostgres({ ...options, port: server.port, portIsFixed: true }),
+  );
   return ensureDatabase(server.url, "fmlab");
 }

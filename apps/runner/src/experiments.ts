@@ -49,7 +49,10 @@ async function importDefinitions(path: string): Promise<AnyExperiment[]> {
   } catch (error) {
     if (error instanceof ExperimentError) throw error;
     const told = error instanceof Error ? error.message : String(error);
-    throw usageError(`experiments module ${path} cannot be imported: ${told}`);
+    const hint = /require\(\) ES Module|module syntax/i.test(told)
+      ? ' (name it .mts, or put a package.json with "type": "module" beside it)'
+      : "";
+    throw usageError(`experiments module ${path} cannot be imported: ${told}${hint}`);
   }
   const values = Object.values(module).flatMap((value) => (Array.isArray(value) ? value : [value]));
   const found = [...new Set(values.filter(isExperiment))];

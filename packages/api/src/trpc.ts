@@ -76,11 +76,14 @@ export const organizationProcedure = (role: Role) =>
 export const managementProcedure = (role: Role) =>
   organizationProcedure(role).use(({ ctx, next }) => {
     if (ctx.caller.kind === "session") return next();
-    throw new ApiError("a token may not manage members, tokens or read the audit: use the web page", {
-      code: "ROLE_MISSING",
-      need: role,
-      have: "token",
-    });
+    throw new ApiError(
+      "a token may not manage members, tokens or read the audit: use the web page",
+      {
+        code: "ROLE_MISSING",
+        need: role,
+        have: "token",
+      },
+    );
   });
 
 /** A user with at least `role` in the organisation of the input's project. */
@@ -90,7 +93,10 @@ export const projectProcedure = (role: Role) =>
     .input(z.object({ projectId: z.uuid() }))
     .use(async ({ ctx, input, next }) => {
       const project = await ctx.platform.db.project.findUnique({ where: { id: input.projectId } });
-      const own = await requireRole(ctx, project?.organizationId, role, ["project", input.projectId]);
+      const own = await requireRole(ctx, project?.organizationId, role, [
+        "project",
+        input.projectId,
+      ]);
       if (project === null) throw notFound("project", input.projectId);
       return next({ ctx: { organizationId: project.organizationId, project, role: own } });
     });
@@ -103,7 +109,11 @@ export const runProcedure = (role: Role) =>
     .use(async ({ ctx, input, next }) => {
       const run = await ctx.platform.db.run.findUnique({
         where: { id: input.runId },
-        select: { projectId: true, attemptCount: true, project: { select: { organizationId: true } } },
+        select: {
+          projectId: true,
+          attemptCount: true,
+          project: { select: { organizationId: true } },
+        },
       });
       const organizationId = run?.project.organizationId;
       const own = await requireRole(ctx, organizationId, role, ["run", input.runId]);
@@ -115,21 +125,19 @@ export const runProcedure = (role: Role) =>
     });
 
 /** An agent, by its token. */
-export const agentProcedure = mapped
-  .meta({ access: { scope: "agent" } })
-  .use(({ ctx, next }) => {
-    const { caller } = ctx;
-    if (caller.kind === "agent") {
-      const actor: Actor = { kind: "token", id: caller.tokenId };
-      return next({ ctx: { agent: caller, organizationId: caller.organizationId, actor } });
-    }
-    if (caller.kind === "anonymous") throw unauthenticated(caller.problem);
-    throw new ApiError("this needs an agent token: create one under Settings, Tokens", {
-      code: "ROLE_MISSING",
-      need: "agent token",
-      have: caller.kind,
-    });
+export const agentProcedure = mapped.meta({ access: { scope: "agent" } }).use(({ ctx, next }) => {
+  const { caller } = ctx;
+  if (caller.kind === "agent") {
+    const actor: Actor = { kind: "token", id: caller.tokenId };
+    return next({ ctx: { agent: caller, organizationId: caller.organizationId, actor } });
+  }
+  if (caller.kind === "anonymous") throw unauthenticated(caller.problem);
+  throw new ApiError("this needs an agent token: create one under Settings, Tokens", {
+    code: "ROLE_MISSING",
+    need: "agent token",
+    have: caller.kind,
   });
+});
 
 export interface UserContext extends Context {
   user: SessionUser;

@@ -14,6 +14,8 @@ export function startPostgres(options: {
   password: string;
   /** Undefined: any free port. */
   port?: number;
+  /** False: take a free port when Postgres cannot have `port`. Default true. */
+  portIsFixed?: boolean;
   logFile: string;
   /** False only for throw-away test servers. */
   fsync?: boolean;

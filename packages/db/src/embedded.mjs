@@ -61,12 +61,14 @@ export function isAlive(pid) {
  * Starts Postgres on `dir` (created and initialised when new), or takes over the server that an
  * earlier process left running there.
  *
- * @param {{ dir: string, password: string, port?: number, logFile: string, fsync?: boolean }} options
- *   `port` undefined means any free one
+ * @param {{ dir: string, password: string, port?: number, portIsFixed?: boolean, logFile: string,
+ *   fsync?: boolean }} options  `port` undefined means any free one; a port that is not fixed is given
+ *   up for a free one when Postgres cannot have it
  * @returns {Promise<{ url: string, pid: number, port: number, reused: boolean,
  *   isUp: () => boolean, stop: () => Promise<void> }>} `url` names the database `postgres`
  */
-export async function startPostgres({ dir, password, port, logFile, fsync = true }) {
+export async function startPostgres(options) {
+  const { dir, password, port, portIsFixed = true, logFile, fsync = true } = options;
   const owner = unprivilegedOwner();
   const binaries = await reachableBinaries(owner);
   const data = reachableDataDir(dir, owner);
@@ -76,7 +78,7 @@ export async function startPostgres({ dir, password, port, logFile, fsync = true
   const running = await findRunning(data);
   if (running) return handle({ ...running, password, reused: true });
 
-  const chosen = port ?? (await freePort());
+  let chosen = port ?? (await freePort());
   // A few tries: after a crash the old backends hold the shared memory for a moment.
   for (let attempt = 1; ; attempt++) {
     const child = launch({ data, binaries, owner, port: chosen, logFile, fsync });
@@ -93,6 +95,7 @@ export async function startPostgres({ dir, password, port, logFile, fsync = true
       );
     }
     await sleep(300);
+    if (!portIsFixed) chosen = await freePort();
   }
 }
 

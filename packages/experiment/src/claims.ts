@@ -2,8 +2,9 @@ import { z } from "zod";
 import { FIDELITIES } from "./metrics.ts";
 
 /**
- * A claim: what a paper (or this project) says, where it says so, which runs test it, and which value
- * would bear it out. One file `claims/<slug>.json` each; `fmlab claims check` compares it with run folders.
+ * A claim: what a paper (or this project) says, where it says so, which runs test it, and which
+ * value would bear it out. One file `claims/<slug>.json` each; `fmlab claims check` compares it
+ * with run folders.
  *
  *     {
  *       "format": 1,
@@ -29,9 +30,9 @@ import { FIDELITIES } from "./metrics.ts";
 export const CLAIM_FORMAT = 1;
 
 /**
- * How the statement reached us. `paper`: read in the paper itself. `code`: read in its published code.
- * `second-hand`: another text reports it. `reconstruction`: derived here from what the paper gives.
- * `recall`: written from memory, not yet looked up. `ours`: this project's own statement.
+ * How the statement reached us. `paper`: read in the paper itself. `code`: read in its published
+ * code. `second-hand`: another text reports it. `reconstruction`: derived here from what the paper
+ * gives. `recall`: written from memory, not yet looked up. `ours`: this project's own statement.
  */
 export const PROVENANCES = [
   "paper",
@@ -48,8 +49,9 @@ export const runGroupSchema = z.union([
   /** Runs launched from this preset. */
   z.strictObject({ preset: z.string().min(1) }),
   /**
-   * Runs whose config holds at least these fields with these values; nested objects are matched field by
-   * field, everything else as a whole. What is not named must still be equal within a group.
+   * Runs whose config holds at least these fields with these values; nested objects are matched
+   * field by field, everything else as a whole. What is not named must still be equal within a
+   * group.
    */
   z.strictObject({ config: z.record(z.string(), z.unknown()) }),
 ]);
@@ -84,7 +86,9 @@ export const measureSchema = z.discriminatedUnion("of", [
     left: z.string(),
     right: z.string(),
     quantity: quantitySchema,
-    /** `seed`: run with seed s of one group belongs to that of the other. `nothing`: independent. */
+    /**
+     * `seed`: run with seed s of one group belongs to that of the other. `nothing`: independent.
+     */
     pairedBy: z.enum(["seed", "nothing"]).default("seed"),
   }),
   /** Whether every seed gives the same value (number, text, list) in all groups. */
@@ -129,9 +133,14 @@ export const claimSchema = z
     runs: z.strictObject({
       kind: z.string(),
       groups: z.record(z.string(), runGroupSchema),
-      /** Seeds needed in every group. Below 3 there is no interval: only for what chance cannot move. */
+      /**
+       * Seeds needed in every group. Below 3 there is no interval: only for what chance cannot
+       * move.
+       */
       seedsMin: z.number().int().min(1).max(1_000).default(3),
-      /** Runs of any other fidelity are left out: a simulated result never passes as a measured one. */
+      /**
+       * Runs of any other fidelity are left out: a simulated result never passes as a measured one.
+       */
       fidelity: z.array(z.enum(FIDELITIES)).min(1).default(["measured", "emulated"]),
     }),
     measure: measureSchema,

@@ -1,5 +1,6 @@
 import type { SeriesInput } from "./views.ts";
 
+/** How much a log line matters; `debug` is hidden by default. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** Facts about the machine a run is on. No host name, user name or absolute path. */
@@ -15,7 +16,9 @@ export interface MachineFacts {
   gpus: { name: string; memoryBytes: number; driver: string }[];
 }
 
-/** Where a metric point lies. `step` is the x axis; every other entry splits the metric in curves. */
+/**
+ * Where a metric point lies. `step` is the x axis; every other entry splits the metric in curves.
+ */
 export interface MetricAxes {
   /** Defaults to the number of earlier points of the same curve. Must not fall. */
   step?: number;
@@ -30,7 +33,10 @@ export interface RunContext {
   /** Non-negative integer; the only source of randomness (derive generators from it). */
   readonly seed: number;
   readonly kind: string;
-  /** Aborted when the run is cancelled or its time limit has passed; stop soon, then return or throw. */
+  /**
+   * Aborted when the run is cancelled or its time limit has passed; stop soon, then return or
+   * throw.
+   */
   readonly signal: AbortSignal;
   readonly machine: MachineFacts;
   /** Folders a launched config's relative paths resolve in, in this order. */
@@ -52,6 +58,9 @@ export interface RunContext {
   artifact(name: string, bytes: Uint8Array, contentType?: string): Promise<void>;
   /** A remark that belongs to the reproduction record, e.g. that O_DIRECT was not available. */
   note(key: string, value: string | number | boolean): void;
-  /** Resolves a config's file field: inside the allowed folders for launched runs, any path for `exec`. */
+  /**
+   * Resolves a config's file field: inside the allowed folders for launched runs, any path for
+   * `exec`.
+   */
   resolveFile(path: string): Promise<string>;
 }

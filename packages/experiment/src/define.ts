@@ -13,7 +13,9 @@ export interface RequiredFile {
   licence: string;
 }
 
-/** What a machine must have to run a config; the queue matches it against machines' capabilities. */
+/**
+ * What a machine must have to run a config; the queue matches it against machines' capabilities.
+ */
 export interface Requirements {
   gpu?: boolean;
   /** Main memory the run needs, bytes. */
@@ -23,6 +25,7 @@ export interface Requirements {
   tags?: string[];
 }
 
+/** A named starting point: a partial config with the words that explain it. */
 export interface Preset<Input> {
   title: string;
   description: string;
@@ -31,31 +34,43 @@ export interface Preset<Input> {
   everywhere?: boolean;
 }
 
-/** What `run` gives back: the run's summary. Numbers under declared metric names feed the runs table. */
+/**
+ * What `run` gives back: the run's summary. Numbers under declared metric names feed the runs
+ * table.
+ */
 export type Summary = Record<string, unknown>;
 
+/** What `load` imports: the code of an experiment. */
 export interface RunModule<Config> {
   run(ctx: RunContext, config: Config): Promise<Summary>;
 }
 
+/** All that the platform knows of an experiment; nothing in it is native or slow to load. */
 export interface ExperimentDefinition<Schema extends z.ZodObject = z.ZodObject> {
   /** `<package>.<noun>`, e.g. `moe-offload.decode`. */
   kind: string;
-  /** Raised when the config, the metrics or their meaning change; server and runner must agree on it. */
+  /**
+   * Raised when the config, the metrics or their meaning change; server and runner must agree on
+   * it.
+   */
   version: number;
   title: string;
   /** The question a run answers, as one sentence ending in `?`. */
   question: string;
   /** Where the method comes from, e.g. `arXiv:2502.12224`. */
   paper?: string;
-  /** Every field has a default, so `{}` is a valid config; `.describe()` is the form's help text. */
+  /**
+   * Every field has a default, so `{}` is a valid config; `.describe()` is the form's help text.
+   */
   config: Schema;
   presets: Record<string, Preset<z.input<Schema>>>;
   requires: (config: z.output<Schema>) => Requirements;
   fidelity: (config: z.output<Schema>) => Fidelity;
   metrics: Record<string, MetricSpec>;
   views: ViewSpec[];
-  /** Imports the code that runs it. Only the runner calls this; definitions import nothing native. */
+  /**
+   * Imports the code that runs it. Only the runner calls this; definitions import nothing native.
+   */
   load: () => Promise<RunModule<z.output<Schema>>>;
 }
 
@@ -69,7 +84,8 @@ export type AnyExperiment = Omit<ExperimentDefinition, "requires" | "fidelity" |
 /**
  * Checks a definition against the contract and returns it.
  *
- * @throws ExperimentError `BROKEN_DEFINITION` naming the experiment and the first thing that is wrong
+ * @throws ExperimentError `BROKEN_DEFINITION` naming the experiment and the first thing that is
+ * wrong
  */
 export function defineExperiment<Schema extends z.ZodObject>(
   definition: ExperimentDefinition<Schema>,
@@ -157,8 +173,8 @@ function viewProblem(d: AnyExperiment): string | undefined {
 }
 
 /**
- * Validates a config and fills in the defaults. Unknown fields are refused at every depth, so that a
- * misspelt one is not silently ignored.
+ * Validates a config and fills in the defaults. Unknown fields are refused at every depth, so that
+ * a misspelt one is not silently ignored.
  *
  * @throws ExperimentError `BAD_CONFIG` with every wrong field
  */

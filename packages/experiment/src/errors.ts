@@ -51,6 +51,7 @@ export interface ConfigProblem {
   message: string;
 }
 
+/** A failure of an experiment that has a known cause; see `ExperimentFailure`. */
 export class ExperimentError extends DomainError<ExperimentFailure> {}
 
 /** Throws a programmer error: something this code itself guarantees does not hold. */

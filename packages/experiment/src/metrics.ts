@@ -13,7 +13,9 @@ export type Fidelity = (typeof FIDELITIES)[number];
 export interface MetricSpec {
   /** Name for people, without its unit. */
   title: string;
-  /** Unit as shown beside values, e.g. `tok/s`, `MiB`, `ms`; `""` for a pure number, `%` for 0..100. */
+  /**
+   * Unit as shown beside values, e.g. `tok/s`, `MiB`, `ms`; `""` for a pure number, `%` for 0..100.
+   */
   unit: string;
   better: Better;
   /** One sentence: what is counted, over what. */

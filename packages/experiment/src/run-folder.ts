@@ -29,6 +29,7 @@ export const FAILURE_CODES = [
 ] as const;
 export type FailureCode = (typeof FAILURE_CODES)[number];
 
+/** Why a run ended otherwise than by succeeding. */
 export const failureSchema = z.object({
   code: z.enum(FAILURE_CODES),
   message: z.string(),
@@ -37,6 +38,7 @@ export const failureSchema = z.object({
 });
 export type Failure = z.infer<typeof failureSchema>;
 
+/** `MachineFacts` as they are stored. */
 export const machineFactsSchema = z.object({
   cpuModel: z.string(),
   cpuCount: z.number().int(),
@@ -58,6 +60,7 @@ export const codeFactsSchema = z.object({
 });
 export type CodeFacts = z.infer<typeof codeFactsSchema>;
 
+/** A file a run read: its path inside the allowed folders, and its content's hash. */
 export const inputFactsSchema = z.object({
   path: z.string(),
   sizeBytes: z.number(),
@@ -73,6 +76,7 @@ export const reproductionSchema = z.object({
 });
 export type Reproduction = z.infer<typeof reproductionSchema>;
 
+/** The content of run.json: what was run, how it ended, and all that is needed to run it again. */
 export const runRecordSchema = z.object({
   format: z.literal(RUN_FOLDER_FORMAT),
   /** Unique name of this run; `fmlab sync` uploads a folder once under it. */
@@ -94,7 +98,10 @@ export const runRecordSchema = z.object({
 });
 export type RunRecord = z.infer<typeof runRecordSchema>;
 
-/** One line of metrics.jsonl. `value` null stands for NaN or an infinity; `timeMs` counts from the start. */
+/**
+ * One line of metrics.jsonl. `value` null stands for NaN or an infinity; `timeMs` counts from the
+ * start.
+ */
 export const metricLineSchema = z.object({
   key: z.string(),
   step: z.number(),
@@ -105,8 +112,8 @@ export type MetricLine = z.infer<typeof metricLineSchema>;
 
 /**
  * The stored key of a metric with labels: `hitRate` with `{ layer: 3 }` is `hitRate{layer=3}`.
- * Labels are sorted, so one curve has one key; `%`, `,`, `=`, `{` and `}` in them are written as `%25` and
- * so on, so two curves never share one.
+ * Labels are sorted, so one curve has one key; `%`, `,`, `=`, `{` and `}` in them are written as
+ * `%25` and so on, so two curves never share one.
  */
 export function metricKey(
   key: string,

@@ -2,8 +2,8 @@ import { z } from "zod";
 
 /**
  * Domain pictures. A run writes *series* (named data of one kind); a definition lists *views*, each
- * naming the series it draws. Every kind has one schema here and one component in apps/web, and can be
- * told as a table (`seriesTable`), so that no picture is the only way to its numbers.
+ * naming the series it draws. Every kind has one schema here and one component in apps/web, and can
+ * be told as a table (`seriesTable`), so that no picture is the only way to its numbers.
  */
 
 /** Curves over a shared x axis; `null` is a gap. */
@@ -84,6 +84,7 @@ export const tableSeriesSchema = z.object({
   rows: z.array(z.record(z.string(), z.union([z.number(), z.string(), z.null()]))),
 });
 
+/** The data of any picture, told apart by `kind`. */
 export const seriesSchema = z.discriminatedUnion("kind", [
   lineSeriesSchema,
   heatmapSeriesSchema,
@@ -99,7 +100,9 @@ export type TextSeries = z.infer<typeof textSeriesSchema>;
 export type TableSeries = z.infer<typeof tableSeriesSchema>;
 export type Series = z.infer<typeof seriesSchema>;
 export type SeriesInput = z.input<typeof seriesSchema>;
+/** Which picture a series is. */
 export type SeriesKind = Series["kind"];
+/** All kinds there are. */
 export const SERIES_KINDS = ["line", "heatmap", "timeline", "text", "table"] as const;
 
 /** One picture on the run page. */
@@ -116,10 +119,15 @@ const view =
   (kind: SeriesKind) =>
   (series: string, title: string, help: string): ViewSpec => ({ kind, series, title, help });
 
+/** A view of curves: `line("series", "Title", "What to look for.")`. */
 export const line = view("line");
+/** A view of a matrix of cells. */
 export const heatmap = view("heatmap");
+/** A view of bars on lanes over time. */
 export const timeline = view("timeline");
+/** A view of texts. */
 export const text = view("text");
+/** A view of rows and columns. */
 export const table = view("table");
 
 /** The table twin of a picture: the same numbers as rows, for screen readers and export. */

@@ -2,8 +2,9 @@ import type { BackendBuffer } from "./backend-buffer.ts";
 import type { Device } from "./device.ts";
 import { GgmlError, invalidArgument, requireArgument, requireInteger } from "./errors.ts";
 import { Graph } from "./graph.ts";
+import { HostMemory } from "./host-memory.ts";
 import type { GgmlLibrary } from "./library.ts";
-import { detach, type Pointer } from "./native.ts";
+import type { Pointer } from "./native.ts";
 import { contiguousStrides, Tensor, type TensorShape, tensorShape } from "./tensor.ts";
 import { rowSizeBytes, tensorTypeInfo } from "./tensor-types.ts";
 
@@ -37,7 +38,7 @@ export class Arena {
   readonly #tensorCountMax: number;
   readonly #tensors: Tensor[] = [];
   readonly #buffers: BackendBuffer[] = [];
-  readonly #structViews: ArrayBuffer[] = [];
+  readonly #memory: HostMemory;
   #graph: Graph | undefined;
   readonly #graphNodeCountMax: number;
   #pointer: Pointer | undefined;
@@ -54,7 +55,13 @@ export class Arena {
     // 1 KiB of slack for the alignment of the objects inside.
     const sizeBytes =
       options.tensorCountMax * Number(native.ggml_tensor_overhead()) + graphBytes + 1024;
-    const pointer = native.ggml_init({ mem_size: sizeBytes, mem_buffer: null, no_alloc: true });
+    this.#memory = new HostMemory(library.foreign, sizeBytes, "descriptions of tensors");
+    const skip = -this.#memory.address & BigInt(DESCRIPTION_ALIGNMENT_BYTES - 1);
+    const pointer = native.ggml_init({
+      mem_size: sizeBytes - Number(skip),
+      mem_buffer: this.#memory.address + skip,
+      no_alloc: true,
+    });
     if (!pointer) {
       throw new GgmlError(`an arena of ${sizeBytes} bytes could not be made`, {
         code: "ALLOCATION_FAILED",
@@ -194,22 +201,23 @@ export class Arena {
     return tensor;
   }
 
-  /** A view of native structs in this arena; it is detached when the arena closes. */
-  structView(address: Pointer, sizeBytes: number): ArrayBuffer {
-    const view = this.library.foreign.view(address, sizeBytes);
-    this.#structViews.push(view);
-    return view;
+  /** Bytes of a native struct in this arena; they become empty when the arena closes. */
+  structBytes(address: Pointer, sizeBytes: number): Uint8Array {
+    return this.#memory.bytes(Number(address - this.#memory.address), sizeBytes);
   }
 
   /** Frees descriptions and memory; views of them become empty. Closing twice is allowed. */
   close(): void {
     if (this.#pointer === undefined) return;
-    for (const view of this.#structViews) detach(view);
     for (const buffer of this.#buffers) buffer.close();
     this.library.native.ggml_free(this.#pointer);
     this.#pointer = undefined;
+    this.#memory.free();
   }
 }
+
+/** What ggml asserts of a context's memory, GGML_MEM_ALIGN. */
+const DESCRIPTION_ALIGNMENT_BYTES = 16;
 
 /** Bytes of a contiguous tensor of this type and shape. */
 export function tensorSizeBytes(type: number, shape: readonly number[]): number {

@@ -1,6 +1,7 @@
 import { Backend } from "./backend.ts";
 import { BackendBuffer } from "./backend-buffer.ts";
 import { GgmlError, requireInteger } from "./errors.ts";
+import { HostMemory } from "./host-memory.ts";
 import type { GgmlLibrary } from "./library.ts";
 import type { Pointer } from "./native.ts";
 
@@ -60,13 +61,26 @@ export class Device {
    */
   allocate(sizeBytes: number): BackendBuffer {
     requireInteger("Device.allocate", "sizeBytes", sizeBytes, 1, Number.MAX_SAFE_INTEGER);
-    const pointer = this.library.native.ggml_backend_buft_alloc_buffer(this.bufferType, sizeBytes);
+    const { foreign, native } = this.library;
+    const what = `tensors on ${this.name}`;
+    if (this.isHost) {
+      // Room to begin at a cache line, whatever the memory's own alignment is.
+      const memory = new HostMemory(foreign, sizeBytes + HOST_ALIGNMENT_BYTES, what);
+      const skip = Number(-memory.address & BigInt(HOST_ALIGNMENT_BYTES - 1));
+      const address = memory.address + BigInt(skip);
+      const pointer = native.ggml_backend_cpu_buffer_from_ptr(address, sizeBytes);
+      if (pointer) return new BackendBuffer(this, pointer, { memory, offset: skip });
+    }
+    const pointer = native.ggml_backend_buft_alloc_buffer(this.bufferType, sizeBytes);
     if (!pointer) {
       throw new GgmlError(
         `${sizeBytes} bytes could not be allocated on ${this.name}; ask for less or free some`,
-        { code: "ALLOCATION_FAILED", what: `memory on ${this.name}`, sizeBytes },
+        { code: "ALLOCATION_FAILED", what, sizeBytes },
       );
     }
     return new BackendBuffer(this, pointer);
   }
 }
+
+/** A cache line on every processor in use. */
+const HOST_ALIGNMENT_BYTES = 64;

@@ -59,7 +59,7 @@ class LeafGuard implements IndexGuard {
     const { root } = ids;
     const isWide = ids.type === TENSOR_TYPE.I64;
     const buffer = root.bufferIfPlaced();
-    this.#isCopy = buffer === undefined || !buffer.device.isHost;
+    this.#isCopy = buffer === undefined || !buffer.isHost;
     if (this.#isCopy) {
       this.#values = isWide ? new BigInt64Array(root.elements) : new Int32Array(root.elements);
     } else {

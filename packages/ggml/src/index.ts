@@ -6,6 +6,7 @@ export * from "./errors.ts";
 export * from "./gguf/index.ts";
 export * from "./graph.ts";
 export * from "./graph-allocator.ts";
+export * from "./host-memory.ts";
 export * from "./library.ts";
 export * from "./library-path.ts";
 export * as ops from "./ops/index.ts";

@@ -71,7 +71,7 @@ export class GgmlLibrary {
   // ggml calls its log function from compute threads, where JavaScript cannot run. A pure C
   // function whose first argument is an int serves as a sink; `GGML_LOG=1` keeps the messages.
   #silenceLog(): void {
-    this.native.ggml_log_set(this.foreign.addressOf("ggml_status_to_string"), null);
+    this.native.ggml_log_set(this.foreign.addressOfFunction("ggml_status_to_string"), null);
   }
 
   // A library with other structs would corrupt memory silently; a tensor with known numbers tells.

@@ -69,6 +69,7 @@ export interface Native {
   ggml_backend_buft_alloc_buffer(bufferType: Pointer, sizeBytes: number): MaybePointer;
   ggml_backend_buft_get_alignment(bufferType: Pointer): number;
   ggml_backend_buft_get_alloc_size(bufferType: Pointer, tensor: Pointer): number;
+  ggml_backend_cpu_buffer_from_ptr(address: Pointer, sizeBytes: number): MaybePointer;
   ggml_backend_buffer_get_base(buffer: Pointer): MaybePointer;
   ggml_backend_buffer_get_size(buffer: Pointer): number;
   ggml_backend_buffer_free(buffer: Pointer): void;
@@ -164,7 +165,7 @@ type RopeFunction = (
 /** `struct ggml_init_params`, passed by value. */
 export interface InitParams {
   mem_size: number;
-  mem_buffer: null;
+  mem_buffer: MaybePointer;
   no_alloc: boolean;
 }
 
@@ -216,6 +217,7 @@ const BASE_FUNCTIONS = [
   "void* ggml_backend_buft_alloc_buffer(void*, size_t)",
   "size_t ggml_backend_buft_get_alignment(void*)",
   "size_t ggml_backend_buft_get_alloc_size(void*, void*)",
+  "void* ggml_backend_cpu_buffer_from_ptr(void*, size_t)",
   "void* ggml_backend_buffer_get_base(void*)",
   "size_t ggml_backend_buffer_get_size(void*)",
   "void ggml_backend_buffer_free(void*)",
@@ -299,8 +301,13 @@ export class Foreign {
   }
 
   /** The address of a function of ggml-base. */
-  addressOf(name: string): Pointer {
+  addressOfFunction(name: string): Pointer {
     return this.#koffi.address(this.#base.symbol(name, "void*"));
+  }
+
+  /** Where the bytes of `memory` lie; they do not move while it is reachable. */
+  addressOf(memory: ArrayBuffer): Pointer {
+    return this.#koffi.address(memory);
   }
 
   /** One 32-bit number at `address + offset`. */
@@ -312,19 +319,6 @@ export class Foreign {
   int64At(address: Pointer, offset: number): bigint {
     return BigInt(this.#koffi.decode(address, offset, "int64_t") as number | bigint);
   }
-
-  /**
-   * Native memory as an ArrayBuffer. koffi keeps about 220 bytes for good per call: create views
-   * once. Detach the view before the memory is freed.
-   */
-  view(address: Pointer, sizeBytes: number): ArrayBuffer {
-    return this.#koffi.view(address, sizeBytes);
-  }
-}
-
-/** Makes every typed array over `memory` empty, so that none of them can reach freed memory. */
-export function detach(memory: ArrayBuffer): void {
-  structuredClone(memory, { transfer: [memory] });
 }
 
 function bind(

@@ -20,7 +20,8 @@ export class RowWindow {
       () => `${view} is not a view; make one with all rows`,
     );
     const address = view.pointer + BigInt(TENSOR_STRUCT.shape);
-    this.#shape = new BigInt64Array(view.arena.structView(address, SHAPE_BYTES));
+    const bytes = view.arena.structBytes(address, SHAPE_BYTES);
+    this.#shape = new BigInt64Array(bytes.buffer, bytes.byteOffset, 4);
     this.#rows = view.shape[1];
   }
 

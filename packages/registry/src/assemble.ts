@@ -5,10 +5,11 @@ import { nearestName } from "./nearest-name.ts";
 export type Registry = ReadonlyMap<string, AnyExperiment>;
 
 /**
- * Puts definitions together. Runs when the process starts, so that a broken experiment stops it with the
- * experiment's name instead of failing someone's launch later.
+ * Puts definitions together. Runs when the process starts, so that a broken experiment stops it
+ * with the experiment's name instead of failing someone's launch later.
  *
- * @throws ExperimentError `BROKEN_DEFINITION` for a definition against the contract or a kind given twice
+ * @throws ExperimentError `BROKEN_DEFINITION` for a definition against the contract or a kind given
+ * twice
  */
 export function assembleRegistry(definitions: readonly AnyExperiment[]): Registry {
   const registry = new Map<string, AnyExperiment>();

@@ -3,8 +3,8 @@ export interface ConfigField {
   /** Dotted path, e.g. `link.bandwidthMBps`. */
   path: string;
   /**
-   * What may be written, e.g. `integer 1..64`, `"lru" or "resident"`, `list of text`; `group` for an object
-   * whose fields follow.
+   * What may be written, e.g. `integer 1..64`, `"lru" or "resident"`, `list of text`; `group` for
+   * an object whose fields follow.
    */
   type: string;
   /** The default; undefined for a group and where the parent's default has no such field. */

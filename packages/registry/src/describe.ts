@@ -17,7 +17,9 @@ export interface PresetDescription {
   config: Record<string, unknown>;
 }
 
-/** A definition as plain JSON: what forms, command-line help, docs and API answers are made from. */
+/**
+ * A definition as plain JSON: what forms, command-line help, docs and API answers are made from.
+ */
 export interface ExperimentDescription {
   kind: string;
   version: number;

@@ -1,6 +1,7 @@
 /**
- * The known name a misspelt one was most likely meant to be: the one with the fewest single-letter edits,
- * or the only one that holds it as a part. Undefined when none is close (more than a third of it differs).
+ * The known name a misspelt one was most likely meant to be: the one with the fewest single-letter
+ * edits, or the only one that holds it as a part. Undefined when none is close (more than a third
+ * of it differs).
  */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   const containing = known.filter((other) => name !== "" && other.includes(name));

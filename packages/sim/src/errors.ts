@@ -10,7 +10,9 @@ export type SimFailure =
   | { code: "EMPTY_CHOICE" }
   /** An event was scheduled, or the clock was set, before the present or at no time at all. */
   | { code: "BAD_TIME"; atMs: number; nowMs: number }
-  /** More events ran than the caller allowed: most likely events that schedule each other for ever. */
+  /**
+   * More events ran than the caller allowed: most likely events that schedule each other for ever.
+   */
   | { code: "EVENT_BUDGET_SPENT"; eventsMax: number; nowMs: number };
 
 /** Every error this package throws on purpose. */

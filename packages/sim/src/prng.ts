@@ -8,8 +8,9 @@ const TWO_53 = 2 ** 53;
 /**
  * A seeded stream of random numbers: the only source of randomness in a research package.
  *
- * Equal seed and stream give equal numbers on every machine. Draws that do not belong together should
- * come from different streams (`fork`), so that one more draw here does not shift everything there.
+ * Equal seed and stream give equal numbers on every machine. Draws that do not belong together
+ * should come from different streams (`fork`), so that one more draw here does not shift everything
+ * there.
  */
 export interface Prng {
   /** An integer in [0, 2^32). */
@@ -51,8 +52,8 @@ export interface Prng {
    */
   pick<T>(items: readonly T[]): T;
   /**
-   * The independent stream named `label` below this one. Depends on seed and labels only, not on what
-   * was drawn so far: forking the same label twice gives the same stream twice.
+   * The independent stream named `label` below this one. Depends on seed and labels only, not on
+   * what was drawn so far: forking the same label twice gives the same stream twice.
    */
   fork(label: string | number): Prng;
 }

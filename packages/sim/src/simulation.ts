@@ -12,10 +12,12 @@ export interface RunLimit {
 }
 
 /**
- * A discrete-event simulation: actions at virtual times. Nothing waits; time jumps to the next action.
+ * A discrete-event simulation: actions at virtual times. Nothing waits; time jumps to the next
+ * action.
  *
- * Deterministic: actions run by time, and in the order they were scheduled at equal times. An action may
- * schedule and cancel others, also at the present time (they run after those already waiting for it).
+ * Deterministic: actions run by time, and in the order they were scheduled at equal times. An
+ * action may schedule and cancel others, also at the present time (they run after those already
+ * waiting for it).
  */
 export class Simulation implements Clock {
   readonly #clock = new VirtualClock();

@@ -27,9 +27,9 @@ export interface BootstrapOptions {
 }
 
 /**
- * Percentile bootstrap interval of any statistic: for medians, quantiles and other things that have no
- * t interval. With few seeds it is too narrow (n = 5 covers about 83 % at 95 % nominal for a mean of
- * normal values); prefer `meanCi` there.
+ * Percentile bootstrap interval of any statistic: for medians, quantiles and other things that have
+ * no t interval. With few seeds it is too narrow (n = 5 covers about 83 % at 95 % nominal for a
+ * mean of normal values); prefer `meanCi` there.
  *
  * @param random seeded by the caller, so that a report can be made again
  * @throws StatsError `TOO_FEW_SEEDS` for n < 3, `NON_FINITE_VALUE`, `BAD_ARGUMENT`

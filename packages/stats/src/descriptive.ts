@@ -31,8 +31,8 @@ export function standardDeviation(values: readonly number[]): number {
 }
 
 /**
- * The value below which the share `probability` lies, linear between order statistics (type 7 of Hyndman
- * and Fan 1996, the default of R and NumPy).
+ * The value below which the share `probability` lies, linear between order statistics (type 7 of
+ * Hyndman and Fan 1996, the default of R and NumPy).
  *
  * @param probability 0..1, both included
  * @throws StatsError `TOO_FEW_SEEDS` for no values, `NON_FINITE_VALUE`, `BAD_ARGUMENT`

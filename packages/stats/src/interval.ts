@@ -46,8 +46,8 @@ export function meanCi(bySeed: readonly number[], level = DEFAULT_LEVEL): Interv
 }
 
 /**
- * `ours / peer` measured in pairs (same seed, or side by side in one process): geometric mean of the
- * ratios, and the t interval of their logarithms turned back.
+ * `ours / peer` measured in pairs (same seed, or side by side in one process): geometric mean of
+ * the ratios, and the t interval of their logarithms turned back.
  *
  * @param ours positive, `ours[i]` belongs to `peer[i]`; at least 3 pairs
  * @throws StatsError `NOT_PAIRED`, `TOO_FEW_SEEDS`, `NON_FINITE_VALUE`, `NOT_POSITIVE`

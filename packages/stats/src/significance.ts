@@ -47,8 +47,8 @@ export function pairedTTest(
  *
  * @returns `difference.n` is the smaller sample's size
  * @throws StatsError `TOO_FEW_SEEDS` for fewer than 3 in a sample, `NON_FINITE_VALUE`
- * @see Welch 1947, The Generalization of Student's Problem when Several Different Population Variances
- *      are Involved
+ * @see Welch 1947, The Generalization of Student's Problem when Several Different Population
+ *      Variances are Involved
  */
 export function welchTest(
   left: readonly number[],
@@ -103,8 +103,8 @@ export function signTest(left: readonly number[], right: readonly number[]): num
 }
 
 /**
- * Holm's correction: p values of several tests, raised so that the chance of any false alarm among them
- * stays at the level they are compared with. In the order given.
+ * Holm's correction: p values of several tests, raised so that the chance of any false alarm among
+ * them stays at the level they are compared with. In the order given.
  *
  * @throws StatsError `BAD_ARGUMENT` for a p outside 0..1
  * @see Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure

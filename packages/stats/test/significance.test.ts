@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { holm, pairedTTest, signTest, welchTest } from "../src/index.ts";
 import { testRandom } from "./fixtures/random.ts";
 
-// Student's sleep data (Cushny and Peebles 1905), R's data set `sleep`: extra hours under two drugs.
+// Student's sleep data (Cushny and Peebles 1905), R's data set `sleep`: extra hours under two
+// drugs.
 const DRUG_1 = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0, 2];
 const DRUG_2 = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4];
 

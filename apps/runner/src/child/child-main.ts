@@ -51,6 +51,7 @@ async function runJob(all: ExperimentMap, job: ChildJob): Promise<ChildResult> {
   const startMs = performance.now();
   const nowMs = () => performance.now() - startMs;
   const sender = new EventSender((events) => send({ type: "events", events }), nowMs);
+  process.on("exit", () => sender.flush());
   const rooms: FileRooms = { ...job };
   const resolved: string[] = [];
   const result: ChildResult = { failure: null, summary: null, inputs: [] };

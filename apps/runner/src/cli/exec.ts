@@ -47,10 +47,11 @@ export async function execCommand(kind: string, options: ExecOptions): Promise<n
     options.heapMib === undefined ? undefined : parseWhole("--heap-mib", options.heapMib, 16);
   const folder = resolve(options.out ?? defaultFolder(kind, seed));
   const temporary = mkdtempSync(join(tmpdir(), "fmlab-exec-"));
-  const child = new RunnerChild({ modules, heapMiB, preload: false });
+  let child: RunnerChild | undefined;
   try {
     const job = await childJob(definition, config, seed, temporary);
     prepareRunFolder(folder, options.force);
+    child = new RunnerChild({ modules, heapMiB, preload: false });
     const progress = await ProgressView.create(options.quiet || options.json);
     const digest = new MetricDigest();
     const scrubber = new Scrubber({
@@ -85,7 +86,7 @@ export async function execCommand(kind: string, options: ExecOptions): Promise<n
     tellEnd(definition, end, digest, folder, options.json);
     return exitCodeOf(end.state);
   } finally {
-    child.signal("SIGKILL");
+    child?.signal("SIGKILL");
     rmSync(temporary, { recursive: true, force: true });
   }
 }

@@ -20,7 +20,8 @@ interface LogsOptions extends ConnectionOptions {
 }
 
 interface LogPage {
-  attempt: number;
+  /** Null while no machine has taken the run. */
+  attempt: number | null;
   lines: { no: number; t: number; level: string; text: string }[];
   nextLine: number;
 }
@@ -34,7 +35,7 @@ export async function logsCommand(id: string, options: LogsOptions): Promise<num
   const wanted =
     options.attempt === undefined ? {} : { attempt: parseWhole("--attempt", options.attempt, 1) };
   let afterLine = 0;
-  let attempt: number | undefined;
+  let attempt: number | null = null;
   for (;;) {
     // Asked before the lines: a run that has ended by now has written all of them.
     const run = options.follow
@@ -44,7 +45,7 @@ export async function logsCommand(id: string, options: LogsOptions): Promise<num
     const ask = () => connection.query<LogPage>("run.logs", input);
     const page = options.follow ? await present(ask) : await ask();
     if (page !== undefined) {
-      if (attempt !== undefined && page.attempt !== attempt) {
+      if (attempt !== null && page.attempt !== attempt) {
         note(`attempt ${page.attempt}`);
         afterLine = 0;
         attempt = page.attempt;

@@ -29,7 +29,11 @@ export const stateName = (state: string): string => STATES[state]?.name ?? state
 
 /** A run's state: shape and word, so that colour is never the only sign. */
 export function StateBadge({ state, className }: { state: string; className?: string }) {
-  const { name, tone, icon: Icon } = STATES[state] ?? {
+  const {
+    name,
+    tone,
+    icon: Icon,
+  } = STATES[state] ?? {
     name: state,
     tone: "text-muted",
     icon: CircleDashed,

@@ -1,4 +1,4 @@
-import type { ComponentProps } from "react";
+import type { ComponentProps, ReactNode } from "react";
 import { cn } from "@/ui/cn.ts";
 
 const field =
@@ -19,9 +19,16 @@ export function Select({ className, ...rest }: ComponentProps<"select">) {
   return <select className={cn(field, "h-8 pr-7", className)} {...rest} />;
 }
 
-/** A check box. Give it an accessible name. */
-export function Checkbox({ className, ...rest }: ComponentProps<"input">) {
+/** A check box with its text, which is part of what can be clicked. */
+export function Checkbox({
+  label,
+  className,
+  ...rest
+}: Omit<ComponentProps<"input">, "type"> & { label: ReactNode }) {
   return (
-    <input type="checkbox" className={cn("size-4 shrink-0 accent-accent", className)} {...rest} />
+    <label className={cn("flex items-center gap-2", className)}>
+      <input type="checkbox" className="size-4 shrink-0 accent-accent" {...rest} />
+      {label}
+    </label>
   );
 }

@@ -60,7 +60,9 @@ export function MenuCheck({
 /** A heading inside a menu. */
 export function MenuLabel({ children }: { children: ReactNode }) {
   return (
-    <DropdownMenu.Label className="px-2 pt-2 pb-1 text-xs text-muted">{children}</DropdownMenu.Label>
+    <DropdownMenu.Label className="px-2 pt-2 pb-1 text-xs text-muted">
+      {children}
+    </DropdownMenu.Label>
   );
 }
 

@@ -32,7 +32,9 @@ export function Progress({
           <div className="h-full rounded-full bg-accent" style={{ width: `${share * 100}%` }} />
         </div>
       )}
-      {!compact && told !== "" && <span className="text-xs whitespace-nowrap text-muted">{told}</span>}
+      {!compact && told !== "" && (
+        <span className="text-xs whitespace-nowrap text-muted">{told}</span>
+      )}
     </div>
   );
 }

@@ -50,16 +50,15 @@ export function ErrorState({
   );
 }
 
+/** Ragged like text, percent. */
+const LINE_WIDTHS = [92, 69, 46, 73, 50, 77, 54, 81, 58, 85];
+
 /** Grey bars where content will be. */
 export function Loading({ lines = 4, label = "Loading" }: { lines?: number; label?: string }) {
   return (
     <div role="status" aria-label={label} className="flex flex-col gap-2.5 p-4">
-      {Array.from({ length: lines }, (_, i) => (
-        <div
-          key={`line-${i + 1}`}
-          className="h-4 rounded bg-raised"
-          style={{ width: `${92 - ((i * 23) % 50)}%` }}
-        />
+      {LINE_WIDTHS.slice(0, lines).map((width) => (
+        <div key={width} className="h-4 rounded bg-raised" style={{ width: `${width}%` }} />
       ))}
     </div>
   );

@@ -47,7 +47,13 @@ export interface VerifiedToken {
  */
 export async function verifyToken(tx: Tx, secret: string): Promise<VerifiedToken | undefined> {
   const rows = await tx.$queryRaw<
-    { id: string; organizationId: string; use: TokenUse; stale: boolean; user: VerifiedToken["user"] }[]
+    {
+      id: string;
+      organizationId: string;
+      use: TokenUse;
+      stale: boolean;
+      user: VerifiedToken["user"];
+    }[]
   >`SELECT t.id, t."organizationId", t.use,
       coalesce(t."lastUsedAt" < clock_timestamp() - interval '1 minute', true) AS stale,
       CASE WHEN u.id IS NOT NULL

@@ -23,6 +23,7 @@ export class EventHub {
   #delayMs = RECONNECT_MS_MIN;
   #wasConnected = false;
   #stopped = true;
+  #started: Promise<void> = Promise.resolve();
 
   constructor(url: string, log: Logger) {
     this.#url = url;
@@ -30,10 +31,12 @@ export class EventHub {
   }
 
   /** Resolves after the first try to connect; a failed one is tried again in the background. */
-  async start(): Promise<void> {
-    if (!this.#stopped) return;
-    this.#stopped = false;
-    await this.#connect();
+  start(): Promise<void> {
+    if (this.#stopped) {
+      this.#stopped = false;
+      this.#started = this.#connect();
+    }
+    return this.#started;
   }
 
   async stop(): Promise<void> {

@@ -26,9 +26,19 @@ export interface QueueNotice {
 export type Notice = RunNotice | QueueNotice;
 
 /** Tells all servers, when and only if the transaction commits. */
-export async function notifyRun(tx: Tx, notice: Omit<RunNotice, "kind" | "atMs">): Promise<void> {
-  await tx.$executeRaw`SELECT pg_notify(${CHANNEL}, (${JSON.stringify({ kind: "run", ...notice })}::jsonb
-    || jsonb_build_object('atMs', floor(extract(epoch FROM clock_timestamp()) * 1000)))::text)`;
+export async function notifyRuns(
+  tx: Tx,
+  notices: readonly Omit<RunNotice, "kind" | "atMs">[],
+): Promise<void> {
+  const texts = notices.map((notice) => JSON.stringify({ kind: "run", ...notice }));
+  await tx.$executeRaw`SELECT pg_notify(${CHANNEL}, (notice::jsonb || jsonb_build_object('atMs',
+      floor(extract(epoch FROM clock_timestamp()) * 1000)))::text)
+    FROM unnest(${texts}::text[]) AS notice`;
+}
+
+/** `notifyRuns` for one. */
+export function notifyRun(tx: Tx, notice: Omit<RunNotice, "kind" | "atMs">): Promise<void> {
+  return notifyRuns(tx, [notice]);
 }
 
 /** Wakes the claims that wait for work. */

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { type Prisma, storableJson, type Tx } from "@fmlab/db";
 import type { AnyExperiment } from "@fmlab/experiment";
-import { ApiError } from "../errors.ts";
-import { notifyQueue, notifyRun } from "../events/notify.ts";
 import type { CheckedConfig } from "../definitions.ts";
+import { ApiError } from "../errors.ts";
+import { notifyQueue, notifyRuns } from "../events/notify.ts";
 import { assertLimit } from "../reports/store-report.ts";
 import { configHash } from "./config-hash.ts";
 
@@ -63,10 +63,16 @@ export async function createRuns(tx: Tx, launch: Launch): Promise<Launched> {
     })),
     select: { id: true, seed: true },
   });
-  for (const { id } of runs) {
-    const notice = { organizationId, projectId, runId: id, state: "QUEUED" as const };
-    await notifyRun(tx, { ...notice, what: ["created"] });
-  }
+  const created = {
+    organizationId,
+    projectId,
+    state: "QUEUED" as const,
+    what: ["created" as const],
+  };
+  await notifyRuns(
+    tx,
+    runs.map(({ id }) => ({ ...created, runId: id })),
+  );
   await notifyQueue(tx, organizationId);
   return { launchId, runs: runs.map((r) => ({ id: r.id, seed: Number(r.seed) })), created: true };
 }

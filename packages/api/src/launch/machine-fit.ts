@@ -52,7 +52,9 @@ export function misfitOf(
 
 /** Files that none of the machines has. */
 export function missingFiles(machines: readonly Offer[], needs: Needs): RequiredFile[] {
-  return needs.files.filter((file) => !machines.some((m) => m.capabilities.includes(fileTag(file))));
+  return needs.files.filter(
+    (file) => !machines.some((m) => m.capabilities.includes(fileTag(file))),
+  );
 }
 
 /**

@@ -1,4 +1,11 @@
-import { type AttemptState, Prisma, type RunState, storableJson, storableText, type Tx } from "@fmlab/db";
+import {
+  type AttemptState,
+  Prisma,
+  type RunState,
+  storableJson,
+  storableText,
+  type Tx,
+} from "@fmlab/db";
 import type { Failure } from "@fmlab/experiment";
 import { notifyQueue, notifyRun } from "../events/notify.ts";
 import { LEASE } from "../protocol.ts";
@@ -77,7 +84,8 @@ export async function applyRunEvent(
       "progressLabel" = ''`);
   }
   if (to === "CLAIMED") sets.push(Prisma.sql`"attemptCount" = ${run.attemptCount + 1}`);
-  if (to === "RUNNING") sets.push(Prisma.sql`"startedAt" = coalesce("startedAt", clock_timestamp())`);
+  if (to === "RUNNING")
+    sets.push(Prisma.sql`"startedAt" = coalesce("startedAt", clock_timestamp())`);
   if (isTerminal(to)) {
     const { failure, summary, fidelity } = result;
     sets.push(Prisma.sql`"finishedAt" = clock_timestamp()`);
@@ -115,7 +123,9 @@ export async function applyAttemptEvent(
     sets.push(Prisma.sql`failure = ${JSON.stringify(storableJson(record.failure))}::jsonb`);
   }
   if (record.reproduction) {
-    sets.push(Prisma.sql`reproduction = ${JSON.stringify(storableJson(record.reproduction))}::jsonb`);
+    sets.push(
+      Prisma.sql`reproduction = ${JSON.stringify(storableJson(record.reproduction))}::jsonb`,
+    );
   }
   await tx.$executeRaw`UPDATE attempt SET ${Prisma.join(sets)} WHERE id = ${attempt.id}::uuid`;
   attempt.state = to;

@@ -1,4 +1,12 @@
-import { type Db, type Tx, upsertLogChunks, upsertMetricChunks, refreshMetricSummaries, storableJson, storableText } from "@fmlab/db";
+import {
+  type Db,
+  refreshMetricSummaries,
+  storableJson,
+  storableText,
+  type Tx,
+  upsertLogChunks,
+  upsertMetricChunks,
+} from "@fmlab/db";
 import { LIMITS } from "@fmlab/experiment";
 import type { z } from "zod";
 import { ApiError } from "../errors.ts";

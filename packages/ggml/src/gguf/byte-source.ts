@@ -27,7 +27,8 @@ export class ByteSource {
   constructor(path: string) {
     this.path = path;
     try {
-      // Non-blocking, so that opening a pipe returns and is then refused instead of waiting for a writer.
+      // Non-blocking, so that opening a pipe returns and is then refused instead of waiting for a
+      // writer.
       this.#fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     } catch (cause) {
       throw unreadable(path, reasonOf(cause), cause);

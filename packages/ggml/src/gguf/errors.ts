@@ -1,8 +1,8 @@
 import { DomainError } from "@fmlab/experiment";
 
 /**
- * Why a file is not a GGUF file this reader takes, or lacks what its user asks for. `position` is the
- * byte, counted from the start of the file, of the first field that is wrong.
+ * Why a file is not a GGUF file this reader takes, or lacks what its user asks for. `position` is
+ * the byte, counted from the start of the file, of the first field that is wrong.
  */
 export type GgufFailure =
   /** The file cannot be opened or read. */

@@ -6,7 +6,10 @@ import type { GgufTensor, GgufValue } from "./types.ts";
 
 /** Bytes a metadata entry takes at least: key length, key of one byte, type, value of one byte. */
 const METADATA_ENTRY_BYTES_MIN = 8 + 1 + 4 + 1;
-/** Bytes a directory entry takes at least: name length and byte, dimension count, one size, type, offset. */
+/**
+ * Bytes a directory entry takes at least: name length and byte, dimension count, one size, type,
+ * offset.
+ */
 const TENSOR_ENTRY_BYTES_MIN = 8 + 1 + 4 + 8 + 4 + 8;
 /** Chosen: the largest known files have some 2,000 tensors and some 60 keys. */
 const TENSORS_MAX = 1 << 18;
@@ -78,7 +81,7 @@ function readMagicAndVersion(source: ByteSource): number {
   if (magic !== 0x46554747) {
     const found = magic.toString(16).padStart(8, "0");
     throw new GgufError(
-      `${source.path} is not a GGUF file: its first four bytes, read as a number, are 0x${found}, ` +
+      `${source.path} is not a GGUF file: its first four bytes, as a number, are 0x${found}, ` +
         `expected 0x46554747 ("GGUF"). Give the path of a .gguf model file.`,
       { code: "WRONG_MAGIC", path: source.path, position: 0, found: `0x${found}` },
     );

@@ -181,7 +181,9 @@ const TYPED_ARRAYS = {
   int64: BigInt64Array,
 } as const;
 
-/** Copies little-endian bytes into a typed array. GGUF and every platform of ours are little-endian. */
+/**
+ * Copies little-endian bytes into a typed array. GGUF and every platform of ours are little-endian.
+ */
 function numbers(elementType: keyof typeof TYPED_ARRAYS, bytes: Uint8Array): GgufArray {
   const copy = bytes.slice();
   const value = new TYPED_ARRAYS[elementType](copy.buffer, 0);

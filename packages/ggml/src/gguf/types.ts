@@ -87,7 +87,10 @@ export const GGUF_VALUE_BYTES_MIN: Readonly<Record<GgufValueType, number>> = {
   float64: 8,
 };
 
-/** Elements of an array value; numbers stay in typed arrays, so an array costs what it costs on disk. */
+/**
+ * Elements of an array value; numbers stay in typed arrays, so an array costs what it costs on
+ * disk.
+ */
 export type GgufArray =
   | {
       type: "array";
@@ -113,7 +116,9 @@ export type GgufValue =
   | { type: "string"; value: string }
   | GgufArray;
 
-/** One tensor of the file's directory. Its bytes are inside the file and overlap no other tensor's. */
+/**
+ * One tensor of the file's directory. Its bytes are inside the file and overlap no other tensor's.
+ */
 export interface GgufTensor {
   name: string;
   /** ggml type number. */

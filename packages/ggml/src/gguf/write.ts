@@ -12,7 +12,9 @@ export interface GgufTensorInput {
 export interface GgufInput {
   /** 3 when left out. */
   version?: number;
-  /** Bytes, a power of two; 32 when left out. Written as `general.alignment` only when it is not 32. */
+  /**
+   * Bytes, a power of two; 32 when left out. Written as `general.alignment` only when it is not 32.
+   */
   alignment?: number;
   metadata: Iterable<readonly [string, GgufValue]>;
   tensors: readonly GgufTensorInput[];

@@ -1,6 +1,15 @@
 /** Where a field of a GGUF header lies; mutations aim at these. */
 export interface Field {
-  kind: "magic" | "version" | "count" | "length" | "valueType" | "tensorType" | "size" | "offset";
+  kind:
+    | "value"
+    | "magic"
+    | "version"
+    | "count"
+    | "length"
+    | "valueType"
+    | "tensorType"
+    | "size"
+    | "offset";
   position: number;
   bytes: 4 | 8;
 }
@@ -44,7 +53,9 @@ export function fieldMap(file: Uint8Array): { fields: Field[]; headerEnd: number
   const skipValue = (type: number) => {
     if (type === 8) return skipText();
     if (type !== 9) {
-      at += SCALAR_BYTES[type] ?? 0;
+      const bytes = SCALAR_BYTES[type] ?? 0;
+      if (bytes === 4 || bytes === 8) fields.push({ kind: "value", position: at, bytes });
+      at += bytes;
       return;
     }
     const element = u32("valueType");

@@ -32,6 +32,7 @@ describe("mutated GGUF files", () => {
     // Mutants must reach deep and differ; a fuzzer that only ever breaks the magic proves nothing.
     expect(codes.size).toBeGreaterThanOrEqual(6);
     expect(codes.get("read") ?? 0).toBeLessThan(count * 0.9);
+    expect(codes.get("WRONG_MAGIC") ?? 0).toBeLessThan(count * 0.2);
     expect(process.memoryUsage().rss - heapBefore).toBeLessThan(512 * 1024 * 1024);
   });
 });

@@ -43,7 +43,8 @@ export function mutate(
   original: { header: Uint8Array; fields: Field[]; fileBytes: number },
   random: () => number,
 ): Mutant {
-  const header = original.header.slice();
+  // A copy: `slice` of a Buffer would share its memory and let damage pile up.
+  const header = new Uint8Array(original.header);
   const view = new DataView(header.buffer);
   const int = (bound: number) => Math.floor(random() * bound);
   const mutant: Mutant = { header, fileBytes: original.fileBytes, how: "" };

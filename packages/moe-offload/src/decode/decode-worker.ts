@@ -35,7 +35,8 @@ export function runDecodeWorker(job: DecodeJob): Promise<SessionResult> {
       maxTokens: job.maxTokens,
       cancelFlag,
     },
-    // The caller's flags (a loader, a debugger) are not for this thread; it registers its own loader.
+    // The caller's flags (a loader, a debugger) are not for this thread; it registers its own
+    // loader.
     execArgv: [],
   });
   job.signal.addEventListener("abort", cancel);

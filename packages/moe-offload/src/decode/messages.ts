@@ -20,6 +20,11 @@ export interface SessionOptions {
   /** `batch` evaluates a prompt as one graph where all experts are resident. */
   promptEvaluation: "token" | "batch";
   ignoreEnd: boolean;
+  /**
+   * Tokens that prompt and continuation take at most; the context is made no larger, since memory
+   * for a model's whole context may be huge.
+   */
+  contextTokensMax: number;
 }
 
 /** What the worker is started with. */

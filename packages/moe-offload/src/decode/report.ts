@@ -7,6 +7,8 @@ const MIB = 1_048_576;
 const TEXT_EVERY_MS = 500;
 /** Points of the time-per-token picture; longer runs keep every n-th. */
 const LINE_POINTS_MAX = 2000;
+/** Steps told one by one; of longer runs each point is the mean of several steps. */
+const METRIC_POINTS_MAX = 4000;
 
 /** Turns a session's messages into metrics, pictures, log lines and the summary of a run. */
 export class Report {
@@ -21,6 +23,8 @@ export class Report {
   #bytes = 0;
   #misses: number[] = [];
   #textSentMs = Number.NEGATIVE_INFINITY;
+  /** Steps that wait for their common metric point. */
+  #untold: StepRecord[] = [];
 
   constructor(ctx: RunContext, config: DecodeConfig) {
     this.#ctx = ctx;
@@ -42,8 +46,8 @@ export class Report {
     ctx.note("readMode", facts.readMode);
     if (facts.readMode === "buffered") {
       const remark =
-        "the file system does not offer O_DIRECT: experts are read through the page cache, so real " +
-        "reads are faster than the disk";
+        "the file system does not offer O_DIRECT: experts are read through the page cache, " +
+        "so that real reads are faster than the disk";
       ctx.note("readModeRemark", remark);
       ctx.log(remark, "warn");
     }
@@ -67,7 +71,6 @@ export class Report {
   steps(steps: StepRecord[]): void {
     const ctx = this.#ctx;
     for (const record of steps) {
-      const step = this.#stepMs.length;
       this.#stepMs.push(record.stepMs);
       this.#stallMs.push(record.stallMs);
       this.#decodeMs += record.stepMs;
@@ -76,9 +79,7 @@ export class Report {
         this.#misses[layer] = (this.#misses[layer] ?? 0) + n;
       });
       this.#texts[record.prompt] = (this.#texts[record.prompt] ?? "") + record.text;
-      ctx.metric("tokenMs", record.stepMs, { step });
-      ctx.metric("bytesPerToken", record.bytes, { step });
-      ctx.metric("stallMsPerToken", record.stallMs, { step });
+      this.#tellStep(record);
     }
     const step = this.#stepMs.length - 1;
     ctx.metric("decodeTokensPerSecond", perSecond(this.#stepMs.length, this.#decodeMs), { step });
@@ -88,6 +89,32 @@ export class Report {
     if (nowMs - this.#textSentMs < TEXT_EVERY_MS) return;
     this.#textSentMs = nowMs;
     ctx.series("output", this.#textSeries(this.#texts));
+  }
+
+  #tellStep(record: StepRecord): void {
+    const stepsMax = this.#config.prompts.length * this.#config.maxTokens;
+    const together = Math.ceil(stepsMax / METRIC_POINTS_MAX);
+    this.#untold.push(record);
+    if (this.#untold.length < together) return;
+    const mean = (of: (record: StepRecord) => number) =>
+      this.#untold.reduce((sum, r) => sum + of(r), 0) / this.#untold.length;
+    const axes = { step: this.#stepMs.length - 1 };
+    this.#ctx.metric(
+      "tokenMs",
+      mean((r) => r.stepMs),
+      axes,
+    );
+    this.#ctx.metric(
+      "bytesPerToken",
+      mean((r) => r.bytes),
+      axes,
+    );
+    this.#ctx.metric(
+      "stallMsPerToken",
+      mean((r) => r.stallMs),
+      axes,
+    );
+    this.#untold = [];
   }
 
   /** Draws the pictures and returns the summary. */
@@ -148,7 +175,9 @@ export class Report {
     };
   }
 
-  /** Percent of the decode steps' expert uses that found the expert in memory; NaN before the first. */
+  /**
+   * Percent of the decode steps' expert uses that found the expert in memory; NaN before the first.
+   */
   #hitRate(layer?: number): number {
     const facts = this.#opened();
     const layers = layer === undefined ? facts.layerCount : 1;

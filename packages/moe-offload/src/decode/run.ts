@@ -27,6 +27,7 @@ export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summar
     timelineTokens: config.timelineTokens,
     promptEvaluation: config.promptEvaluation,
     ignoreEnd: config.ignoreEnd,
+    contextTokensMax: contextTokensMax(config),
   };
   const report = new Report(ctx, config);
   const result = await runDecodeWorker({
@@ -41,6 +42,12 @@ export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summar
     },
   });
   return report.finish(result);
+}
+
+/** A token stands for at least one byte, and one is put before the prompt. */
+function contextTokensMax(config: DecodeConfig): number {
+  const longest = Math.max(...config.prompts.map((prompt) => Buffer.byteLength(prompt)));
+  return longest + 1 + config.maxTokens;
 }
 
 function checkThreads(threads: number): void {

@@ -8,7 +8,7 @@ import type { WaitClock } from "../experts/clock.ts";
 import { ExpertCache } from "../experts/expert-cache.ts";
 import { ExpertStore } from "../experts/expert-store.ts";
 import { Link } from "../experts/link.ts";
-import { describeModel, type ModelDescription } from "../model/description.ts";
+import { badModel, describeModel, type ModelDescription } from "../model/description.ts";
 import { expertLayout } from "../model/expert-layout.ts";
 import { POLICIES } from "../policies/registry.ts";
 import { createSampler, type Sampler } from "../sampling/sampler.ts";
@@ -41,8 +41,8 @@ interface SessionParts {
 }
 
 /**
- * A model opened for decoding with its experts kept by a policy under a budget. Synchronous: belongs
- * on a compute thread (`startDecodeWorker`), or in a benchmark.
+ * A model opened for decoding with its experts kept by a policy under a budget. Synchronous:
+ * belongs on a compute thread (`startDecodeWorker`), or in a benchmark.
  */
 export class DecodeSession {
   readonly facts: SessionFacts;
@@ -212,17 +212,17 @@ function openParts(
   opened: { close(): void }[],
 ): SessionParts {
   const startMs = clock.nowMs();
+  clock.throwIfCancelled();
   const file = openGguf(options.modelPath);
   opened.push(file);
   const model = describeModel(file);
   const tokenizer = new Tokenizer(file);
   if (tokenizer.vocabularySize !== model.vocabularySize) {
-    const problem = `its tokenizer has ${tokenizer.vocabularySize} tokens, its embedding ${model.vocabularySize}`;
-    throw new MoeError(`${file.path} is not a usable model: ${problem}.`, {
-      code: "BAD_MODEL",
-      path: file.path,
-      problem,
-    });
+    const { vocabularySize } = tokenizer;
+    throw badModel(
+      file,
+      `its tokenizer has ${vocabularySize} tokens, its embedding ${model.vocabularySize}`,
+    );
   }
   const layout = expertLayout(file, model);
   const definition = POLICIES[options.policy];
@@ -234,9 +234,10 @@ function openParts(
   opened.push(store);
   const recorder = new Recorder(layout, () => clock.nowMs());
   const policy = definition.create(layout, budget.slotCount);
+  const contextLength = Math.min(model.contextLength, options.contextTokensMax);
   const engine = MoeEngine.open(
     file,
-    { slotCount: budget.slotCount, threads: options.threads },
+    { slotCount: budget.slotCount, threads: options.threads, contextLength },
     (pool) => {
       const cache = new ExpertCache({ pool, store, link, policy, clock, onLoad: recorder.onLoad });
       cache.fill();

@@ -5,7 +5,10 @@ import type { PromptRecord, StepRecord, WorkerInput, WorkerMessage } from "./mes
 import { DecodeSession } from "./session.ts";
 import { toWire } from "./wire-error.ts";
 
-/** Steps are sent together at least this often: seldom enough to cost nothing, often enough to look live. */
+/**
+ * Steps are sent together at least this often: seldom enough to cost nothing, often enough to look
+ * live.
+ */
 const SEND_EVERY_MS = 50;
 
 /** Runs one session to its end and sends all there is to tell; never throws. */

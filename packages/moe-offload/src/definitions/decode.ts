@@ -79,7 +79,7 @@ export const decodeConfig = z.object({
         .number()
         .min(0)
         .max(10)
-        .default(0)
+        .default(0.8)
         .describe("0 always takes the likeliest token; higher values choose more freely."),
       topK: z
         .number()

@@ -113,7 +113,7 @@ export class MoeEngine {
     this.#requireRoom(tokens.length);
     for (let i = 0; i < tokens.length; i++) this.#requireToken(tokens[i]);
     if (this.#source.allResident && tokens.length > 1) return this.#prefillBatches(tokens);
-    let logits = new Float32Array(0);
+    let logits: Float32Array = new Float32Array(0);
     for (let i = 0; i < tokens.length; i++) logits = this.#evaluate(tokens[i] ?? 0);
     return logits;
   }
@@ -163,7 +163,7 @@ export class MoeEngine {
   #prefillBatches(tokens: ArrayLike<number>): Float32Array {
     const { context } = this.#machine;
     this.#prompt ??= this.#resources.add(new PromptGraph(this.#machine));
-    let logits = new Float32Array(0);
+    let logits: Float32Array = new Float32Array(0);
     for (let from = 0; from < tokens.length; from += context.batchTokens) {
       const tokenCount = Math.min(context.batchTokens, tokens.length - from);
       context.enter(tokens, from, tokenCount, this.#position);

@@ -27,7 +27,7 @@ export interface TokenGraphs {
 }
 
 /** Tensors and nodes that one layer needs at most, beside its sum over experts. */
-const LAYER_NODES = 56;
+const LAYER_NODES = 80;
 /** Tensors and nodes of embedding and head, and the one ggml keeps free. */
 const END_NODES = 16;
 

@@ -12,8 +12,8 @@ const WASM_PAGE_BYTES = 65_536;
 export type ReadMode = "direct" | "buffered";
 
 /**
- * Reads byte ranges of a file, past the page cache where the file system can. Whether it can is found
- * out by a trial read, since some accept the flag and refuse the read.
+ * Reads byte ranges of a file, past the page cache where the file system can. Whether it can is
+ * found out by a trial read, since some accept the flag and refuse the read.
  */
 export class AlignedReader {
   readonly mode: ReadMode;

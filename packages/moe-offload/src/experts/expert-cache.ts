@@ -19,8 +19,8 @@ export interface ExpertCacheParts {
 }
 
 /**
- * Keeps experts in a pool of slots as a policy decides, loading what is missing over a link. After an
- * error it is of no use any more: the policy then believes in an expert that did not arrive.
+ * Keeps experts in a pool of slots as a policy decides, loading what is missing over a link. After
+ * an error it is of no use any more: the policy then believes in an expert that did not arrive.
  */
 export class ExpertCache implements ExpertSource {
   readonly allResident: boolean;
@@ -35,8 +35,8 @@ export class ExpertCache implements ExpertSource {
   }
 
   /**
-   * Loads what the policy wants before the first token, not over the link: it belongs to loading the
-   * model, as do its other weights.
+   * Loads what the policy wants before the first token, not over the link: it belongs to loading
+   * the model, as do its other weights.
    *
    * @throws MoeError `EXPERT_UNREADABLE`, ExperimentError `CANCELLED`
    */
@@ -48,7 +48,9 @@ export class ExpertCache implements ExpertSource {
     }
   }
 
-  /** @throws MoeError `EXPERT_UNREADABLE`, ExperimentError `CANCELLED` while waiting for the link */
+  /**
+   * @throws MoeError `EXPERT_UNREADABLE`, ExperimentError `CANCELLED` while waiting for the link
+   */
   acquire(layer: number, experts: Int32Array, slots: Int32Array): void {
     assert(!this.#hasFailed, "a cache is not used after it failed");
     assert(experts.length <= this.#loads.length, "a token asks for at most top-k experts");

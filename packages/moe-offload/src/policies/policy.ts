@@ -20,8 +20,8 @@ export interface ExpertPolicy {
   /** What to load before the first token. */
   initial(): Iterable<Placement>;
   /**
-   * Chooses the slots for the experts one token needs in one layer. No two of them share a slot, and
-   * a slot chosen here keeps its expert until the next call.
+   * Chooses the slots for the experts one token needs in one layer. No two of them share a slot,
+   * and a slot chosen here keeps its expert until the next call.
    *
    * @param experts expert numbers, all different, by falling router weight
    * @param slots   output: the slot of each

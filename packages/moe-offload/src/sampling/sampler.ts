@@ -27,18 +27,13 @@ export function createSampler(options: SamplingOptions, random: () => number): S
   check("topP", topP, topP > 0 && topP <= 1, "above 0, at most 1");
   if (temperature === 0 || topK === 1) return argmax;
   return (logits) => {
-    const best = argmax(logits);
-    const order = candidates(logits, topK);
-    const top = logits[best] ?? 0;
-    const weights = new Float64Array(order.length);
-    let total = 0;
-    for (let i = 0; i < order.length; i++) {
-      const weight = Math.exp(((logits[order[i] ?? 0] ?? 0) - top) / temperature);
-      weights[i] = weight;
-      total += weight;
-    }
-    const { count, sum } = nucleus(weights, total, topP);
-    return order[draw(weights, count, random() * sum)] ?? best;
+    const top = logits[argmax(logits)] ?? 0;
+    const weightOf = (token: number) => Math.exp(((logits[token] ?? 0) - top) / temperature);
+    const likeliest =
+      topK > 0 && topK < logits.length ? largest(logits, topK) : Array.from(logits.keys());
+    const weighted = likeliest.map((token) => ({ token, weight: weightOf(token) }));
+    const kept = topP < 1 ? nucleus(weighted, topP) : weighted;
+    return draw(kept, random());
   };
 }
 
@@ -61,38 +56,60 @@ export function argmax(logits: Float32Array): number {
   return best;
 }
 
-/** Tokens by falling logit (equal ones by rising number), at most `topK` of them. */
-function candidates(logits: Float32Array, topK: number): Uint32Array {
-  const order = Uint32Array.from(logits.keys());
-  order.sort((a, b) => (logits[b] ?? 0) - (logits[a] ?? 0) || a - b);
-  return topK > 0 && topK < order.length ? order.subarray(0, topK) : order;
+/** A token and its probability up to a common factor. */
+interface Weighted {
+  token: number;
+  weight: number;
 }
 
-/** The shortest prefix that reaches `topP` of the total weight. */
-function nucleus(
-  weights: Float64Array,
-  total: number,
-  topP: number,
-): { count: number; sum: number } {
-  if (topP >= 1) return { count: weights.length, sum: total };
-  let sum = 0;
-  let count = 0;
-  while (count < weights.length) {
-    sum += weights[count] ?? 0;
-    count++;
-    if (sum >= topP * total) break;
+/** Above this many, sorting all tokens is faster than keeping a sorted list. */
+const SORTED_LIST_MAX = 512;
+
+/** The k tokens of largest logit, by falling logit (equal ones by rising number). */
+function largest(logits: Float32Array, k: number): number[] {
+  const isBefore = (a: number, b: number) => (logits[b] ?? 0) - (logits[a] ?? 0) || a - b;
+  if (k > SORTED_LIST_MAX) return Array.from(logits.keys()).sort(isBefore).slice(0, k);
+  const list: number[] = [];
+  for (let token = 0; token < logits.length; token++) {
+    const value = logits[token] ?? 0;
+    if (list.length === k && !(value > (logits[list[k - 1] ?? 0] ?? 0))) continue;
+    let at = list.length === k ? k - 1 : list.length;
+    while (at > 0 && value > (logits[list[at - 1] ?? 0] ?? 0)) {
+      list[at] = list[at - 1] ?? 0;
+      at--;
+    }
+    list[at] = token;
   }
-  return { count, sum };
+  return list;
 }
 
-/** Index of the weight in whose part of the line `at` lies. */
-function draw(weights: Float64Array, count: number, at: number): number {
+/** The fewest likeliest tokens that together reach `topP` of the weight, by falling weight. */
+function nucleus(all: Weighted[], topP: number): Weighted[] {
+  const total = all.reduce((sum, { weight }) => sum + weight, 0);
+  // Tokens below this weigh less than 1 - topP all together, so the nucleus is full before them.
+  const least = ((1 - topP) * total) / all.length;
+  const sorted = all
+    .filter(({ weight }) => weight >= least)
+    .sort((a, b) => b.weight - a.weight || a.token - b.token);
   let sum = 0;
-  for (let i = 0; i < count - 1; i++) {
-    sum += weights[i] ?? 0;
-    if (at < sum) return i;
+  const count = sorted.findIndex(({ weight }) => {
+    sum += weight;
+    return sum >= topP * total;
+  });
+  return count < 0 ? sorted : sorted.slice(0, count + 1);
+}
+
+/** One token in proportion to its weight; `uniform` in [0, 1). */
+function draw(kept: Weighted[], uniform: number): number {
+  const at = uniform * kept.reduce((sum, { weight }) => sum + weight, 0);
+  let sum = 0;
+  let last = 0;
+  for (const { token, weight } of kept) {
+    sum += weight;
+    last = token;
+    if (at < sum) break;
   }
-  return count - 1;
+  return last;
 }
 
 function check(setting: string, value: number, ok: boolean, expected: string): void {

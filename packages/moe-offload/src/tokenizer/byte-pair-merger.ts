@@ -1,7 +1,7 @@
 /**
- * Byte-pair encoding of one word: merges the neighbouring pair of lowest rank, leftmost first, until
- * no pair has a rank. Linked list and heap, O(n log n), so that a long word costs no more than a text
- * of its length.
+ * Byte-pair encoding of one word: merges the neighbouring pair of lowest rank, leftmost first,
+ * until no pair has a rank. Linked list and heap, O(n log n), so that a long word costs no more
+ * than a text of its length.
  *
  * @param symbols the word's first symbols, as token numbers
  * @param mergeOf what a pair of tokens becomes and its rank, or undefined

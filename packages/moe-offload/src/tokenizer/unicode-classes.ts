@@ -1,7 +1,7 @@
 /**
  * Letters, numbers and white space as llama.cpp has them: Unicode 15.1. A regular expression's
- * `\p{L}` follows the Unicode version of the JavaScript engine, so what differs is named here; a test
- * compares every code point with llama.cpp.
+ * `\p{L}` follows the Unicode version of the JavaScript engine, so what differs is named here; a
+ * test compares every code point with llama.cpp.
  *
  * @see llama.cpp src/unicode-data.cpp (build b7347)
  */

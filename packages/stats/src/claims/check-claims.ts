@@ -12,7 +12,8 @@ import { type SelectedRuns, selectRuns } from "./select-runs.ts";
 
 /**
  * `supported`: the interval lies in the expected range. `contradicted`: it lies outside.
- * `inconclusive`: it crosses the edge, or the runs are not one condition. `untested`: runs are missing.
+ * `inconclusive`: it crosses the edge, or the runs are not one condition. `untested`: runs are
+ * missing.
  */
 export const VERDICTS = ["supported", "contradicted", "inconclusive", "untested"] as const;
 /** What our runs say of a claim. */
@@ -44,7 +45,10 @@ export interface Verdict {
   n: number;
   /** Fidelities of the runs used, each once. */
   fidelity: Fidelity[];
-  /** Processor models of the runs used, each once; more than one makes wall-clock values hard to compare. */
+  /**
+   * Processor models of the runs used, each once; more than one makes wall-clock values hard to
+   * compare.
+   */
   machines: string[];
   /** Run folders used. */
   folders: string[];
@@ -56,12 +60,12 @@ export interface Verdict {
 /**
  * Compares claims with run folders.
  *
- * Within a group all runs must have one config (else `inconclusive`); several runs of a seed are averaged
- * first, since the seed is the replication unit. Intervals are Student's t at 95 %: of the values, of the
- * paired (or Welch) differences, or of the logarithms for ratios.
+ * Within a group all runs must have one config (else `inconclusive`); several runs of a seed are
+ * averaged first, since the seed is the replication unit. Intervals are Student's t at 95 %: of the
+ * values, of the paired (or Welch) differences, or of the logarithms for ratios.
  *
- * @throws StatsError `BAD_RUN_FOLDER` when a selected run has no such quantity, `NOT_POSITIVE` for a
- *         ratio of values that are not
+ * @throws StatsError `BAD_RUN_FOLDER` when a selected run has no such quantity, `NOT_POSITIVE` for
+ *         a ratio of values that are not
  */
 export async function checkClaims(
   claims: readonly NamedClaim[],
@@ -134,7 +138,9 @@ function judge(claim: Claim, measured: Measured): Partial<Verdict> {
   return { ...found, verdict: "inconclusive", reason: edge };
 }
 
-/** The expected values, both ends included. A hair is added for the rounding of exact expectations. */
+/**
+ * The expected values, both ends included. A hair is added for the rounding of exact expectations.
+ */
 function expectedRange({ expected }: Claim): [from: number, to: number] {
   const hair = (value: number) => Math.abs(value) * 1e-12;
   if ("atLeast" in expected) {
@@ -168,8 +174,8 @@ function groupBySeed({ runs }: SelectedRuns): Map<number, RunFolder[]> {
 }
 
 /**
- * The runs without which the claim cannot be judged. Groups compared seed by seed need the same seeds: those
- * that some group has come first, then the lowest unused ones from 1.
+ * The runs without which the claim cannot be judged. Groups compared seed by seed need the same
+ * seeds: those that some group has come first, then the lowest unused ones from 0.
  */
 function missingRuns(
   slug: string,
@@ -190,7 +196,7 @@ function missingRuns(
     const counted = isPaired ? shared.length : own.size;
     const candidates = anywhere === undefined ? [] : [...anywhere].sort((a, b) => a - b);
     const wanted = candidates.filter((seed) => !shared.includes(seed));
-    for (let seed = 1; wanted.length < claim.runs.seedsMin - counted; seed++) {
+    for (let seed = 0; wanted.length < claim.runs.seedsMin - counted; seed++) {
       if (!own.has(seed) && !anywhere?.has(seed)) wanted.push(seed);
     }
     return wanted
@@ -203,12 +209,24 @@ function missingRuns(
 function commandFor(slug: string, claim: Claim, group: string, seed: number): string {
   const selector = claim.runs.groups[group] as RunGroup;
   const config =
-    "preset" in selector
-      ? `--preset ${selector.preset}`
-      : // Process substitution: the config need not be a file.
-        `--config <(echo '${JSON.stringify(selector.config).replaceAll("'", "'\\''")}')`;
-  const out = `experiments/${slug}/${group}-seed-${seed}`;
-  return `npx --no-install fmlab exec ${claim.runs.kind} ${config} --seed ${seed} --out ${out}`;
+    "preset" in selector ? [`--preset ${selector.preset}`] : assignments(selector.config, "");
+  const options = [...config, `--seed ${seed}`, `--out experiments/${slug}/${group}-seed-${seed}`];
+  return `npx --no-install fmlab exec ${claim.runs.kind} ${options.join(" ")}`;
+}
+
+/** `--set path=value` for each field; quoted where a shell would read more into it. */
+function assignments(config: Record<string, unknown>, prefix: string): string[] {
+  return Object.entries(config).flatMap(([name, value]) => {
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      return assignments(value as Record<string, unknown>, `${prefix}${name}.`);
+    }
+    // Text that reads as JSON must be quoted as JSON to stay text.
+    const isPlain = typeof value === "string" && /^[A-Za-z][\w./-]*$/.test(value);
+    const isWord = isPlain && !["true", "false", "null"].includes(value);
+    const assignment = `${prefix}${name}=${isWord ? value : JSON.stringify(value)}`;
+    const isSafe = /^[\w./=-]+$/.test(assignment);
+    return [`--set ${isSafe ? assignment : `'${assignment.replaceAll("'", "'\\''")}'`}`];
+  });
 }
 
 function tellMissing(claim: Claim, missing: readonly MissingRun[]): string {

@@ -7,7 +7,9 @@ import { StatsError } from "../errors.ts";
 
 /** A run folder: its record and summary, and its metrics when they are asked for. */
 export interface RunFolder {
-  /** Path relative to the folder that was searched, `/` between parts; `.` for that folder itself. */
+  /**
+   * Path relative to the folder that was searched, `/` between parts; `.` for that folder itself.
+   */
   folder: string;
   record: RunRecord;
   summary: Record<string, unknown>;
@@ -18,7 +20,8 @@ export interface RunFolder {
 /**
  * Finds all run folders at or below `dir` (a folder with a `run.json` is one), in order of path.
  *
- * @throws StatsError `BAD_RUN_FOLDER` naming the folder that breaks the format, or `dir` if there is none
+ * @throws StatsError `BAD_RUN_FOLDER` naming the folder that breaks the format, or `dir` if there
+ * is none
  */
 export async function loadRunFolders(dir: string): Promise<RunFolder[]> {
   const folders = await findFolders(dir, "");

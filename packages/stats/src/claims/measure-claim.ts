@@ -16,7 +16,9 @@ export type Measured =
       value: number;
       /** Interval over seeds; null below 3 seeds. */
       interval: { low: number; high: number; level: number } | null;
-      /** The interval's ends, or the smallest and largest single value where there is no interval. */
+      /**
+       * The interval's ends, or the smallest and largest single value where there is no interval.
+       */
       low: number;
       high: number;
       n: number;

@@ -1,6 +1,8 @@
 import type { Verdict } from "./check-claims.ts";
 
-/** Verdicts as plain text: a table, then what each claim still needs and which runs did not count. */
+/**
+ * Verdicts as plain text: a table, then what each claim still needs and which runs did not count.
+ */
 export function renderVerdicts(verdicts: readonly Verdict[]): string {
   if (verdicts.length === 0) return "no claims\n";
   const head = ["claim", "verdict", "value", "expected", "seeds", "fidelity", "provenance"];

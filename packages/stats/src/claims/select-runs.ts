@@ -11,7 +11,10 @@ export interface SelectedRuns {
   mixedFields: string[];
 }
 
-/** Picks a group's runs: succeeded, of an accepted fidelity, of the newest definition version there is. */
+/**
+ * Picks a group's runs: succeeded, of an accepted fidelity, of the newest definition version there
+ * is.
+ */
 export function selectRuns(
   claim: Claim,
   group: RunGroup,

@@ -106,13 +106,13 @@ describe("untested claims", () => {
     // Seed 1 has demand only, seed 7 lru only; a third seed is new to both.
     expect(verdict.missing.map(({ group, seed }) => [group, seed])).toEqual([
       ["lru", 1],
-      ["lru", 2],
+      ["lru", 0],
       ["demand", 7],
-      ["demand", 2],
+      ["demand", 0],
     ]);
     expect(verdict.missing[0]?.command).toBe(
       "npx --no-install fmlab exec moe-offload.decode " +
-        `--config <(echo '{"policy":"lru"}') --seed 1 --out experiments/lru/lru-seed-1`,
+        "--set policy=lru --seed 1 --out experiments/lru/lru-seed-1",
     );
   });
 
@@ -130,13 +130,16 @@ describe("untested claims", () => {
   });
 
   it("ask for presets by name and quote configs for the shell", async () => {
-    const groups = { lru: { preset: "quick" }, demand: { config: { prompt: "it's" } } };
+    const DEMAND = { prompts: ["it's"], link: { latencyUs: 5 }, model: "true", on: true };
+    const groups = { lru: { preset: "quick" }, demand: { config: DEMAND } };
     const verdict = await verdictOf(
       claimWith({ runs: { kind: "moe-offload.decode", groups, seedsMin: 1 } }),
     );
     expect(verdict.missing.map(({ command }) => command)).toEqual([
-      expect.stringContaining("exec moe-offload.decode --preset quick --seed 1 "),
-      expect.stringContaining(`--config <(echo '{"prompt":"it'\\''s"}') --seed 1 `),
+      expect.stringContaining("exec moe-offload.decode --preset quick --seed 0 "),
+      expect.stringContaining(
+        `--set 'prompts=["it'\\''s"]' --set link.latencyUs=5 --set 'model="true"' --set on=true `,
+      ),
     ]);
   });
 });
@@ -315,7 +318,7 @@ describe("renderVerdicts", () => {
     );
     expect(lines[2]).toMatch(/^traced +untested +- +>= 1\.2 +0 +- +paper$/);
     expect(text).toContain("  runs: lru-1, lru-2, lru-3, on-demand-1");
-    expect(text).toContain("  npx --no-install fmlab exec moe-offload.trace --config ");
+    expect(text).toContain("  npx --no-install fmlab exec moe-offload.trace --set policy=lru ");
     expect(renderVerdicts([])).toBe("no claims\n");
   });
 });

@@ -1,5 +1,5 @@
 import type { AnyExperiment, ConfigProblem } from "@fmlab/experiment";
-import { z } from "zod";
+import type { z } from "zod";
 
 /**
  * Checks a config as it is typed, with the very schema that server and runner use.

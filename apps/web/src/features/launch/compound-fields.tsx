@@ -20,7 +20,8 @@ export function ListField({ field, path }: { field: Field & { type: "list" }; pa
       <FieldHelp field={field} path={path} />
       <ol className="mt-2 flex flex-col gap-3">
         {items.map((_, index) => (
-          <li key={`${id}-${index + 1}`} className="flex items-start gap-2">
+          // biome-ignore lint/suspicious/noArrayIndexKey: items have no other name; all state is in the config
+          <li key={index} className="flex items-start gap-2">
             <div className="min-w-0 flex-1">
               <FieldView
                 field={{ ...field.item, title: `${field.item.title} ${index + 1}` }}
@@ -102,14 +103,12 @@ export function OptionalField({
     <div className="flex flex-col gap-2">
       <div className="grid gap-x-4 sm:grid-cols-[11rem_minmax(0,1fr)]">
         <div className="sm:col-start-2">
-          <label className="flex items-center gap-2">
-            <Checkbox
-              id={`${id}-set`}
-              checked={isSet}
-              onChange={(event) => set(event.target.checked ? field.inner.initial : null)}
-            />
-            Set {field.title.toLowerCase()}
-          </label>
+          <Checkbox
+            id={`${id}-set`}
+            label={`Set ${field.title.toLowerCase()}`}
+            checked={isSet}
+            onChange={(event) => set(event.target.checked ? field.inner.initial : null)}
+          />
           {!isSet && <FieldHelp field={field} path={path} />}
         </div>
       </div>

@@ -3,8 +3,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { FolderOpen, Save } from "lucide-react";
 import { useState } from "react";
-import { useTRPC, useTRPCClient } from "@/trpc/client.tsx";
 import { toast } from "sonner";
+import { useTRPC, useTRPCClient } from "@/trpc/client.tsx";
 import { Button } from "@/ui/button.tsx";
 import { Menu, MenuItem, MenuLabel } from "@/ui/menu.tsx";
 import { messageOf } from "@/ui/status.tsx";

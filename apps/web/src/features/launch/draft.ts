@@ -74,10 +74,10 @@ export function checkSettings(
   if ("problem" in seeds) problems.push({ path: "seeds", message: seeds.problem });
   const value = {
     seeds: "seeds" in seeds ? seeds.seeds : [],
-    repeats: whole("repeats", "The number of repeats", 1, 100),
+    repeats: whole("repeats", "The number of repeats", 1, 1_000),
     priority: whole("priority", "The priority", -1_000, 1_000),
     timeLimitSec: 60 * whole("timeLimitMinutes", "The time limit", 1, 10_080),
-    maxAttempts: whole("maxAttempts", "The number of attempts", 1, 20),
+    maxAttempts: whole("maxAttempts", "The number of attempts", 1, 10),
   };
   return problems.length === 0 ? { ok: true, value } : { ok: false, problems };
 }
@@ -87,10 +87,7 @@ export function launchSource(
   config: unknown,
   preset: { name: string; config: unknown } | null,
   revision: RevisionOrigin | null,
-):
-  | { configRevisionId: string }
-  | { preset: string }
-  | { config: Record<string, unknown> } {
+): { configRevisionId: string } | { preset: string } | { config: Record<string, unknown> } {
   if (revision !== null && isSameConfig(config, revision.config)) {
     return { configRevisionId: revision.id };
   }

@@ -15,7 +15,15 @@ export function describedBy(id: string, problem: string | undefined) {
 }
 
 /** A control with its title at the left and its help below. */
-export function Labelled({ field, path, children }: { field: Field; path: Path; children: ReactNode }) {
+export function Labelled({
+  field,
+  path,
+  children,
+}: {
+  field: Field;
+  path: Path;
+  children: ReactNode;
+}) {
   const { id } = useField(path);
   return (
     <div className="grid gap-x-4 gap-y-1 sm:grid-cols-[11rem_minmax(0,1fr)]">
@@ -50,4 +58,3 @@ export function FieldHelp({ field, path }: { field: Field; path: Path }) {
 
 const capitalise = (text: string): string =>
   text === "" ? "" : `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
-

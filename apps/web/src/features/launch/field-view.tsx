@@ -2,11 +2,11 @@
 
 import type { ReactNode } from "react";
 import { Checkbox, Select } from "@/ui/fields.tsx";
-import type { Path } from "./config-values.ts";
 import { ListField, OptionalField, VariantField } from "./compound-fields.tsx";
+import type { Path } from "./config-values.ts";
+import { describedBy, FieldHelp, Labelled } from "./field-frame.tsx";
 import type { Field } from "./form-fields.ts";
 import { JsonField, NumberField, TextField } from "./typed-fields.tsx";
-import { describedBy, FieldHelp, Labelled } from "./field-frame.tsx";
 import { useField } from "./use-field.ts";
 
 /** One field of a config with its title, help and problem. */
@@ -68,14 +68,13 @@ function BooleanField({ field, path }: { field: Field; path: Path }) {
   return (
     <div className="grid gap-x-4 sm:grid-cols-[11rem_minmax(0,1fr)]">
       <div className="sm:col-start-2">
-        <label className="flex items-center gap-2 font-medium">
-          <Checkbox
-            checked={value === true}
-            onChange={(event) => set(event.target.checked)}
-            {...describedBy(id, problem)}
-          />
-          {field.title}
-        </label>
+        <Checkbox
+          className="font-medium"
+          label={field.title}
+          checked={value === true}
+          onChange={(event) => set(event.target.checked)}
+          {...describedBy(id, problem)}
+        />
         <FieldHelp field={field} path={path} />
       </div>
     </div>
@@ -84,7 +83,7 @@ function BooleanField({ field, path }: { field: Field; path: Path }) {
 
 function ChoiceControl({ field, path }: { field: Field & { type: "choice" }; path: Path }) {
   const { id, value, set, problem } = useField(path);
-  const index = field.options.findIndex((option) => option === value);
+  const index = field.options.indexOf(value as string);
   return (
     <Select
       className="min-w-40"

@@ -10,7 +10,11 @@ export type Field = FieldBase &
     | { type: "group"; fields: Field[] }
     | { type: "list"; item: Field; minItems: number; maxItems: number | null }
     /** One of several shapes, told apart by the constant value of one property. */
-    | { type: "variant"; tag: string; variants: { value: string; group: Field & { type: "group" } }[] }
+    | {
+        type: "variant";
+        tag: string;
+        variants: { value: string; group: Field & { type: "group" } }[];
+      }
     /** A value that may also be null. */
     | { type: "optional"; inner: Field }
     /** Anything a form has no better field for: edited as JSON. */
@@ -50,7 +54,7 @@ export function fieldOf(schema: JsonSchema, name: string): Field {
   };
   const options = optionsOf(schema);
   if (options !== null) return { ...base, type: "choice", options };
-  const alternatives = objects(schema.anyOf ?? schema.oneOf);
+  const alternatives = alternativesOf(schema);
   if (alternatives.length > 0) return alternativeField(base, alternatives);
   switch (schema.type) {
     case "integer":
@@ -135,7 +139,7 @@ function constOf(schema: JsonSchema, key: string): unknown {
 function optionsOf(schema: JsonSchema): (string | number | boolean | null)[] | null {
   if (schema.const !== undefined) return [schema.const as string];
   if (Array.isArray(schema.enum)) return schema.enum as string[];
-  const alternatives = objects(schema.anyOf ?? schema.oneOf);
+  const alternatives = alternativesOf(schema);
   const constants = alternatives.map((a) => (a.type === "null" ? null : a.const));
   const all = alternatives.length > 1 && constants.every((value) => value !== undefined);
   return all ? (constants as (string | null)[]) : null;
@@ -146,7 +150,7 @@ export function initialOf(schema: JsonSchema): unknown {
   if (schema.default !== undefined) return schema.default;
   if (schema.const !== undefined) return schema.const;
   if (Array.isArray(schema.enum)) return schema.enum[0];
-  const alternatives = objects(schema.anyOf ?? schema.oneOf);
+  const alternatives = alternativesOf(schema);
   if (alternatives.length > 0) return alternatives.map(initialOf).find((v) => v !== null) ?? null;
   switch (schema.type) {
     case "integer":
@@ -170,21 +174,28 @@ export function initialOf(schema: JsonSchema): unknown {
   }
 }
 
+/** A number's bounds in words. Limits on lengths are told only where they are broken. */
 function boundsOf(schema: JsonSchema): string {
-  const name = schema.type === "string" ? " characters" : schema.type === "array" ? " items" : "";
-  const low = bound(schema.minimum) ?? bound(schema.minLength) ?? bound(schema.minItems);
-  const high = bound(schema.maximum) ?? bound(schema.maxLength) ?? bound(schema.maxItems);
+  const low = bound(schema.minimum);
+  const high = bound(schema.maximum);
   const above = bound(schema.exclusiveMinimum);
   const below = bound(schema.exclusiveMaximum);
   const tell = (n: number) => n.toLocaleString("en-US");
-  if (low !== null && high !== null) return `${tell(low)} to ${tell(high)}${name}`;
+  if (low !== null && high !== null) return `${tell(low)} to ${tell(high)}`;
   const parts = [
     low === null ? "" : `at least ${tell(low)}`,
     above === null ? "" : `more than ${tell(above)}`,
     high === null ? "" : `at most ${tell(high)}`,
     below === null ? "" : `less than ${tell(below)}`,
   ].filter((part) => part !== "");
-  return parts.length === 0 ? "" : `${parts.join(", ")}${name}`;
+  return parts.join(", ");
+}
+
+/** The shapes a value may have, when it may have several. */
+function alternativesOf(schema: JsonSchema): JsonSchema[] {
+  const { default: _, ...rest } = schema;
+  if (Array.isArray(schema.type)) return schema.type.map((type: unknown) => ({ ...rest, type }));
+  return objects(schema.anyOf ?? schema.oneOf);
 }
 
 /** A bound that says something: zod writes the safe-integer range on every integer. */

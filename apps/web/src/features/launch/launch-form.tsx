@@ -8,18 +8,18 @@ import { routes } from "@/features/shell/routes.ts";
 import { type RouterInputs, useTRPC } from "@/trpc/client.tsx";
 import { Tag } from "@/ui/badges.tsx";
 import { plural } from "@/ui/format/number.ts";
-import { PageHeader, Panel } from "@/ui/panel.tsx";
 import { newUuid } from "@/ui/new-uuid.ts";
+import { PageHeader, Panel } from "@/ui/panel.tsx";
+import { ConfigActions } from "./config-actions.tsx";
 import { ConfigEditor } from "./config-editor.tsx";
 import { isSameConfig } from "./config-values.ts";
 import { checkSettings, initialSettings, launchSource, type Origin } from "./draft.ts";
-import { ConfigActions } from "./config-actions.tsx";
 import type { ExperimentDetail } from "./launch-page.tsx";
 import { LaunchSidebar } from "./launch-sidebar.tsx";
 import { PaperLink } from "./paper-link.tsx";
 import { PresetPicker } from "./preset-picker.tsx";
-import { fieldId } from "./use-field.ts";
 import { useConfigCheck } from "./use-config-check.ts";
+import { fieldId } from "./use-field.ts";
 
 interface LaunchFormProps {
   projectId: string;

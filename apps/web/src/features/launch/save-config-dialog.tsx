@@ -7,6 +7,7 @@ import { useTRPC } from "@/trpc/client.tsx";
 import { Button } from "@/ui/button.tsx";
 import { Dialog } from "@/ui/dialog.tsx";
 import { Input } from "@/ui/fields.tsx";
+import { Labelled } from "@/ui/labelled.tsx";
 import { Notice } from "@/ui/status.tsx";
 import type { RevisionOrigin } from "./draft.ts";
 
@@ -60,19 +61,27 @@ export function SaveConfigDialog({
       description="A saved revision never changes. Saving under a known name adds the next revision."
     >
       <form className="flex flex-col gap-3" onSubmit={submit}>
-        <label className="flex flex-col gap-1 font-medium">
-          Name
-          <Input value={name} maxLength={100} onChange={(event) => setName(event.target.value)} />
-        </label>
-        <label className="flex flex-col gap-1 font-medium">
-          What changed
-          <Input
-            value={message}
-            maxLength={500}
-            placeholder="Optional"
-            onChange={(event) => setMessage(event.target.value)}
-          />
-        </label>
+        <Labelled label="Name">
+          {(id) => (
+            <Input
+              id={id}
+              value={name}
+              maxLength={100}
+              onChange={(event) => setName(event.target.value)}
+            />
+          )}
+        </Labelled>
+        <Labelled label="What changed">
+          {(id) => (
+            <Input
+              id={id}
+              value={message}
+              maxLength={500}
+              placeholder="Optional"
+              onChange={(event) => setMessage(event.target.value)}
+            />
+          )}
+        </Labelled>
         {save.isError && (
           <Notice tone="bad" title="Not saved">
             {save.error.message}

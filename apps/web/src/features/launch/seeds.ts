@@ -25,8 +25,9 @@ export function listedSeeds(text: string): Seeds {
   if (parts.length === 0) return { problem: "Write at least one seed, e.g. 0-4, 7" };
   const seeds = new Set<number>();
   for (const part of parts) {
-    const [from, to = from] = part.split(/-|\.\.|…/).map(readInteger);
-    if (from === null || from === undefined || to === null || to === undefined || to < from) {
+    const [, low = "", high = low] = /^(\d+)(?:(?:-|\.\.|…)(\d+))?$/.exec(part) ?? [];
+    const [from, to] = [readInteger(low), readInteger(high)];
+    if (from === null || to === null || to < from) {
       return { problem: `“${part}” is neither a seed nor a range such as 0-4` };
     }
     if (to - from >= SEEDS_MAX) return { problem: tooMany(to - from + 1) };

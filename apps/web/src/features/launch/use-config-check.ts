@@ -15,7 +15,7 @@ export interface ConfigCheck {
   problems: ConfigProblem[];
   /** The server's answer to the config as it is now; undefined while it is being asked. */
   server: RouterOutputs["experiment"]["check"] | undefined;
-  error: Error | null;
+  error: { message: string } | null;
 }
 
 /** Checks a config at once with the schema in the browser, and then with the server. */

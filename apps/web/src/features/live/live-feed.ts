@@ -21,7 +21,7 @@ export type Connect = (handlers: {
 /** The part of a BroadcastChannel that the feed needs. */
 export interface Channel {
   postMessage(message: unknown): void;
-  onmessage: ((event: { data: unknown }) => void) | null;
+  onmessage: ((event: MessageEvent) => void) | null;
   close(): void;
 }
 
@@ -58,8 +58,8 @@ export function joinFeed(options: FeedOptions): () => void {
     options.onStatus(next);
   };
   const post = (message: Message) => channel.postMessage(message);
-  channel.onmessage = ({ data }) => {
-    const message = data as Message;
+  channel.onmessage = (received) => {
+    const message = received.data as Message;
     if (message.type === "hello") {
       if (leading) post({ type: "status", status });
     } else if (leading) {

@@ -5,6 +5,7 @@ import { createContext, type ReactNode, useContext, useEffect, useState } from "
 import { useTRPCClient } from "@/trpc/client.tsx";
 import { isAffected } from "./affected-queries.ts";
 import { batchEvents } from "./batch-events.ts";
+import type { Locks } from "./leader.ts";
 import { type Connect, joinFeed, type LiveEvent, type LiveStatus } from "./live-feed.ts";
 
 /** How often screens are brought up to date while events stream in, ms (chosen: calm, yet live). */
@@ -42,7 +43,8 @@ export function LiveProvider({
     let wasDown = false;
     const leave = joinFeed({
       name,
-      locks: navigator.locks,
+      // Missing on pages over plain http that are not on this machine.
+      locks: navigator.locks as Locks | undefined,
       channel: new BroadcastChannel(name),
       connect: connectTo(client, organizationId),
       onEvent: batch.add,

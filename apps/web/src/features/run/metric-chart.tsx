@@ -11,8 +11,9 @@ import { plural } from "@/ui/format/number.ts";
 import { Panel } from "@/ui/panel.tsx";
 import { TableView } from "@/ui/series/table-view.tsx";
 import { ErrorState, Loading } from "@/ui/status.tsx";
+import { Value } from "@/ui/value.tsx";
 import { curveTable, toCurves } from "./metric-curves.ts";
-import type { MetricGroup } from "./metric-groups.ts";
+import { type MetricGroup, splitMetricKey } from "./metric-groups.ts";
 import type { RunDetail } from "./run-page.tsx";
 
 const BUCKETS = 600;
@@ -27,14 +28,20 @@ export function MetricChart({ run, group }: { run: RunDetail; group: MetricGroup
   const poll = useFallbackPoll();
   const [range, setRange] = useState<{ xMin: number; xMax: number } | null>(null);
   const [asTable, setAsTable] = useState(false);
-  const keys = group.keys.slice(0, CURVES_MAX);
+  const pointsOf = (key: string) => run.metrics[key]?.n ?? 0;
+  const drawn = group.keys.filter((key) => pointsOf(key) > 1);
+  const single = group.keys.filter((key) => pointsOf(key) === 1);
+  const keys = drawn.slice(0, CURVES_MAX);
   const metrics = useQuery(
     trpc.run.metrics.queryOptions(
       { runId: run.id, keys, buckets: BUCKETS, ...(range ?? {}) },
       { placeholderData: keepPreviousData, refetchInterval: poll },
     ),
   );
-  const curves = useMemo(() => toCurves(metrics.data ?? []), [metrics.data]);
+  const curves = useMemo(
+    () => toCurves(metrics.data ?? [], group.title),
+    [metrics.data, group.title],
+  );
   const actions = (
     <>
       {range !== null && (
@@ -73,14 +80,39 @@ export function MetricChart({ run, group }: { run: RunDetail; group: MetricGroup
         />
       )}
       {metrics.data !== undefined && (
-        <p className="mt-1 text-xs text-muted">{resolution(metrics.data, group)}</p>
+        <p className="mt-1 text-xs text-muted">{resolution(metrics.data, drawn.length)}</p>
       )}
+      {single.length > 0 && <SingleValues run={run} group={group} keys={single} />}
     </Panel>
   );
 }
 
+/** What was reported once, e.g. at the end for each layer: values, not curves. */
+function SingleValues({
+  run,
+  group,
+  keys,
+}: {
+  run: RunDetail;
+  group: MetricGroup;
+  keys: string[];
+}) {
+  return (
+    <dl className="mt-2 flex flex-wrap gap-x-4 gap-y-0.5 border-t border-line pt-2 text-xs">
+      {keys.map((key) => (
+        <div key={key} className="flex gap-1.5">
+          <dt className="text-muted">{splitMetricKey(key).labels || group.title}</dt>
+          <dd>
+            <Value value={run.metrics[key]?.last} unit={group.unit} />
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
 /** Says what was left out or put together, so that no reader takes buckets for points. */
-function resolution(curves: Fetched, group: MetricGroup): string {
+function resolution(curves: Fetched, drawn: number): string {
   const points = curves.reduce((sum, curve) => sum + curve.n, 0);
   const gaps = curves.reduce((sum, curve) => sum + curve.gaps, 0);
   const parts = [
@@ -89,8 +121,8 @@ function resolution(curves: Fetched, group: MetricGroup): string {
       : `Bucketed: line is the last, band the min to max of ${plural(points, "point")}`,
   ];
   if (gaps > 0) parts.push(`${plural(gaps, "gap")} where the value was not a number`);
-  if (group.keys.length > CURVES_MAX) {
-    parts.push(`showing ${CURVES_MAX} of ${group.keys.length} curves`);
+  if (drawn > CURVES_MAX) {
+    parts.push(`showing ${CURVES_MAX} of ${drawn} curves`);
   }
   return `${parts.join(" · ")}.`;
 }

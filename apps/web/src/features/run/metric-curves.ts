@@ -16,16 +16,16 @@ export interface FetchedCurve {
   }[];
 }
 
-/** A fetched curve's name: its labels, or “all” for the metric itself beside labelled ones. */
-function curveName(key: string, alone: boolean): string {
-  const { base, labels } = splitMetricKey(key);
-  return labels !== "" ? labels : alone ? base : "all";
+/** A curve's name: its labels; without any its metric's title, or “all” beside labelled ones. */
+function curveName(key: string, alone: string | undefined): string {
+  const { labels } = splitMetricKey(key);
+  return labels !== "" ? labels : (alone ?? "all");
 }
 
 /** Fetched curves for the line chart, bands where points were bucketed. */
-export function toCurves(fetched: readonly FetchedCurve[]): Curve[] {
+export function toCurves(fetched: readonly FetchedCurve[], title: string): Curve[] {
   return fetched.map((curve) => ({
-    name: curveName(curve.key, fetched.length === 1),
+    name: curveName(curve.key, fetched.length === 1 ? title : undefined),
     x: curve.points.map((point) => point.x),
     y: curve.points.map((point) => point.last),
     ...(curve.raw
@@ -55,7 +55,7 @@ export function curveTable(fetched: readonly FetchedCurve[], group: MetricGroup)
     ],
     rows: fetched.flatMap((curve) =>
       curve.points.map(({ x, last, min, max, n }) => ({
-        curve: curveName(curve.key, fetched.length === 1),
+        curve: curveName(curve.key, fetched.length === 1 ? group.title : undefined),
         x,
         last,
         min,

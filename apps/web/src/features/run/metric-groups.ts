@@ -51,9 +51,10 @@ export function groupMetrics(
       help: specs[base]?.help ?? "",
       step: specs[base]?.step ?? "step",
       headline: specs[base]?.headline ?? false,
-      keys: members.sort((a, b) => compareLabels(splitMetricKey(a).labels, splitMetricKey(b).labels)),
+      keys: members.sort((a, b) =>
+        compareLabels(splitMetricKey(a).labels, splitMetricKey(b).labels),
+      ),
     }));
 }
 
-const compareLabels = (a: string, b: string): number =>
-  a.localeCompare(b, "en", { numeric: true });
+const compareLabels = (a: string, b: string): number => a.localeCompare(b, "en", { numeric: true });

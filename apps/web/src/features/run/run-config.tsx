@@ -1,17 +1,20 @@
 "use client";
 
+import { experiments } from "@fmlab/registry";
 import { ClipboardCopy } from "lucide-react";
 import Link from "next/link";
 import { toast } from "sonner";
+import { inSchemaOrder } from "@/features/launch/in-schema-order.ts";
 import { PaperLink } from "@/features/launch/paper-link.tsx";
 import { routes } from "@/features/shell/routes.ts";
 import { Button } from "@/ui/button.tsx";
 import { Facts, Panel } from "@/ui/panel.tsx";
+import { TextBlock } from "@/ui/scroll-region.tsx";
 import type { RunDetail } from "./run-page.tsx";
 
 /** The exact config of a run, and where it came from. */
 export function RunConfig({ run, projectId }: { run: RunDetail; projectId: string }) {
-  const text = JSON.stringify(run.config, null, 2);
+  const text = JSON.stringify(inSchemaOrder(run.kind, run.config), null, 2);
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(text);
@@ -30,16 +33,13 @@ export function RunConfig({ run, projectId }: { run: RunDetail; projectId: strin
           </Button>
         }
       >
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by key */}
-        <pre tabIndex={0} className="overflow-auto rounded-md bg-bg p-3 font-mono text-xs leading-5">
-          {text}
-        </pre>
+        <TextBlock label="Config as JSON" text={text} />
       </Panel>
       <Panel title="Launch">
         <Facts
           facts={[
             ["Experiment", `${run.kind} v${run.definitionVersion}`],
-            ["Paper", <PaperLink key="paper" paper={run.definition?.paper} />],
+            ["Paper", <PaperLink key="paper" paper={experiments.get(run.kind)?.paper} />],
             ["Preset", run.preset ?? "none"],
             ["Saved config", <RevisionLink key="revision" run={run} projectId={projectId} />],
             ["Config hash", <code key="hash">{run.configHash.slice(0, 16)}</code>],

@@ -1,8 +1,8 @@
 "use client";
 
 import Link from "next/link";
-import { routes } from "@/features/shell/routes.ts";
 import { runTitle, shortId } from "@/features/runs/run-name.tsx";
+import { routes } from "@/features/shell/routes.ts";
 import { FidelityBadge, StateBadge } from "@/ui/badges.tsx";
 import { Progress } from "@/ui/progress.tsx";
 import { isTerminal } from "@/ui/run-states.ts";
@@ -47,7 +47,9 @@ export function RunHeader({ run, projectId }: { run: RunDetail; projectId: strin
         <span>
           <span className="text-muted">Created </span>
           <Ago at={run.createdAt} />
-          {run.createdByName !== null && <span className="text-muted"> by {run.createdByName}</span>}
+          {run.createdByName !== null && (
+            <span className="text-muted"> by {run.createdByName}</span>
+          )}
         </span>
         {run.machineName !== null && (
           <span>

@@ -1,8 +1,8 @@
 "use client";
 
 import { useQuery } from "@tanstack/react-query";
-import { usePathname, useRouter, useSearchParams } from "next/navigation";
 import type { Route } from "next";
+import { usePathname, useRouter, useSearchParams } from "next/navigation";
 import { useFallbackPoll } from "@/features/live/live-provider.tsx";
 import { AppShell } from "@/features/shell/app-shell.tsx";
 import { errorCode, type RouterOutputs, useTRPC } from "@/trpc/client.tsx";

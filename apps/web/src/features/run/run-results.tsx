@@ -9,8 +9,8 @@ import { Button } from "@/ui/button.tsx";
 import { SeriesView } from "@/ui/series/series-view.tsx";
 import { EmptyState, ErrorState, Loading } from "@/ui/status.tsx";
 import { Value } from "@/ui/value.tsx";
-import { groupMetrics, type MetricGroup } from "./metric-groups.ts";
 import { MetricChart } from "./metric-chart.tsx";
+import { groupMetrics, type MetricGroup } from "./metric-groups.ts";
 import type { RunDetail } from "./run-page.tsx";
 
 /** Charts drawn before the reader asks for more. */
@@ -36,17 +36,16 @@ export function RunResults({ run, isLive }: { run: RunDetail; isLive: boolean })
   return (
     <div className="flex flex-col gap-4">
       <KeyNumbers run={run} groups={groups} isLive={isLive} />
+      <Charts run={run} groups={shown.filter((group) => group.headline)} />
       {wide.map((view) => (
         <RunView key={view.series} {...{ run, view, isLive }} />
       ))}
-      <div className="grid items-start gap-4 xl:grid-cols-2">
+      <div className="grid items-start gap-4 empty:hidden xl:grid-cols-2">
         {others.map((view) => (
           <RunView key={view.series} {...{ run, view, isLive }} />
         ))}
-        {shown.map((group) => (
-          <MetricChart key={group.base} run={run} group={group} />
-        ))}
       </div>
+      <Charts run={run} groups={shown.filter((group) => !group.headline)} />
       {shown.length < curves.length && (
         <Button className="self-center" onClick={() => setAll(true)}>
           Show all {curves.length} charts
@@ -57,6 +56,16 @@ export function RunResults({ run, isLive }: { run: RunDetail; isLive: boolean })
           This server does not know the experiment {run.kind}, so its pictures are not drawn.
         </p>
       )}
+    </div>
+  );
+}
+
+function Charts({ run, groups }: { run: RunDetail; groups: MetricGroup[] }) {
+  return (
+    <div className="grid items-start gap-4 empty:hidden xl:grid-cols-2">
+      {groups.map((group) => (
+        <MetricChart key={group.base} run={run} group={group} />
+      ))}
     </div>
   );
 }

@@ -48,22 +48,25 @@ export function ColumnChooser({
           <ul className="max-h-80 overflow-auto">
             {found.slice(0, SHOWN_MAX).map((row) => (
               <li key={row.key}>
-                <label className="flex items-center gap-2 rounded px-2 py-1 hover:bg-raised">
-                  <Checkbox
-                    checked={chosen.includes(row.key)}
-                    onChange={(event) =>
-                      onChange(
-                        event.target.checked
-                          ? [...chosen, row.key]
-                          : chosen.filter((key) => key !== row.key),
-                      )
-                    }
-                  />
-                  <span className="min-w-0 flex-1 truncate" title={row.key}>
-                    {metricTitle(row)}
-                  </span>
-                  <span className="text-xs text-muted">{row.unit}</span>
-                </label>
+                <Checkbox
+                  className="rounded px-2 py-1 hover:bg-raised"
+                  label={
+                    <>
+                      <span className="min-w-0 flex-1 truncate" title={row.key}>
+                        {metricTitle(row)}
+                      </span>
+                      <span className="text-xs text-muted">{row.unit}</span>
+                    </>
+                  }
+                  checked={chosen.includes(row.key)}
+                  onChange={(event) =>
+                    onChange(
+                      event.target.checked
+                        ? [...chosen, row.key]
+                        : chosen.filter((key) => key !== row.key),
+                    )
+                  }
+                />
               </li>
             ))}
           </ul>

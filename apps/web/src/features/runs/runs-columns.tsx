@@ -2,8 +2,8 @@
 
 import { createColumnHelper, tableFeatures } from "@tanstack/react-table";
 import { FidelityBadge, StateBadge } from "@/ui/badges.tsx";
-import { formatDuration } from "@/ui/format/time.ts";
 import { formatValue, MISSING } from "@/ui/format/number.ts";
+import { formatDuration } from "@/ui/format/time.ts";
 import { Progress } from "@/ui/progress.tsx";
 import { isTerminal } from "@/ui/run-states.ts";
 import { Ago, Elapsed } from "@/ui/time.tsx";
@@ -44,7 +44,7 @@ export function columnMeta(id: string, known: ReadonlyMap<string, MetricKeyRow>)
   if (fixed !== undefined) return fixed;
   const key = id.slice("metric:".length);
   const row = known.get(key);
-  return meta(row === undefined ? key : metricTitle(row), 124, {
+  return meta(row === undefined ? key : metricTitle(row), 122, {
     unit: row?.unit ?? "",
     align: "right",
     sortBy: id,
@@ -53,14 +53,14 @@ export function columnMeta(id: string, known: ReadonlyMap<string, MetricKeyRow>)
 }
 
 const FIXED: Record<string, ColumnMeta> = {
-  state: meta("State", 128, { sortBy: "state", first: "asc" }),
-  run: meta("Run", 250, { sortBy: "kind", first: "asc" }),
-  seed: meta("Seed", 64, { align: "right", sortBy: "seed", first: "asc" }),
-  duration: meta("Duration", 96, { align: "right", sortBy: "duration" }),
-  fidelity: meta("Fidelity", 92),
-  machine: meta("Machine", 120),
+  state: meta("State", 116, { sortBy: "state", first: "asc" }),
+  run: meta("Run", 200, { sortBy: "kind", first: "asc" }),
+  seed: meta("Seed", 60, { align: "right", sortBy: "seed", first: "asc" }),
+  duration: meta("Duration", 88, { align: "right", sortBy: "duration" }),
+  fidelity: meta("Fidelity", 104),
+  machine: meta("Machine", 110),
   author: meta("By", 110),
-  created: meta("Created", 104, { align: "right", sortBy: "createdAt" }),
+  created: meta("Created", 100, { align: "right", sortBy: "createdAt" }),
 };
 
 /** The table's columns: what every run has, and between them the chosen metrics. */
@@ -88,9 +88,9 @@ export function runsColumns(
       )),
     ),
     display("fidelity", (run) => <FidelityBadge fidelity={run.fidelity} />),
+    display("created", (run) => <Ago at={run.createdAt} />),
     display("machine", (run) => run.machineName ?? MISSING),
     display("author", (run) => run.createdByName ?? MISSING),
-    display("created", (run) => <Ago at={run.createdAt} />),
   ];
 }
 
@@ -104,7 +104,13 @@ function StateCell({ run }: { run: RunRow }) {
   );
 }
 
-function MetricCell({ metric, unit }: { metric: RunRow["metrics"][string] | undefined; unit: string }) {
+function MetricCell({
+  metric,
+  unit,
+}: {
+  metric: RunRow["metrics"][string] | undefined;
+  unit: string;
+}) {
   if (metric === undefined) return MISSING;
   const told = (name: string, value: number | null) => `${name} ${formatValue(value, unit)}`;
   const title =

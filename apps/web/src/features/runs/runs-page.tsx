@@ -7,9 +7,9 @@ import { routes } from "@/features/shell/routes.ts";
 import { Button } from "@/ui/button.tsx";
 import { PageHeader } from "@/ui/panel.tsx";
 import { EmptyState, ErrorState, Loading } from "@/ui/status.tsx";
-import { isFiltered } from "./runs-url.ts";
 import { RunsTable } from "./runs-table.tsx";
 import { RunsToolbar } from "./runs-toolbar.tsx";
+import { isFiltered } from "./runs-url.ts";
 import { useMetricColumns, useRuns } from "./use-runs.ts";
 import { useRunsView } from "./use-runs-view.ts";
 

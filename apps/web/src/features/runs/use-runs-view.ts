@@ -1,8 +1,8 @@
 "use client";
 
+import type { Route } from "next";
 import { usePathname, useRouter, useSearchParams } from "next/navigation";
 import { useCallback, useMemo } from "react";
-import type { Route } from "next";
 import { type RunsView, readRunsView, writeRunsView } from "./runs-url.ts";
 
 /** The runs table's view, which lives in the URL, and how to change it. */

@@ -49,13 +49,11 @@ export function useMetricColumns(projectId: string, chosen: string[] | null) {
   return { keys, known, columns, isReady: chosen !== null || !keys.isPending };
 }
 
-/** The metrics that experiments call their headlines, as far as any run has them. */
+/** The metrics that experiments call their headlines, in their order, as far as any run has them. */
 function headlines(rows: readonly MetricKeyRow[]): MetricKeyRow[] {
-  const names = new Set(
-    [...experiments.values()].flatMap((experiment) =>
-      Object.entries(experiment.metrics).flatMap(([key, spec]) => (spec.headline ? [key] : [])),
-    ),
-  );
-  const found = rows.filter((row) => names.has(row.key));
-  return found.slice(0, HEADLINES_MAX);
+  const order = [...experiments.values()].flatMap(({ metrics }) => Object.keys(metrics));
+  return rows
+    .filter((row) => row.headline && !row.key.includes("{"))
+    .sort((a, b) => order.indexOf(a.key) - order.indexOf(b.key))
+    .slice(0, HEADLINES_MAX);
 }

@@ -2,9 +2,8 @@
 
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { messageOf } from "@/ui/status.tsx";
-import { ErrorState, Loading } from "@/ui/status.tsx";
 import { type RouterOutputs, useTRPC } from "@/trpc/client.tsx";
+import { ErrorState, Loading, messageOf } from "@/ui/status.tsx";
 import { Welcome } from "./welcome.tsx";
 
 export type Session = RouterOutputs["session"]["me"];

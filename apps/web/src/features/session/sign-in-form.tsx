@@ -83,7 +83,7 @@ function LabelledInput({
   errors: FieldErrors<Values>;
   name: keyof Values;
   label: string;
-} & React.ComponentProps<"input">) {
+} & Omit<React.ComponentProps<"input">, "form" | "name">) {
   const error = errors[name]?.message;
   return (
     <div className="flex flex-col gap-1">

@@ -45,8 +45,7 @@ function Framed({
     projectId !== undefined
       ? list.find((p) => p.id === projectId)
       : pick(list, organizationId, remembered);
-  const organization =
-    organizationId ?? project?.organizationId ?? session.organizations.at(0)?.id;
+  const organization = organizationId ?? project?.organizationId ?? session.organizations.at(0)?.id;
   const seen = projectId !== undefined && project !== undefined ? projectId : undefined;
   useEffect(() => {
     if (seen !== undefined) rememberProject(seen);

@@ -7,6 +7,7 @@ import { useTRPC } from "@/trpc/client.tsx";
 import { Button } from "@/ui/button.tsx";
 import { Dialog } from "@/ui/dialog.tsx";
 import { Input } from "@/ui/fields.tsx";
+import { Labelled } from "@/ui/labelled.tsx";
 import { Notice } from "@/ui/status.tsx";
 import { routes } from "./routes.ts";
 
@@ -45,10 +46,16 @@ export function NewProjectDialog({
           create.mutate({ organizationId: organization.id, name: name.trim() });
         }}
       >
-        <label className="flex flex-col gap-1 font-medium">
-          Name
-          <Input value={name} maxLength={100} onChange={(event) => setName(event.target.value)} />
-        </label>
+        <Labelled label="Name">
+          {(id) => (
+            <Input
+              id={id}
+              value={name}
+              maxLength={100}
+              onChange={(event) => setName(event.target.value)}
+            />
+          )}
+        </Labelled>
         {create.isError && (
           <Notice tone="bad" title="The project was not made">
             {create.error.message}
@@ -56,11 +63,7 @@ export function NewProjectDialog({
         )}
         <div className="flex justify-end gap-2">
           <Button onClick={onClose}>Cancel</Button>
-          <Button
-            type="submit"
-            variant="primary"
-            disabled={name.trim() === "" || create.isPending}
-          >
+          <Button type="submit" variant="primary" disabled={name.trim() === "" || create.isPending}>
             Create project
           </Button>
         </div>

@@ -1,8 +1,8 @@
 import type uPlot from "uplot";
+import { formatBytes, formatNumber } from "../format/number.ts";
 import type { AlignedCurves, Curve } from "./align-curves.ts";
 import { categoryColor, categoryDash, scaleColor } from "./palette.ts";
 import type { ChartTheme } from "./use-chart-theme.ts";
-import { formatNumber } from "../format/number.ts";
 
 export interface ChartStyle {
   stroke: string;
@@ -38,6 +38,7 @@ export interface ChartInput {
   height: number;
   xLabel: string;
   yLabel: string;
+  yUnit: string;
   theme: ChartTheme;
   onCursor: (index: number | null) => void;
   onZoom: ((min: number, max: number) => void) | undefined;
@@ -56,7 +57,7 @@ export function chartOptions(input: ChartInput): uPlot.Options {
     stroke: styles[i]?.stroke,
     dash: styles[i]?.dash,
     width: 1.5,
-    points: { show: curve.x.length < 2 ? true : undefined, size: 5 },
+    points: { show: curve.x.length <= POINTS_SHOWN, size: 5 },
   }));
   const edges: uPlot.Series[] = [];
   const bands: uPlot.Band[] = [];
@@ -74,10 +75,22 @@ export function chartOptions(input: ChartInput): uPlot.Options {
     padding: [8, 12, 0, 0],
     legend: { show: false },
     scales: { x: { time: false } },
-    axes: [axis(input.xLabel, theme, 24), axis(input.yLabel, theme, 58)],
+    axes: [
+      {
+        ...axis(input.xLabel, theme, formatNumber),
+        ...(curves.every((curve) => curve.x.every(Number.isInteger)) ? { incrs: WHOLE_STEPS } : {}),
+      },
+      {
+        ...axis(yText(input), theme, isBytes(input) ? formatBytes : formatNumber),
+        size: tickWidth,
+      },
+    ],
     series: [{}, ...lines, ...edges],
     bands,
-    cursor: { drag: { x: true, y: false, setScale: input.onZoom === undefined }, points: { size: 6 } },
+    cursor: {
+      drag: { x: true, y: false, setScale: input.onZoom === undefined },
+      points: { size: 6 },
+    },
     hooks: {
       setCursor: [(chart) => input.onCursor(chart.cursor.idx ?? null)],
       setSelect: [(chart) => zoomTo(chart, input.onZoom)],
@@ -85,19 +98,36 @@ export function chartOptions(input: ChartInput): uPlot.Options {
   };
 }
 
-function axis(label: string, theme: ChartTheme, size: number): uPlot.Axis {
+/** Curves of at most so many points show each of them. */
+const POINTS_SHOWN = 30;
+/** Distances of ticks on an axis that counts. */
+const WHOLE_STEPS = Array.from({ length: 16 }, (_, power) =>
+  [1, 2, 5].map((n) => n * 10 ** power),
+).flat();
+
+const isBytes = (input: ChartInput): boolean => input.yUnit === "B";
+
+const yText = (input: ChartInput): string =>
+  input.yUnit === "" || isBytes(input) ? input.yLabel : `${input.yLabel} (${input.yUnit})`;
+
+/** Space for the longest tick: about 6.5 px a character at 11 px. */
+function tickWidth(_: uPlot, ticks: string[] | null): number {
+  return 14 + 6.5 * Math.max(3, ...(ticks ?? []).map((tick) => tick.length));
+}
+
+function axis(label: string, theme: ChartTheme, format: (value: number) => string): uPlot.Axis {
   return {
     label,
     labelSize: 18,
     labelFont: "11px system-ui, sans-serif",
     font: "11px system-ui, sans-serif",
     labelGap: 2,
-    size,
+    size: 24,
     gap: 4,
     stroke: theme.muted,
     grid: { stroke: theme.line, width: 1 },
     ticks: { stroke: theme.line, width: 1, size: 4 },
-    values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : formatNumber(tick))),
+    values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : format(tick))),
   };
 }
 

@@ -26,14 +26,21 @@ export interface LineChartProps {
  * Curves with units, a legend that turns them on and off, and a read-out that follows the pointer or
  * the arrow keys.
  */
-export function LineChart({ label, curves, xLabel, yLabel, yUnit, height = 220, onZoom }: LineChartProps) {
+export function LineChart({
+  label,
+  curves,
+  xLabel,
+  yLabel,
+  yUnit,
+  height = 220,
+  onZoom,
+}: LineChartProps) {
   const frame = useRef<HTMLDivElement>(null);
   const width = useWidth(frame);
   const theme = useChartTheme();
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const [at, setAt] = useState<number | null>(null);
   const aligned = useMemo(() => alignCurves(curves), [curves]);
-  const axis = yUnit === "" ? yLabel : `${yLabel} (${yUnit})`;
   const chart = useChart({
     frame,
     curves,
@@ -42,7 +49,8 @@ export function LineChart({ label, curves, xLabel, yLabel, yUnit, height = 220, 
     width,
     height,
     xLabel,
-    yLabel: axis,
+    yLabel,
+    yUnit,
     theme,
     setAt,
     onZoom,
@@ -87,6 +95,7 @@ interface ChartState {
   height: number;
   xLabel: string;
   yLabel: string;
+  yUnit: string;
   theme: ChartTheme | undefined;
   setAt: (index: number | null) => void;
   onZoom: LineChartProps["onZoom"];
@@ -94,7 +103,8 @@ interface ChartState {
 
 /** Keeps one uPlot alive: new data goes into it, and only a new shape builds it anew. */
 function useChart(state: ChartState): React.RefObject<uPlot | null> {
-  const { frame, curves, aligned, hidden, width, height, xLabel, yLabel, theme, setAt } = state;
+  const { frame, curves, aligned, hidden, width, height, xLabel, yLabel, yUnit, theme, setAt } =
+    state;
   const chart = useRef<uPlot | null>(null);
   const data = useMemo(() => chartData(aligned, curves), [aligned, curves]);
   const latest = useRef({ curves, data, onZoom: state.onZoom });
@@ -112,6 +122,7 @@ function useChart(state: ChartState): React.RefObject<uPlot | null> {
       height,
       xLabel,
       yLabel,
+      yUnit,
       theme,
       onCursor: setAt,
       onZoom: zoomable ? zoom : undefined,
@@ -122,7 +133,20 @@ function useChart(state: ChartState): React.RefObject<uPlot | null> {
       made.destroy();
       chart.current = null;
     };
-  }, [frame, shape, hidden, width, height, xLabel, yLabel, theme?.dark, zoomable, zoom, setAt]);
+  }, [
+    frame,
+    shape,
+    hidden,
+    width,
+    height,
+    xLabel,
+    yLabel,
+    yUnit,
+    theme?.dark,
+    zoomable,
+    zoom,
+    setAt,
+  ]);
   useEffect(() => {
     if (chart.current !== null && chart.current.data !== data) chart.current.setData(data);
   }, [data]);

@@ -17,7 +17,8 @@ export function formatDuration(ms: number | null | undefined): string {
   if (whole < HOUR) {
     return `${Math.floor(whole / MINUTE)} m ${pad(Math.floor((whole % MINUTE) / SECOND))} s`;
   }
-  if (whole < DAY) return `${Math.floor(whole / HOUR)} h ${pad(Math.floor((whole % HOUR) / MINUTE))} m`;
+  if (whole < DAY)
+    return `${Math.floor(whole / HOUR)} h ${pad(Math.floor((whole % HOUR) / MINUTE))} m`;
   return `${Math.floor(whole / DAY)} d ${Math.floor((whole % DAY) / HOUR)} h`;
 }
 

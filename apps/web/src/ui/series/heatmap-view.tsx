@@ -139,7 +139,12 @@ function drawLabels(
   context.textAlign = "right";
   series.rows.forEach((name, r) => {
     if (r % layout.rowLabelEvery !== 0) return;
-    context.fillText(name, layout.left - 5, layout.top + (r + 0.5) * layout.cellHeight, layout.left - 18);
+    context.fillText(
+      name,
+      layout.left - 5,
+      layout.top + (r + 0.5) * layout.cellHeight,
+      layout.left - 18,
+    );
   });
   context.textAlign = "center";
   series.columns.forEach((name, c) => {

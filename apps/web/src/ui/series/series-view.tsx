@@ -5,7 +5,6 @@ import { Table2 } from "lucide-react";
 import { useMemo, useState } from "react";
 import { Button } from "@/ui/button.tsx";
 import { Panel } from "@/ui/panel.tsx";
-import { EmptyState } from "@/ui/status.tsx";
 import { HeatmapView } from "./heatmap-view.tsx";
 import { LineView } from "./line-view.tsx";
 import { isEmptySeries } from "./series-size.ts";
@@ -42,11 +41,11 @@ export function SeriesView({
   return (
     <Panel title={view.title} help={view.help} actions={drawn && !isTable ? toggle : undefined}>
       {!drawn ? (
-        <EmptyState title={waiting ? "Nothing to draw yet" : "This run wrote no data for it"}>
+        <p className="text-muted">
           {waiting
-            ? `The picture appears when the run writes “${view.series}”.`
-            : `The series “${view.series}” is missing or empty.`}
-        </EmptyState>
+            ? `Appears when the run writes its series “${view.series}”.`
+            : `This run wrote nothing for it: its series “${view.series}” is missing or empty.`}
+        </p>
       ) : asTable ? (
         <TableTwin series={series} title={view.title} />
       ) : (

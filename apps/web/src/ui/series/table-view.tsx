@@ -7,6 +7,7 @@ import { Button } from "@/ui/button.tsx";
 import { cn } from "@/ui/cn.ts";
 import { downloadText } from "@/ui/download.ts";
 import { formatNumber, MISSING, plural } from "@/ui/format/number.ts";
+import { ScrollRegion } from "@/ui/scroll-region.tsx";
 import { tableCsv } from "./table-csv.ts";
 
 const STEP = 200;
@@ -17,8 +18,10 @@ export function TableView({ series, title }: { series: TableSeries; title: strin
   const rows = series.rows.slice(0, shown);
   return (
     <div className="min-w-0">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by key */}
-      <section tabIndex={0} aria-label={`${title}, table`} className="max-h-96 overflow-auto rounded-md border border-line">
+      <ScrollRegion
+        label={`${title}, table`}
+        className="max-h-96 overflow-auto rounded-md border border-line"
+      >
         <table className="w-full border-collapse text-xs">
           <thead className="sticky top-0 bg-raised">
             <tr>
@@ -32,18 +35,21 @@ export function TableView({ series, title }: { series: TableSeries; title: strin
                   )}
                 >
                   {column.title}
-                  {column.unit !== "" && <span className="font-normal text-muted"> {column.unit}</span>}
+                  {column.unit !== "" && (
+                    <span className="font-normal text-muted"> {column.unit}</span>
+                  )}
                 </th>
               ))}
             </tr>
           </thead>
           <tbody>
             {rows.map((row, index) => (
-              <TableRow key={`row-${index + 1}`} row={row} columns={series.columns} />
+              // biome-ignore lint/suspicious/noArrayIndexKey: rows have no other name and never move
+              <TableRow key={index} row={row} columns={series.columns} />
             ))}
           </tbody>
         </table>
-      </section>
+      </ScrollRegion>
       <div className="mt-2 flex flex-wrap items-center gap-2 text-xs text-muted">
         Showing {rows.length.toLocaleString("en-US")} of {plural(series.rows.length, "row")}
         {shown < series.rows.length && (

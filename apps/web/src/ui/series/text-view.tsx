@@ -3,9 +3,10 @@ import type { TextSeries } from "@fmlab/experiment";
 /** Text that a run wrote, with the prompt it answers set quieter. */
 export function TextView({ series }: { series: TextSeries }) {
   return (
-    <div className="flex flex-col gap-4">
+    <div className="grid gap-4 2xl:grid-cols-2">
       {series.blocks.map((block, index) => (
-        <article key={`${index}-${block.title}`} className="min-w-0">
+        // biome-ignore lint/suspicious/noArrayIndexKey: blocks may share a title and never move
+        <article key={index} className="min-w-0">
           <h3 className="mb-1 text-xs font-medium text-muted">{block.title}</h3>
           <p
             data-testid="generated-text"

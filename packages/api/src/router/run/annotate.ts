@@ -12,7 +12,10 @@ export const annotate = runProcedure("member")
     ctx.platform.db.$transaction(async (tx) => {
       const note = storableText(input.note);
       const { organizationId } = ctx;
-      const before = await tx.run.findUnique({ where: { id: input.runId }, select: { note: true } });
+      const before = await tx.run.findUnique({
+        where: { id: input.runId },
+        select: { note: true },
+      });
       if (before === null) throw notFound("run", input.runId);
       await tx.run.update({ where: { id: input.runId }, data: { note } });
       await audit(tx, ctx.actor, {

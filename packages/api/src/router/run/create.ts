@@ -6,7 +6,7 @@ import { ApiError, notFound } from "../../errors.ts";
 import { createRuns } from "../../launch/create-runs.ts";
 import { assertRunnable } from "../../launch/machine-fit.ts";
 import { listMachines } from "../../launch/machines.ts";
-import { type Platform } from "../../platform.ts";
+import type { Platform } from "../../platform.ts";
 import { projectProcedure } from "../../trpc.ts";
 
 const launchInput = z.object({
@@ -18,7 +18,12 @@ const launchInput = z.object({
   seeds: z.array(z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)).min(1).max(1_000),
   repeats: z.number().int().min(1).max(1_000).default(1),
   priority: z.number().int().min(-1_000).max(1_000).default(0),
-  timeLimitSec: z.number().int().min(1).max(7 * 86_400).default(3_600),
+  timeLimitSec: z
+    .number()
+    .int()
+    .min(1)
+    .max(7 * 86_400)
+    .default(3_600),
   maxAttempts: z.number().int().min(1).max(10).default(3),
   idempotencyKey: z.uuid().optional(),
 });

@@ -23,9 +23,7 @@ export const list = projectProcedure("viewer")
     const { db, experiments } = ctx.platform;
     const filter = runFilterSql(input.projectId, input.filter);
     const sort = runSortSql(input.sort);
-    const where = input.cursor
-      ? Prisma.sql`${filter} AND ${sort.after(input.cursor)}`
-      : filter;
+    const where = input.cursor ? Prisma.sql`${filter} AND ${sort.after(input.cursor)}` : filter;
     const [found, total] = await Promise.all([
       readRunRows(db, {
         ...sort,

@@ -1,8 +1,8 @@
 import type { Tx } from "@fmlab/db";
 import { z } from "zod";
 import { CHUNK_SIZE, type LogLine } from "../../protocol.ts";
-import { containing } from "../../runs/run-filter.ts";
 import { findAttempt } from "../../runs/find-attempt.ts";
+import { containing } from "../../runs/run-filter.ts";
 import { runProcedure } from "../../trpc.ts";
 
 /** Lines of a run's log, numbered from 1. */

@@ -10,5 +10,7 @@ export const metadata: Metadata = { title: "Launch" };
 
 export default async function Page({ params, searchParams }: Props) {
   const { projectId, kind } = await params;
-  return <LaunchPage projectId={projectId} kind={decodeURIComponent(kind)} start={await searchParams} />;
+  return (
+    <LaunchPage projectId={projectId} kind={decodeURIComponent(kind)} start={await searchParams} />
+  );
 }

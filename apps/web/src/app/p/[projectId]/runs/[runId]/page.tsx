@@ -12,7 +12,7 @@ export const metadata: Metadata = { title: "Run" };
 export default async function Page({ params }: Props) {
   return (
     <Suspense fallback={<Loading />}>
-      <RunPage {...await params} />
+      <RunPage {...(await params)} />
     </Suspense>
   );
 }

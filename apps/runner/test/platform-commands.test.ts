@@ -1,0 +1,112 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { fmlab, startFmlab, temporaryFolder } from "./fixtures/command.ts";
+import { countedPoints, Lab } from "./fixtures/lab.ts";
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await Lab.open();
+});
+afterEach(() => lab.retireAll());
+afterAll(async () => {
+  await lab.close();
+});
+
+describe("the commands of a real server", () => {
+  it("launch, wait for, list, show and print what ran", async () => {
+    await lab.agent("worker");
+    const launch = [
+      "launch",
+      "runner-test.count",
+      "--preset",
+      "quick",
+      "--seeds",
+      "2,4",
+      "--wait",
+      "--json",
+    ];
+    const launched = await lab.fmlab(launch);
+    expect(launched.exitCode).toBe(0);
+    const { runs } = JSON.parse(launched.stdout) as {
+      runs: { id: string; seed: number; state: string }[];
+    };
+    expect(runs.map((run) => [run.seed, run.state])).toEqual([
+      [2, "SUCCEEDED"],
+      [4, "SUCCEEDED"],
+    ]);
+    const [first] = runs;
+    const id = first?.id ?? "";
+    expect(await lab.points(id)).toEqual(countedPoints(20, 2));
+    const list = await lab.fmlab(["runs", "--kind", "runner-test.count"]);
+    for (const run of runs) expect(list.stdout).toContain(run.id);
+    const show = await lab.fmlab(["runs", "show", id]);
+    expect(show.stdout).toMatch(/state +SUCCEEDED/);
+    expect(show.stdout).toMatch(/count +192 +2 \.\. 192 +20 points/);
+    const logs = await lab.fmlab(["logs", id, "-f"]);
+    expect(logs.exitCode).toBe(0);
+    expect(
+      logs.stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => line.slice(16)),
+    ).toEqual(["counting to 20", "at 0", "at 10"]);
+  });
+
+  it("follow a log as it grows and end with the run's exit code when it is cancelled", async () => {
+    await lab.agent("worker");
+    const [id = ""] = await lab.launch("runner-test.fault", { how: "polite" });
+    const logs = startFmlab(["logs", id, "--follow"], { env: lab.env });
+    await logs.shown("pid ");
+    const cancelled = await lab.fmlab(["cancel", id, "--json"]);
+    expect(JSON.parse(cancelled.stdout)).toEqual([{ id, state: "CANCELLING" }]);
+    expect((await logs.finished).exitCode).toBe(130);
+  });
+
+  it("upload a run folder once, however often they are called", async () => {
+    const all = temporaryFolder();
+    const out = join(all, "one");
+    await fmlab(["exec", "runner-test.count", "--set", "artifactBytes=50", "--out", out]);
+    const ids: string[] = [];
+    for (const created of [true, false, false]) {
+      const { stdout, exitCode } = await lab.fmlab(["sync", all, "--json"]);
+      expect(exitCode).toBe(0);
+      const [result] = JSON.parse(stdout) as { runId: string; created: boolean }[];
+      expect(result?.created).toBe(created);
+      ids.push(result?.runId ?? "");
+    }
+    const [id = ""] = ids;
+    expect(new Set(ids).size).toBe(1);
+    expect(await lab.points(id)).toEqual(countedPoints(20, 0));
+    const run = await lab.run(id);
+    expect(run).toMatchObject({
+      state: "SUCCEEDED",
+      fidelity: "simulated",
+      summary: { count: 20 },
+    });
+    const artifacts = await lab.platform.as("member").run.artifacts.query({ runId: id });
+    expect(artifacts).toMatchObject([{ name: "bytes.bin", sizeBytes: 50 }]);
+    const logs = await lab.fmlab(["logs", id]);
+    expect(logs.stdout).toContain("counting to 20");
+  });
+
+  it("say which file of a folder is wrong and upload the others all the same", async () => {
+    const all = temporaryFolder();
+    await fmlab(["exec", "runner-test.count", "--out", join(all, "good")]);
+    await fmlab(["exec", "runner-test.count", "--out", join(all, "bad")]);
+    writeFileSync(join(all, "bad/metrics.jsonl"), '{"key":"count","step":0}\n');
+    const { stdout, stderr, exitCode } = await lab.fmlab(["sync", all]);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("metrics.jsonl line 1");
+    expect(stdout).toContain("uploaded");
+  });
+
+  it("refuse a wrong config before anything is sent, and a missing server clearly", async () => {
+    const wrong = await lab.fmlab(["launch", "runner-test.count", "--set", "points=0"]);
+    expect([wrong.exitCode, wrong.stderr.includes("points")]).toEqual([2, true]);
+    const nowhere = await fmlab(["runs"], { FMLAB_URL: "http://127.0.0.1:9", FMLAB_TOKEN: "x" });
+    expect([nowhere.exitCode, nowhere.stderr.includes("did not answer")]).toEqual([3, true]);
+    const unknown = await fmlab(["runs"]);
+    expect([unknown.exitCode, unknown.stderr.includes("npm start")]).toEqual([3, true]);
+  });
+});

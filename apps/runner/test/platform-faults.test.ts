@@ -1,0 +1,122 @@
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { gone, startFmlab } from "./fixtures/command.ts";
+import { countedPoints, Lab } from "./fixtures/lab.ts";
+
+const wrongClock = fileURLToPath(new URL("./fixtures/wrong-clock.mjs", import.meta.url));
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await Lab.open();
+});
+afterEach(() => lab.retireAll());
+afterAll(async () => {
+  await lab.close();
+});
+
+describe("agents of a real server", () => {
+  it("share forty runs, each done once", async () => {
+    await lab.agent("a");
+    await lab.agent("b");
+    const ids = await lab.launch(
+      "runner-test.count",
+      { points: 3 },
+      { seeds: Array.from({ length: 40 }, (_, seed) => seed) },
+    );
+    const machines = new Set<string | null>();
+    for (const id of ids) {
+      const run = await lab.ended(id);
+      expect([run.state, run.attempts.length]).toEqual(["SUCCEEDED", 1]);
+      expect(await lab.points(id)).toEqual(countedPoints(3, run.seed));
+      machines.add(run.machineName);
+    }
+    expect([...machines].sort()).toEqual(["a", "b"]);
+  }, 60_000);
+
+  it("hand a run back when they are stopped, and another takes it up at once", async () => {
+    const first = await lab.agent("leaving", { args: ["--shutdown-grace", "0"] });
+    const [id = ""] = await lab.launch("runner-test.count", { points: 60, everyMs: 50 });
+    await lab.until(id, (run) => run.progress.done >= 3);
+    expect((await lab.retire(first)).exitCode).toBe(0);
+    const stopped = performance.now();
+    await lab.agent("staying");
+    const run = await lab.ended(id);
+    expect(performance.now() - stopped).toBeLessThan(14_000);
+    expect(run.attempts.map((attempt) => attempt.state)).toEqual(["LOST", "SUCCEEDED"]);
+    expect(await lab.points(id)).toEqual(countedPoints(60));
+  });
+
+  it("work under a wrong and jumping wall clock", async () => {
+    await lab.agent("confused", { env: { NODE_OPTIONS: `--import ${wrongClock}` } });
+    const [id = ""] = await lab.launch("runner-test.count", { points: 20, everyMs: 20 });
+    const run = await lab.ended(id);
+    expect(run.state).toBe("SUCCEEDED");
+    expect(run.durationMs).toBeGreaterThan(300);
+    expect(run.durationMs).toBeLessThan(10_000);
+    const chunks = await lab.platform.db.metricChunk.findMany({
+      where: { attempt: { runId: id } },
+    });
+    for (const timeMs of chunks.flatMap((chunk) => chunk.timesMs)) {
+      expect(timeMs).toBeGreaterThanOrEqual(0);
+      expect(timeMs).toBeLessThan(10_000);
+    }
+    expect(JSON.stringify(run.attempts[0]?.reproduction)).not.toMatch(/20[3-9]\d-/);
+  });
+
+  it("take no run of another version and say what to do about it", async () => {
+    const env = { FMLAB_TOKEN: lab.platform.agentToken, FMLAB_URL: lab.platform.url };
+    const module = fileURLToPath(new URL("./fixtures/newer-experiments.ts", import.meta.url));
+    const newer = startFmlab(["agent"], { env: { ...env, FMLAB_EXTRA_EXPERIMENTS: module } });
+    const { exitCode, stderr } = await newer.finished;
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain("version 2 of runner-test.count, the server 1");
+    expect(stderr).toContain("npm ci");
+  });
+
+  it("are refused with a wrong token, and say so", async () => {
+    const env = { FMLAB_TOKEN: "wrong", FMLAB_URL: lab.platform.url };
+    const { exitCode, stderr } = await startFmlab(["agent"], { env }).finished;
+    expect(exitCode).toBe(3);
+    expect(stderr).toMatch(/token/i);
+  });
+});
+
+describe("a run of a real agent", () => {
+  it("that goes wrong is told by its state and code, and is not tried again", async () => {
+    await lab.agent("faults", { args: ["--cancel-grace", "0", "--heap-mib", "128"] });
+    const wanted: [how: string, state: string, code: string][] = [
+      ["throw", "FAILED", "EXPERIMENT_ERROR"],
+      ["exit", "FAILED", "EXPERIMENT_ERROR"],
+      ["bad-alloc", "FAILED", "OUT_OF_MEMORY"],
+      ["heap", "FAILED", "OUT_OF_MEMORY"],
+      ["sigkill", "FAILED", "KILLED_BY_SIGNAL"],
+      ["busy", "TIMED_OUT", "TIMED_OUT"],
+    ];
+    for (const [how, state, code] of wanted) {
+      const timeLimitSec = how === "busy" ? 1 : 60;
+      const [id = ""] = await lab.launch("runner-test.fault", { how }, { timeLimitSec });
+      const run = await lab.ended(id);
+      expect([how, run.state, run.failureCode, run.attempts.length]).toEqual([how, state, code, 1]);
+      expect(await lab.points(id)).toEqual([[0, 1]]);
+    }
+  });
+
+  it("can be cancelled while it waits, while it is prepared and while it runs", async () => {
+    const cancel = (runId: string) => lab.platform.as("member").run.cancel.mutate({ runId });
+    const [waiting = ""] = await lab.launch("runner-test.count", { points: 5 });
+    expect((await cancel(waiting)).state).toBe("CANCELLED");
+    await lab.agent("canceller", { args: ["--cancel-grace", "1"] });
+    const [prepared = ""] = await lab.launch("runner-test.loading", {});
+    await lab.until(prepared, (run) => run.state === "CLAIMED");
+    await cancel(prepared);
+    expect((await lab.ended(prepared)).state).toBe("CANCELLED");
+    const [running = ""] = await lab.launch("runner-test.fault", { how: "grandchild" });
+    await lab.until(running, (run) => run.state === "RUNNING");
+    const { lines } = await lab.platform.as("member").run.logs.query({ runId: running });
+    expect((await cancel(running)).state).toBe("CANCELLING");
+    expect((await cancel(running)).state).toBe("CANCELLING");
+    expect((await lab.ended(running)).state).toBe("CANCELLED");
+    for (const { text } of lines) await gone(Number(text.split(" ")[1]));
+    expect((await cancel(running)).state).toBe("CANCELLED");
+  });
+});

@@ -1,0 +1,32 @@
+import { z } from "zod";
+import {
+  assertMayGive,
+  assertOwnerRemains,
+  lockMembers,
+  requireMember,
+} from "../../access/members.ts";
+import { audit } from "../../audit.ts";
+import { managementProcedure } from "../../trpc.ts";
+
+/** Removes a member, with the member's own tokens; runs and configs stay. */
+export const remove = managementProcedure("admin")
+  .input(z.object({ userId: z.string().max(64) }))
+  .mutation(({ ctx, input }) =>
+    ctx.platform.db.$transaction(async (tx) => {
+      const { organizationId, userId } = input;
+      const members = await lockMembers(tx, organizationId);
+      const member = requireMember(members, userId);
+      assertMayGive(ctx.role, member.role);
+      if (member.role === "owner") assertOwnerRemains(members, userId, organizationId);
+      await tx.member.delete({ where: { id: member.id } });
+      await tx.apiToken.deleteMany({ where: { organizationId, userId, use: "cli" } });
+      await audit(tx, ctx.actor, {
+        organizationId,
+        action: "member.remove",
+        resourceType: "member",
+        resourceId: userId,
+        before: { role: member.role },
+      });
+      return { userId };
+    }),
+  );

@@ -1,0 +1,194 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { createTestDatabase } from "@fmlab/db/testing";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createPlatform } from "../src/create-platform.ts";
+import { signInDemo } from "../src/demo.ts";
+import { seedLocal } from "../src/seed.ts";
+import { startTestPlatform, type TestPlatform } from "../src/testing.ts";
+import { testExperiments } from "./definitions.ts";
+
+let t: TestPlatform;
+const logged: string[] = [];
+beforeAll(async () => {
+  t = await startTestPlatform({
+    experiments: testExperiments,
+    background: false,
+    log: (level, message) => void logged.push(`${level} ${message}`),
+  });
+});
+afterAll(() => t.stop());
+
+const post = (at: string, body: unknown, headers: Record<string, string> = {}) =>
+  fetch(t.url + at, {
+    method: "POST",
+    headers: { "content-type": "application/json", origin: t.url, ...headers },
+    body: JSON.stringify(body),
+  });
+
+describe("signing in", () => {
+  it("gives a session by email and password, and ends it by signing out", async () => {
+    const { email, password, id } = t.users.member;
+    const signedIn = await post("/api/auth/sign-in/email", { email, password });
+    expect(signedIn.status).toBe(200);
+    const cookie = signedIn.headers
+      .getSetCookie()
+      .map((c) => c.split(";")[0])
+      .join("; ");
+    const me = () => t.as({ ...t.users.member, cookie }).session.me.query();
+    expect(await me()).toMatchObject({
+      user: { id, email },
+      organizations: [{ id: t.organizationId, role: "member" }],
+      localMode: false,
+    });
+    await post("/api/auth/sign-out", {}, { cookie });
+    expect((await me()).user).toBeNull();
+  });
+
+  it("is refused with a wrong password, and from a foreign page", async () => {
+    const { email, password } = t.users.member;
+    const wrong = { email, password: "not the password" };
+    expect((await post("/api/auth/sign-in/email", wrong)).status).toBe(401);
+    const foreign = { origin: "http://evil.example", cookie: t.users.member.cookie };
+    expect((await post("/api/auth/sign-in/email", { email, password }, foreign)).status).toBe(403);
+  });
+
+  it("lets a new user make an organisation and own it", async () => {
+    const user = await t.signUp("founder");
+    const made = await post(
+      "/api/auth/organization/create",
+      { name: "New lab", slug: `new-${user.id.toLowerCase()}` },
+      { cookie: user.cookie },
+    );
+    expect(made.status).toBe(200);
+    expect((await t.as(user).session.me.query()).organizations).toMatchObject([
+      { name: "New lab", role: "owner" },
+    ]);
+  });
+
+  it.each([
+    "/organization/invite-member",
+    "/organization/update-member-role",
+    "/organization/delete",
+    "/api-key/create",
+    "/admin/set-role",
+  ])("does not open better-auth's own %s", async (at) => {
+    const answer = await post(`/api/auth${at}`, {}, { cookie: t.users.owner.cookie });
+    expect(answer.status).toBe(404);
+  });
+});
+
+describe("the demo user", () => {
+  it("does not exist outside of local mode", async () => {
+    const answer = await post("/api/demo", {});
+    expect(answer.status).toBe(403);
+    expect(answer.headers.getSetCookie()).toEqual([]);
+  });
+
+  it("signs in by one click in local mode, on this machine's own names only", async () => {
+    const secret = "one secret of at least thirty-two characters";
+    const options = { databaseUrl: t.databaseUrl, url: "http://127.0.0.1:1", secret };
+    const home = await mkdtemp(path.join(os.tmpdir(), "fmlab-seed-"));
+    await seedLocal(t.db, { home, url: options.url, secret });
+    const { experiments } = t.platform();
+    const local = createPlatform({ ...options, localMode: true, experiments, db: t.db });
+    const ask = (host: string, origin = `http://${host}`) =>
+      signInDemo(
+        local,
+        new Request(`http://${host}/api/demo`, { method: "POST", headers: { host, origin } }),
+      );
+    const answer = await ask("127.0.0.1:3000");
+    expect(answer.status).toBe(200);
+    const cookie = answer.headers
+      .getSetCookie()
+      .map((c) => c.split(";")[0])
+      .join("; ");
+    const headers = new Headers({ cookie });
+    const session = await local.auth.api.getSession({ headers });
+    expect(session?.user.email).toBe("demo@fmlab.local");
+    expect((await ask("localhost:3000")).status).toBe(200);
+    expect((await ask("evil.example")).status).toBe(403);
+    expect((await ask("127.0.0.1:3000", "http://evil.example")).status).toBe(403);
+    await rm(home, { recursive: true });
+  });
+});
+
+describe("seeding", () => {
+  it("is done once, keeps tokens that work, and replaces those that do not", async () => {
+    const database = await createTestDatabase();
+    const secret = "another secret of at least thirty-two characters";
+    const url = "http://127.0.0.1:3000";
+    const platform = createPlatform({
+      databaseUrl: database.url,
+      secret,
+      url,
+      localMode: true,
+      experiments: testExperiments,
+    });
+    const { db } = platform;
+    const home = await mkdtemp(path.join(os.tmpdir(), "fmlab-seed-"));
+    const file = path.join(home, "local.json");
+    const first = await seedLocal(db, { home, url, secret });
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect(JSON.parse(await readFile(file, "utf8"))).toEqual(first);
+    expect(await seedLocal(db, { home, url, secret })).toEqual(first);
+    expect(await db.organization.findMany({ include: { members: true } })).toMatchObject([
+      { name: "Local lab", slug: "local-lab", members: [{ role: "owner" }] },
+    ]);
+    expect(await db.project.findMany()).toMatchObject([{ name: "Getting started" }]);
+    await db.apiToken.deleteMany({ where: { use: "agent" } });
+    const second = await seedLocal(db, { home, url, secret });
+    expect(second.agentToken).not.toBe(first.agentToken);
+    expect(second.cliToken).toBe(first.cliToken);
+    await writeFile(file, "{ damaged");
+    const third = await seedLocal(db, { home, url, secret: `${secret}, changed` });
+    expect(third.projectId).toBe(first.projectId);
+    expect(await db.apiToken.count()).toBe(2);
+    expect(await db.user.count()).toBe(1);
+    await db.$disconnect();
+    await database.drop();
+    await rm(home, { recursive: true });
+  });
+
+  it("refuses a short secret", () => {
+    const options = { databaseUrl: t.databaseUrl, url: t.url, localMode: false };
+    const { experiments } = t.platform();
+    expect(() => createPlatform({ ...options, secret: "short", experiments })).toThrow(
+      /AUTH_SECRET/,
+    );
+  });
+});
+
+describe("an error of the server's own", () => {
+  it("is told by an id that the log explains", async () => {
+    await t.db.$executeRaw`ALTER TABLE metric_summary RENAME TO gone`;
+    const failed = t.as("viewer").run.metricKeys.query({ projectId: t.projectId });
+    const error: Error = await failed.then(
+      () => new Error("it worked"),
+      (e) => e,
+    );
+    await t.db.$executeRaw`ALTER TABLE gone RENAME TO metric_summary`;
+    const id = /under ([0-9a-f]{8})$/.exec(error.message)?.[1];
+    expect(error.message).not.toContain("metric_summary");
+    expect(logged.some((l) => l.startsWith(`error ${id} in run.metricKeys`))).toBe(true);
+  });
+
+  it("while the database is away is no refusal of the token", async () => {
+    const away = await startTestPlatform({
+      experiments: testExperiments,
+      background: false,
+      databaseUrl: t.databaseUrl,
+    });
+    const broken = Object.create(away.db, {
+      $queryRaw: { value: () => Promise.reject(new Error("connection refused")) },
+    });
+    Object.assign(away.platform(), { db: broken });
+    await expect(
+      away.withToken(away.agentToken).agent.claim.mutate({ machineId: t.projectId }),
+    ).rejects.toMatchObject({
+      data: { code: "INTERNAL_SERVER_ERROR" },
+    });
+    await away.stop();
+  });
+});

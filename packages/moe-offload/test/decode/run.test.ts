@@ -1,0 +1,189 @@
+import { parseConfig, presetConfig, type Summary } from "@fmlab/experiment";
+import { describe, expect, it } from "vitest";
+import { definitions } from "../../src/definitions/index.ts";
+import { MemoryContext } from "./memory-context.ts";
+
+const [definition] = definitions;
+if (definition === undefined) throw new Error("no experiment is defined");
+
+/** Runs the experiment as a runner does: parse, load, run. */
+async function runExperiment(config: Record<string, unknown>, ctx = new MemoryContext()) {
+  const parsed = parseConfig(definition as NonNullable<typeof definition>, config);
+  const module = await definition?.load();
+  const summary = (await module?.run(ctx, parsed)) as Summary;
+  return { ctx, summary };
+}
+
+const SHORT = {
+  prompts: ["The lamp in the lighthouse", "When the sisters"],
+  maxTokens: 16,
+  link: { bandwidthMBps: 0 },
+  sampling: { temperature: 0 },
+  ignoreEnd: true,
+};
+/** What may differ between two runs of one seed. */
+const MEASURED = /Ms|PerSecond/;
+const stable = (summary: Summary) =>
+  Object.fromEntries(Object.entries(summary).filter(([key]) => !MEASURED.test(key)));
+
+describe("the decode experiment", () => {
+  it("gives the same text, counts and pictures for the same seed and config", async () => {
+    const config = { ...SHORT, sampling: { temperature: 0.8 } };
+    const first = await runExperiment(config);
+    const second = await runExperiment(config);
+    expect(stable(second.summary)).toEqual(stable(first.summary));
+    for (const name of ["output", "expertRouted", "expertLoads"]) {
+      expect(second.ctx.pictures.get(name)).toEqual(first.ctx.pictures.get(name));
+    }
+    const other = await runExperiment(config, new MemoryContext(2));
+    expect(other.summary.text).not.toEqual(first.summary.text);
+  });
+
+  it("writes the same text whatever the policy and the budget", async () => {
+    const texts = [];
+    for (const config of [
+      { policy: "all-resident", budgetMiB: 25.5 },
+      { policy: "on-demand", budgetMiB: 1 },
+      { policy: "lru", budgetMiB: 3.1875 },
+      { policy: "lru", budgetMiB: 6.375 },
+    ]) {
+      const { summary } = await runExperiment({ ...SHORT, ...config });
+      texts.push(summary.tokens);
+    }
+    for (const text of texts) expect(text).toEqual(texts[0]);
+    expect(texts[0]).toHaveLength(2);
+    expect((texts[0] as number[][])[0]).toHaveLength(16);
+  });
+
+  it("counts hits, misses and bytes so that they agree with each other", async () => {
+    const { ctx, summary } = await runExperiment(SHORT);
+    const heat = (name: string) => {
+      const series = ctx.pictures.get(name);
+      if (series?.kind !== "heatmap") throw new Error(`${name} is no heatmap`);
+      return series.values.flat().reduce((sum: number, value) => sum + (value ?? 0), 0);
+    };
+    const steps = summary.decodeSteps as number;
+    expect(steps).toBe(2 * 15);
+    expect(heat("expertRouted")).toBe(steps * 8 * 4);
+    const loads = heat("expertLoads");
+    expect(summary.hitRate).toBeCloseTo(100 * (1 - loads / (steps * 8 * 4)), 9);
+    expect(summary.bytesPerToken).toBeCloseTo((loads * 104_448) / steps, 6);
+    const bytes = (ctx.points.get("bytesPerToken") ?? []).map((p) => p.value);
+    expect(bytes.reduce((a, b) => a + b, 0)).toBe(loads * 104_448);
+    expect(summary.deliveredBytes).toBe(loads * 104_448 + (summary.prefillBytes as number));
+    const byLayer = summary.hitRateByLayer as number[];
+    expect(byLayer.reduce((a, b) => a + b, 0) / 8).toBeCloseTo(summary.hitRate as number, 9);
+    byLayer.forEach((rate, layer) => {
+      expect(ctx.points.get(`hitRate{layer=${layer}}`)?.[0]?.value).toBe(rate);
+    });
+    expect(summary.budget).toMatchObject({ slotCount: 64, slotsPerLayer: 8, usedBytes: 6_684_672 });
+  });
+
+  it("misses nothing when all experts are resident and everything on demand", async () => {
+    const all = await runExperiment({ ...SHORT, policy: "all-resident", budgetMiB: 26 });
+    expect(all.summary).toMatchObject({ hitRate: 100, bytesPerToken: 0, stallMsPerToken: 0 });
+    const none = await runExperiment({ ...SHORT, policy: "on-demand" });
+    expect(none.summary).toMatchObject({ hitRate: 0, bytesPerToken: 32 * 104_448 });
+    expect(none.summary.expertMemoryMiB).toBeCloseTo((4 * 104_448) / 1_048_576, 9);
+  });
+
+  it("waits at least as long as the missed bytes take on the link", async () => {
+    const { ctx, summary } = await runExperiment({
+      prompts: ["Once"],
+      maxTokens: 8,
+      policy: "on-demand",
+      link: { bandwidthMBps: 400, latencyUs: 100 },
+    });
+    const linkMs = 32 * (104_448 / 400e3 + 0.1);
+    const stalls = (ctx.points.get("stallMsPerToken") ?? []).map((p) => p.value);
+    expect(stalls.length).toBe(summary.decodeSteps);
+    for (const stall of stalls) expect(stall).toBeGreaterThanOrEqual(linkMs - 1e-6);
+    const tokens = (ctx.points.get("tokenMs") ?? []).map((p) => p.value);
+    tokens.forEach((ms, i) => {
+      expect(ms).toBeGreaterThan(stalls[i] ?? 0);
+    });
+  });
+
+  it("draws every picture, and a timeline that does not compute while it loads", async () => {
+    const { ctx } = await runExperiment({ ...SHORT, timelineTokens: 2 });
+    expect([...ctx.pictures.keys()].sort()).toEqual(definition?.views.map((v) => v.series).sort());
+    const timeline = ctx.pictures.get("pipeline");
+    if (timeline?.kind !== "timeline") throw new Error("no timeline");
+    const lane = (n: number) => timeline.events.filter((e) => e.lane === n);
+    // Two steps of eight layers with attention and experts each, and the head.
+    expect(lane(0)).toHaveLength(2 * (8 * 2 + 1));
+    expect(lane(1).length).toBeGreaterThan(0);
+    for (const load of lane(1)) {
+      for (const compute of lane(0)) {
+        const overlaps = load.startMs < compute.endMs && compute.startMs < load.endMs;
+        expect(overlaps).toBe(false);
+      }
+    }
+  });
+
+  it("stops within a token when it is cancelled, and tells so", async () => {
+    const ctx = new MemoryContext();
+    ctx.onMetric = (key) => {
+      if (key === "tokenMs") ctx.controller.abort();
+    };
+    const config = { ...SHORT, maxTokens: 400, policy: "on-demand", link: { bandwidthMBps: 50 } };
+    const startMs = performance.now();
+    await expect(runExperiment(config, ctx)).rejects.toMatchObject({
+      name: "ExperimentError",
+      failure: { code: "CANCELLED" },
+    });
+    expect(performance.now() - startMs).toBeLessThan(10_000);
+    expect(ctx.points.get("tokenMs")?.length ?? 0).toBeLessThan(100);
+  });
+
+  it("stops in the middle of a token that would take minutes", async () => {
+    const ctx = new MemoryContext();
+    ctx.onMetric = () => ctx.controller.abort();
+    const config = { policy: "on-demand", link: { bandwidthMBps: 0.001, latencyUs: 1_000_000 } };
+    const startMs = performance.now();
+    await expect(runExperiment(config, ctx)).rejects.toMatchObject({
+      failure: { code: "CANCELLED" },
+    });
+    expect(performance.now() - startMs).toBeLessThan(10_000);
+  });
+
+  it("does not start when it was cancelled before", async () => {
+    const ctx = new MemoryContext();
+    ctx.controller.abort();
+    await expect(runExperiment({}, ctx)).rejects.toMatchObject({ failure: { code: "CANCELLED" } });
+    expect(ctx.points.size).toBe(0);
+  });
+
+  it("frees threads and file handles, also after errors", async () => {
+    const { readdirSync } = await import("node:fs");
+    const handles = () => readdirSync("/proc/self/fd").length;
+    const threads = () => readdirSync("/proc/self/task").length;
+    await runExperiment({ ...SHORT, maxTokens: 2 });
+    const before = { handles: handles(), threads: threads() };
+    // Two threads wait for each other at every node, which takes long on a machine that is busy.
+    await runExperiment({ ...SHORT, prompts: ["a"], maxTokens: 1, threads: 2 });
+    for (let i = 0; i < 3; i++) {
+      await runExperiment({ ...SHORT, prompts: ["a"], maxTokens: 2 });
+      await expect(runExperiment({ budgetMiB: 1 })).rejects.toThrow();
+    }
+    expect(handles()).toBeLessThanOrEqual(before.handles);
+    expect(threads()).toBeLessThanOrEqual(before.threads);
+  });
+});
+
+describe("presets", () => {
+  it.each(Object.keys(definition.presets))("%s is valid and within the model's limits", (name) => {
+    const config = presetConfig(definition as NonNullable<typeof definition>, name);
+    expect(definition?.requires(config).files?.[0]?.path).toBe("tiny-story-moe.q8_0.gguf");
+  });
+
+  it("quick is emulated and all-resident is measured", () => {
+    const fidelity = (name: string) => {
+      const known = definition as NonNullable<typeof definition>;
+      return known.fidelity(presetConfig(known, name));
+    };
+    expect(fidelity("quick")).toBe("emulated");
+    expect(fidelity("load-on-demand")).toBe("emulated");
+    expect(fidelity("all-resident")).toBe("measured");
+  });
+});

@@ -1,0 +1,2 @@
+/** The text of THIRD_PARTY.md. */
+export function renderThirdParty(): string;
