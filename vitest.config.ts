@@ -20,6 +20,16 @@ const isolated = (name: string, root: string, globalSetup: string[] = []) => ({
 
 const postgres = [path.resolve("tooling/vitest-postgres.ts")];
 
+// The whole product, started as users start it, and killed part by part.
+const product = {
+  test: {
+    name: "product",
+    root: "tooling/product",
+    include: ["*.test.ts"],
+    pool: "forks" as const,
+  },
+};
+
 export default defineConfig({
   test: {
     projects: [
@@ -34,6 +44,7 @@ export default defineConfig({
       isolated("runner", "apps/runner", postgres),
       pure("web", "apps/web"),
       isolated("repository", "tooling"),
+      product,
     ],
   },
 });

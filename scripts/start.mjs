@@ -90,11 +90,11 @@ function startRunner(env) {
       resolve();
     }, 20_000);
     supervisor.start("runner", {
-      args: [path.join(root, "apps/runner/bin/fmlab.mjs"), "agent"],
+      args: [path.join(root, "apps/runner/bin/fmlab.mjs"), "agent", "--shutdown-grace", "2"],
       cwd: root,
       env: { ...env, DATABASE_URL: "", AUTH_SECRET: "" },
       onMessage(message) {
-        if (message?.type !== "registered") return;
+        if (!message?.message?.startsWith("registered as")) return;
         clearTimeout(late);
         resolve();
       },

@@ -29,6 +29,7 @@ export class Supervisor {
         stdio: ["ignore", "inherit", "inherit", "ipc"],
         detached: true,
       });
+      log(`${name} runs as process ${part.child.pid}`);
       part.child.on("message", (message) => onMessage?.(message));
       part.child.on("error", (error) => log(`${name}: ${error.message}`));
       part.child.on("exit", async (code, signal) => {
@@ -46,6 +47,7 @@ export class Supervisor {
   /** Watches a server that is not a child, e.g. one left by an earlier start. */
   watch(name, server, restart) {
     const entry = { server };
+    log(`${name} runs as process ${server.pid}`);
     this.#servers.push(entry);
     const loop = async () => {
       let backOffMs = BACK_OFF_MS_FIRST;
@@ -56,7 +58,7 @@ export class Supervisor {
         try {
           entry.server = await restart();
           backOffMs = BACK_OFF_MS_FIRST;
-          log(`${name} is back`);
+          log(`${name} runs as process ${entry.server.pid}`);
         } catch (error) {
           log(`${name}: ${error.message}; again in ${backOffMs} ms`);
           await sleep(backOffMs);

@@ -3,6 +3,7 @@ import { betterAuth } from "better-auth";
 import { prismaAdapter } from "better-auth/adapters/prisma";
 import { organization } from "better-auth/plugins";
 import { defaultRoles } from "better-auth/plugins/organization/access";
+import type { Logger } from "./logger.ts";
 
 export interface AuthOptions {
   /** Signs the session cookies; at least 32 characters. */
@@ -11,6 +12,7 @@ export interface AuthOptions {
   url: string;
   /** Off only where nobody else can reach the server. */
   rateLimit: boolean;
+  log: Logger;
 }
 
 /** Sign-up, sign-in and sessions (better-auth); memberships and tokens are changed by the router. */
@@ -38,7 +40,10 @@ export function createAuth(db: Db, options: AuthOptions) {
         roles: { ...defaultRoles, viewer: defaultRoles.member },
       }),
     ],
-    logger: { level: "error" },
+    logger: {
+      level: "error",
+      log: (level, message) => options.log(level === "warn" ? "warn" : "error", message),
+    },
   });
 }
 export type Auth = ReturnType<typeof createAuth>;

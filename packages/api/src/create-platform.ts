@@ -32,7 +32,7 @@ export function createPlatform(options: PlatformOptions): Platform {
   const log = options.log ?? logToStderr;
   return {
     db,
-    auth: createAuth(db, { secret, url, rateLimit: options.rateLimit ?? !localMode }),
+    auth: createAuth(db, { secret, url, rateLimit: options.rateLimit ?? !localMode, log }),
     hub: new EventHub(databaseUrl, log),
     experiments,
     log,

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { createToken, type TokenUse, verifyToken } from "./access/tokens.ts";
 import { createAuth } from "./auth.ts";
 import { DEMO_EMAIL, demoPassword } from "./demo.ts";
+import { logToStderr } from "./logger.ts";
 
 /** `<home>/local.json`: what the command line and the local agent read. */
 const localFileSchema = z.object({
@@ -55,7 +56,7 @@ export async function seedLocal(db: Db, options: SeedOptions): Promise<LocalFile
 
 /** Also puts the password right when AUTH_SECRET has changed. */
 async function ensureDemoUser(db: Db, { secret, url }: SeedOptions): Promise<string> {
-  const auth = createAuth(db, { secret, url, rateLimit: false });
+  const auth = createAuth(db, { secret, url, rateLimit: false, log: logToStderr });
   const password = demoPassword(secret);
   const known = await db.user.findUnique({ where: { email: DEMO_EMAIL } });
   if (known === null) {

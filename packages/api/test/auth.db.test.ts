@@ -174,6 +174,22 @@ describe("an error of the server's own", () => {
     expect(logged.some((l) => l.startsWith(`error ${id} in run.metricKeys`))).toBe(true);
   });
 
+  it("does not follow when every connection to the database is cut", async () => {
+    await t.as("viewer").run.stats.query({ projectId: t.projectId });
+    await t.db.$queryRaw`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid()`;
+    // A request may meet a connection that dies under it; those after it get new ones.
+    const ask = () => t.as("viewer").run.stats.query({ projectId: t.projectId });
+    await expect
+      .poll(() =>
+        ask().then(
+          () => "answered",
+          () => "failed",
+        ),
+      )
+      .toBe("answered");
+  });
+
   it("while the database is away is no refusal of the token", async () => {
     const away = await startTestPlatform({
       experiments: testExperiments,

@@ -38,7 +38,10 @@ export async function agentCommand(options: AgentCommandOptions): Promise<number
       options.heapMib === undefined ? undefined : parseWhole("--heap-mib", options.heapMib, 16),
     cancelGraceMs: parseWhole("--cancel-grace", options.cancelGrace) * 1_000,
     shutdownGraceMs: parseWhole("--shutdown-grace", options.shutdownGrace) * 1_000,
-    tell: (message) => note(`agent: ${message}`),
+    tell: (message) => {
+      note(`agent: ${message}`);
+      process.send?.({ type: "agent", message });
+    },
   });
   const onStop = () => {
     if (stop.signal.aborted) agent.hurry();

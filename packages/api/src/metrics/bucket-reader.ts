@@ -18,8 +18,19 @@ export interface BucketedCurve {
   points: BucketPoint[];
 }
 
-/** Points of a curve in order, in pieces. Read twice when the curve is long. */
+/** Points of a curve in order, in pieces; may be read more than once. */
 export type CurvePieces = () => AsyncIterable<{ steps: number[]; values: number[] }>;
+
+/** How many points there are in the range, and where. */
+export interface CurveExtent {
+  n: number;
+  gaps: number;
+  /** Least and greatest x. */
+  low: number;
+  high: number;
+}
+
+type Visit = (x: number, value: number) => void;
 
 /**
  * Reads a curve for drawing: as it is when it has at most `buckets` points, else the first and the last
@@ -27,43 +38,37 @@ export type CurvePieces = () => AsyncIterable<{ steps: number[]; values: number[
  * no extreme is lost. Memory is that of `buckets` points whatever the curve's length.
  *
  * @param buckets 3..1000, the most points returned
+ * @param known the extent, where it is known; otherwise the curve is read once more to find it
  */
 export async function bucketCurve(
   pieces: CurvePieces,
   range: { xMin?: number | undefined; xMax?: number | undefined },
   buckets: number,
+  known?: CurveExtent,
 ): Promise<BucketedCurve> {
   const { xMin = Number.NEGATIVE_INFINITY, xMax = Number.POSITIVE_INFINITY } = range;
-  const each = async (visit: (x: number, value: number) => void) => {
+  const each = async (visit: Visit) => {
     for await (const { steps, values } of pieces()) {
       for (const [i, x] of steps.entries()) {
         if (x >= xMin && x <= xMax) visit(x, values[i] ?? Number.NaN);
       }
     }
   };
-  const raw: BucketPoint[] = [];
-  let n = 0;
-  let gaps = 0;
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
-  await each((x, value) => {
-    if (n < buckets) raw.push(single(x, value));
-    n++;
-    if (Number.isNaN(value)) gaps++;
-    if (x < low) low = x;
-    if (x > high) high = x;
-  });
-  if (n <= buckets) return { n, gaps, raw: true, points: raw };
+  const { n, gaps, low, high } = known ?? (await measure(each));
+  if (n <= buckets) {
+    const points: BucketPoint[] = [];
+    // A run that goes on may have grown since it was measured: what came later is left out.
+    await each((x, value) => points.length < n && points.push(single(x, value)));
+    return { n, gaps, raw: true, points };
+  }
 
   const inner = new Array<BucketPoint | undefined>(buckets - 2);
   const ends: BucketPoint[] = [];
   let at = 0;
-  const total = n;
   await each((x, value) => {
     at++;
-    // A run that goes on may have grown since the first pass: what came later is left out.
-    if (at > total) return;
-    if (at === 1 || at === total) ends.push(single(x, value));
+    if (at > n) return;
+    if (at === 1 || at === n) ends.push(single(x, value));
     else {
       const share = high > low ? (x - low) / (high - low) : 0;
       const no = Math.min(inner.length - 1, Math.max(0, Math.floor(share * inner.length)));
@@ -73,6 +78,17 @@ export async function bucketCurve(
   const [first, last] = ends;
   const points = [first, ...inner, last].filter((p) => p !== undefined);
   return { n, gaps, raw: false, points };
+}
+
+async function measure(each: (visit: Visit) => Promise<void>): Promise<CurveExtent> {
+  const extent = { n: 0, gaps: 0, low: Number.POSITIVE_INFINITY, high: Number.NEGATIVE_INFINITY };
+  await each((x, value) => {
+    extent.n++;
+    if (Number.isNaN(value)) extent.gaps++;
+    extent.low = Math.min(extent.low, x);
+    extent.high = Math.max(extent.high, x);
+  });
+  return extent;
 }
 
 function single(x: number, value: number): BucketPoint {

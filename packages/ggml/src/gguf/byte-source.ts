@@ -150,7 +150,8 @@ export class ByteSource {
     } catch (cause) {
       if (cause instanceof GgufError) throw cause;
       throw new GgufError(
-        `${this.path}: ${what} at byte ${position} is not UTF-8. The file is damaged; fetch it again.`,
+        `${this.path}: ${what} at byte ${position} is not UTF-8. ` +
+          "The file is damaged; fetch it again.",
         { code: "BAD_UTF8", path: this.path, position, what },
         { cause },
       );
@@ -159,8 +160,8 @@ export class ByteSource {
 
   truncated(position: number, neededBytes: number): GgufError {
     return new GgufError(
-      `${this.path}: the file ends at byte ${this.sizeBytes}, but ${neededBytes} bytes are needed ` +
-        `at byte ${position}. It is cut short; fetch it again.`,
+      `${this.path}: the file ends at byte ${this.sizeBytes}, but ${neededBytes} bytes are ` +
+        `needed at byte ${position}. It is cut short; fetch it again.`,
       { code: "TRUNCATED", path: this.path, position, neededBytes, fileBytes: this.sizeBytes },
     );
   }

@@ -61,7 +61,7 @@ function readEntry(source: ByteSource, index: number): Entry {
   if (layout === undefined) {
     throw new GgufError(
       `${source.path}: type of tensor ${name} at byte ${typePosition} is ${type}, which this ` +
-        `reader does not know. Known are ${[...GGML_TYPE_LAYOUTS.values()].map((t) => t.name).join(", ")}.`,
+        `reader does not know. Known are ${knownTypes()}.`,
       {
         code: "UNKNOWN_TENSOR_TYPE",
         path: source.path,
@@ -91,6 +91,10 @@ function readEntry(source: ByteSource, index: number): Entry {
     tensor: { name, type, typeName: layout.name, shape, offset: Number(offset), sizeBytes },
     position,
   };
+}
+
+function knownTypes(): string {
+  return [...GGML_TYPE_LAYOUTS.values()].map((layout) => layout.name).join(", ");
 }
 
 function readShape(source: ByteSource, name: string): number[] {
@@ -128,8 +132,9 @@ function checkPlace(source: ByteSource, entry: Entry, dataOffset: number, alignm
   const { name, offset, sizeBytes } = entry.tensor;
   if (offset % alignment !== 0) {
     throw new GgufError(
-      `${source.path}: offset of tensor ${name} at byte ${entry.position} is ${offset}, expected a ` +
-        `multiple of the alignment ${alignment}. The file is damaged or was written by a broken tool.`,
+      `${source.path}: offset of tensor ${name} at byte ${entry.position} is ${offset}, ` +
+        `expected a multiple of the alignment ${alignment}. ` +
+        "The file is damaged or was written by a broken tool.",
       placeFailure(source, name, entry.position, offset),
     );
   }
@@ -145,7 +150,7 @@ function checkOverlaps(source: ByteSource, entries: Entry[]): void {
     if (previous !== undefined && tensor.offset < previous.offset + previous.sizeBytes) {
       throw new GgufError(
         `${source.path}: tensor ${tensor.name} starts at byte ${tensor.offset}, inside tensor ` +
-          `${previous.name} (bytes ${previous.offset} to ${previous.offset + previous.sizeBytes}). ` +
+          `${previous.name} (${previous.sizeBytes} bytes from byte ${previous.offset}). ` +
           "The file is damaged or was written by a broken tool.",
         placeFailure(source, tensor.name, position, tensor.offset),
       );
@@ -162,8 +167,9 @@ function outOfFile(
   sizeBytes: number,
 ): GgufError {
   return new GgufError(
-    `${source.path}: tensor ${name} (entry at byte ${position}) takes ${sizeBytes} bytes from byte ` +
-      `${offset}, but the file ends at byte ${source.sizeBytes}. It is cut short; fetch it again.`,
+    `${source.path}: tensor ${name} (entry at byte ${position}) takes ${sizeBytes} bytes ` +
+      `from byte ${offset}, but the file ends at byte ${source.sizeBytes}. ` +
+      "It is cut short; fetch it again.",
     placeFailure(source, name, position, offset),
   );
 }

@@ -79,6 +79,12 @@ describe("the decode experiment", () => {
     expect(summary.budget).toMatchObject({ slotCount: 64, slotsPerLayer: 8, usedBytes: 6_684_672 });
   });
 
+  it("evaluates a prompt at once when asked to and all experts are resident", async () => {
+    const config = { ...SHORT, policy: "all-resident", budgetMiB: 26, promptEvaluation: "batch" };
+    const { summary } = await runExperiment(config);
+    expect((summary.tokens as number[][]).map((tokens) => tokens.length)).toEqual([16, 16]);
+  });
+
   it("misses nothing when all experts are resident and everything on demand", async () => {
     const all = await runExperiment({ ...SHORT, policy: "all-resident", budgetMiB: 26 });
     expect(all.summary).toMatchObject({ hitRate: 100, bytesPerToken: 0, stallMsPerToken: 0 });

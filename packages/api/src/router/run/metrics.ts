@@ -1,6 +1,6 @@
 import { type Db, readMetricChunks } from "@fmlab/db";
 import { z } from "zod";
-import { bucketCurve } from "../../metrics/bucket-reader.ts";
+import { bucketCurve, type CurveExtent } from "../../metrics/bucket-reader.ts";
 import { findAttempt } from "../../runs/find-attempt.ts";
 import { runProcedure } from "../../trpc.ts";
 
@@ -22,21 +22,26 @@ export const metrics = runProcedure("viewer")
     const { db } = ctx.platform;
     const attempt = await findAttempt(db, ctx.run, input.attempt);
     if (attempt === undefined) return [];
-    const keys = input.keys ?? (await firstKeys(db, attempt.id));
+    const extents = await readExtents(db, attempt.id);
+    const keys = input.keys ?? [...extents.keys()].slice(0, 500);
     const range = { xMin: input.xMin, xMax: input.xMax };
     const curves = [];
     for (const key of keys) {
       const pieces = () => chunksOf(db, { attemptId: attempt.id, key, ...range });
-      const curve = await bucketCurve(pieces, range, input.buckets);
+      const whole = input.xMin === undefined && input.xMax === undefined;
+      const known = whole ? extents.get(key) : undefined;
+      const curve = await bucketCurve(pieces, range, input.buckets, known);
       if (curve.n > 0) curves.push({ key, ...curve });
     }
     return curves;
   });
 
-async function firstKeys(db: Db, attemptId: string): Promise<string[]> {
-  const rows = await db.$queryRaw<{ key: string }[]>`SELECT DISTINCT key FROM metric_chunk
-    WHERE "attemptId" = ${attemptId}::uuid ORDER BY key LIMIT 500`;
-  return rows.map((r) => r.key);
+/** Every curve's extent by key, from the chunks' own sums. */
+async function readExtents(db: Db, attemptId: string): Promise<Map<string, CurveExtent>> {
+  const rows = await db.$queryRaw<(CurveExtent & { key: string })[]>`
+    SELECT key, sum(n)::int AS n, sum(gaps)::int AS gaps, min("stepMin") AS low, max("stepMax") AS high
+    FROM metric_chunk WHERE "attemptId" = ${attemptId}::uuid GROUP BY key ORDER BY key`;
+  return new Map(rows.map(({ key, ...extent }) => [key, extent]));
 }
 
 async function* chunksOf(

@@ -1,0 +1,127 @@
+import { openGguf } from "@fmlab/ggml";
+import { createPrng } from "@fmlab/sim";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { MoeEngine } from "../../src/engine/engine.ts";
+import type { ExpertSource, SlotPool } from "../../src/engine/interfaces.ts";
+import { ExpertStore } from "../../src/experts/expert-store.ts";
+import { describeModel } from "../../src/model/description.ts";
+import { expertLayout } from "../../src/model/expert-layout.ts";
+import { POLICIES } from "../../src/policies/registry.ts";
+import { SHIPPED_MODEL } from "../shipped-model.ts";
+import { EXPERTS, haveSameBits, LAYERS, openEngine } from "./open.ts";
+import { sampleTokens } from "./sampled-text.ts";
+import { lruSource } from "./sources.ts";
+
+const USED = 4;
+const ROWS = 60;
+
+describe("whatever is in memory", () => {
+  let text: Int32Array;
+  let expected: Float32Array[];
+  beforeAll(() => {
+    const resident = openEngine();
+    text = sampleTokens(resident, createPrng(5, "text"), ROWS);
+    expected = Array.from(text, (token) => resident.decode(token).slice());
+    resident.close();
+  });
+
+  function expectSameRows(engine: MoeEngine): void {
+    const different = Array.from(text).filter(
+      (token, row) => !haveSameBits(engine.decode(token), expected[row] ?? new Float32Array(0)),
+    );
+    expect(different).toEqual([]);
+    engine.close();
+  }
+
+  it.each([USED, USED + 1, 17, 32, 64, 100, 255, 256])(
+    "%i slots give the bits of all resident",
+    (slotCount) => {
+      expectSameRows(openEngine({ slotCount }, (file) => lruSource(file, { hits: 0, misses: 0 })));
+    },
+  );
+
+  it("slots chosen at random give the bits of all resident", () => {
+    const prng = createPrng(3, "slots");
+    expectSameRows(
+      openEngine({ slotCount: 40 }, (file) => (pool) => {
+        const cache = lruSource(file, { hits: 0, misses: 0 });
+        const order = prng.shuffle(Array.from({ length: 40 }, (_, slot) => slot));
+        const shuffled: SlotPool = {
+          ...pool,
+          slotCount: pool.slotCount,
+          view: (slot, part) => pool.view(order[slot] ?? 0, part),
+        };
+        const inner = cache(shuffled);
+        return {
+          acquire(layer, experts, slots) {
+            inner.acquire(layer, experts, slots);
+            slots.forEach((slot, i) => {
+              slots[i] = order[slot] ?? 0;
+            });
+          },
+        };
+      }),
+    );
+  });
+
+  it.each(Object.keys(POLICIES) as (keyof typeof POLICIES)[])(
+    "the policy %s of this package gives the bits of all resident at each budget",
+    (name) => {
+      const file = openGguf(SHIPPED_MODEL);
+      const layout = expertLayout(file, describeModel(file));
+      const definition = POLICIES[name];
+      const least = definition.slotsMin(layout);
+      for (const allowed of new Set([least, Math.max(least, 64), LAYERS * EXPERTS])) {
+        const slotCount = definition.slotsUsed(layout, allowed);
+        const store = new ExpertStore(SHIPPED_MODEL, layout);
+        const policy = definition.create(layout, slotCount);
+        const loads = new Uint8Array(USED);
+        const source = (pool: SlotPool): ExpertSource => {
+          for (const { layer, expert, slot } of policy.initial()) {
+            store.load(layer, expert, pool, slot);
+          }
+          return {
+            allResident: policy.allResident,
+            acquire(layer, experts, slots) {
+              policy.place(layer, experts, slots, loads);
+              experts.forEach((expert, i) => {
+                if (loads[i]) store.load(layer, expert, pool, slots[i] ?? 0);
+              });
+            },
+          };
+        };
+        expectSameRows(MoeEngine.open(file, { slotCount, threads: 1 }, source));
+        store.close();
+      }
+      file.close();
+    },
+  );
+
+  it("a prompt whose experts do not fit is evaluated token by token, with those bits", () => {
+    const engine = openEngine({ slotCount: 48 }, (file) => lruSource(file, { hits: 0, misses: 0 }));
+    const logits = engine.prefill(text);
+    expect(haveSameBits(logits, expected[ROWS - 1] ?? new Float32Array(0))).toBe(true);
+    expect(engine.position).toBe(ROWS);
+    engine.close();
+  });
+
+  it("a wrong expert in a slot is noticed by these tests", () => {
+    const engine = openEngine({ slotCount: 64 }, (file) => (pool) => {
+      const inner = lruSource(file, { hits: 0, misses: 0 })(pool);
+      let calls = 0;
+      return {
+        acquire(layer, experts, slots) {
+          inner.acquire(layer, experts, slots);
+          if (calls++ === 3) pool.view(slots[0] ?? 0, "up").fill(0);
+        },
+      };
+    });
+    const first = engine.decode(text[0] ?? 0);
+    expect(haveSameBits(first, expected[0] ?? new Float32Array(0))).toBe(false);
+    engine.close();
+  });
+
+  afterAll(() => {
+    expected = [];
+  });
+});
