@@ -4,8 +4,8 @@ import os from "node:os";
 import path from "node:path";
 import { defineConfig } from "@playwright/test";
 
-// The tests run against the whole product as `npm start` starts it, with a database and a folder of its
-// own. BASE_URL names a server that runs already instead.
+// The tests run against the whole product as `npm start` starts it, with a database and a folder of
+// its own. BASE_URL names a server that runs already instead.
 const given = process.env.BASE_URL;
 
 // Workers load this file again: what was chosen once is handed on in the environment.

@@ -17,7 +17,9 @@ interface Project {
   organizationId: string;
 }
 
-/** Tests that begin signed in as the demo user, and end without an error in the browser's console. */
+/**
+ * Tests that begin signed in as the demo user, and end without an error in the browser's console.
+ */
 export const test = base.extend<{ lab: Lab; quietConsole: undefined }>({
   quietConsole: [
     async ({ page }, use) => {
@@ -71,14 +73,20 @@ export async function launch(lab: Lab, config: object, seeds = [0]): Promise<str
   return launched.runs.map(({ id }) => id);
 }
 
-/** A run that has succeeded; made once for all tests of a worker. */
-let finished: Promise<string> | undefined;
+let furnished: Promise<string> | undefined;
+
+/** The id of a run that has succeeded, beside a config with two revisions; made once a worker. */
 export function finishedRun(lab: Lab): Promise<string> {
-  finished ??= makeFinishedRun(lab);
-  return finished;
+  furnished ??= furnish(lab);
+  return furnished;
 }
 
-async function makeFinishedRun(lab: Lab): Promise<string> {
+async function furnish(lab: Lab): Promise<string> {
+  for (const maxTokens of [16, 32]) {
+    const config = { maxTokens };
+    const { projectId } = lab;
+    await lab.mutate("config.save", { projectId, kind: KIND, name: "short", config });
+  }
   const [runId = ""] = await launch(lab, { preset: "quick" });
   await expect
     .poll(async () => (await lab.query<{ state: string }>("run.get", { runId })).state, {

@@ -30,7 +30,7 @@ test("signs in as the demo user, launches the experiment by clicking and reads i
     "Chosen experts",
     "Computing and loading",
     "Time per token",
-    "Decode speed",
+    "Metric Decode speed",
   ]) {
     await expect(page.getByRole("region", { name: title, exact: true }).first()).toBeVisible();
   }
@@ -56,7 +56,7 @@ test("cancels a run while it runs, retries it and opens its clone in the form", 
   await expect(page.getByTestId("run-state")).toHaveText("Running", { timeout: 30_000 });
   await page.getByRole("button", { name: "Cancel" }).click();
   await expect(page.getByTestId("run-state")).toHaveText("Cancelled", { timeout: 30_000 });
-  await expect(page.getByText("The run was cancelled")).toBeVisible();
+  await expect(page.getByText("The run was cancelled", { exact: true })).toBeVisible();
 
   const first = page.url();
   await page.getByRole("link", { name: "Clone and edit" }).click();

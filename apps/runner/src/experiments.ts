@@ -15,9 +15,10 @@ export function extraModules(env: NodeJS.ProcessEnv = process.env): string[] {
 }
 
 /**
- * All experiments this process can run: the registry's, then those of the user's own modules. A module
- * exports definitions under any name; one that repeats a known kind is refused. `FMLAB_REGISTRY=none`
- * leaves the registry's out, so that a test or a user's own work starts without them.
+ * All experiments this process can run: the registry's, then those of the user's own modules. A
+ * module exports definitions under any name; one that repeats a known kind is refused.
+ * `FMLAB_REGISTRY=none` leaves the registry's out, so that a test or a user's own work starts
+ * without them.
  *
  * @throws ExperimentError `BROKEN_DEFINITION` with the experiment's name
  * @throws RunnerError `USAGE` when a module cannot be imported or holds no experiment

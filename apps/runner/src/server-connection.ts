@@ -55,7 +55,8 @@ export function findConnection(
   }
   if (token === undefined) {
     throw new RunnerError(
-      `no token for ${url} is known: give --token or FMLAB_TOKEN (tokens are made on the settings page)`,
+      `no token for ${url} is known: give --token or FMLAB_TOKEN ` +
+        "(tokens are made on the settings page)",
       { code: "NOT_CONNECTED" },
     );
   }
@@ -77,7 +78,9 @@ const PASSING = new Set([
   "TOO_MANY_REQUESTS",
 ]);
 
-/** Calls procedures of one server; failures are told apart as `SERVER_AWAY` and `SERVER_REFUSED`. */
+/**
+ * Calls procedures of one server; failures are told apart as `SERVER_AWAY` and `SERVER_REFUSED`.
+ */
 export class ServerConnection {
   readonly connection: Connection;
   readonly #client: ReturnType<typeof createTRPCUntypedClient>;

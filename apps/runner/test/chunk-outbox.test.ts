@@ -1,11 +1,11 @@
-import { existsSync, mkdtempSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { CHUNK_SIZE } from "@fmlab/api/protocol";
 import { describe, expect, it } from "vitest";
 import { ChunkOutbox } from "../src/sink/chunk-outbox.ts";
+import { temporaryFolder } from "./fixtures/command.ts";
 
-const spillFile = () => join(mkdtempSync(join(tmpdir(), "fmlab-test-")), "spill");
+const spillFile = () => join(temporaryFolder(), "spill");
 const point = (key: string, step: number) => ({ key, step, value: step * 2, timeMs: step });
 
 describe("the chunk outbox", () => {

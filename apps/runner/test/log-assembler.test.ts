@@ -11,7 +11,9 @@ function assemble(chunks: (string | Uint8Array)[]): string[] {
   return lines;
 }
 
-/** A terminal, written cell by cell: the oracle. Knows newline, return, backspace and erase-to-end. */
+/**
+ * A terminal, written cell by cell: the oracle. Knows newline, return, backspace and erase-to-end.
+ */
 function terminal(text: string): string[] {
   const lines: string[] = [];
   let cells: string[] = [];

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fmlab, startFmlab, temporaryFolder } from "./fixtures/command.ts";
 import { countedPoints, Lab } from "./fixtures/lab.ts";
 
@@ -8,14 +8,13 @@ let lab: Lab;
 beforeAll(async () => {
   lab = await Lab.open();
 });
-afterEach(() => lab.retireAll());
 afterAll(async () => {
   await lab.close();
 });
 
-describe("the commands of a real server", () => {
+describe.concurrent("the commands of a real server", () => {
   it("launch, wait for, list, show and print what ran", async () => {
-    await lab.agent("worker");
+    await lab.agent("one");
     const launch = [
       "launch",
       "runner-test.count",
@@ -54,7 +53,7 @@ describe("the commands of a real server", () => {
   });
 
   it("follow a log as it grows and end with the run's exit code when it is cancelled", async () => {
-    await lab.agent("worker");
+    await lab.agent("other");
     const [id = ""] = await lab.launch("runner-test.fault", { how: "polite" });
     const logs = startFmlab(["logs", id, "--follow"], { env: lab.env });
     await logs.shown("pid ");

@@ -1,16 +1,16 @@
-import { mkdirSync, mkdtempSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RequiredFile } from "@fmlab/experiment";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type FileRooms, resolveFile } from "../src/context/resolve-file.ts";
+import { temporaryFolder } from "./fixtures/command.ts";
 
 let root: string;
 let rooms: FileRooms;
 let open: FileRooms;
 
 beforeAll(() => {
-  root = realpathSync(mkdtempSync(join(tmpdir(), "fmlab-test-")));
+  root = realpathSync(temporaryFolder());
   for (const name of ["models/sub", "models-evil", "data", "scratch"]) {
     mkdirSync(join(root, name), { recursive: true });
   }
@@ -45,7 +45,7 @@ describe("a launched run's path", () => {
     },
   );
 
-  it("is refused when a link on its way leaves the folder, and taken when it does not", async () => {
+  it("is refused when a link leaves the folder, and taken when it does not", async () => {
     expect(await failing("leak")).toMatch(/^FORBIDDEN_PATH/);
     expect(await failing("evil/x")).toMatch(/^FORBIDDEN_PATH/);
     expect(await resolveFile("alias", rooms)).toBe(join(root, "models/alias"));

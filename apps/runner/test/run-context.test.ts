@@ -1,15 +1,14 @@
-import { mkdtempSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { LIMITS, type RunContext } from "@fmlab/experiment";
 import { describe, expect, it } from "vitest";
 import { createRunContext, plainSummary } from "../src/context/run-context.ts";
 import type { RunEvent } from "../src/context/run-event.ts";
+import { temporaryFolder } from "./fixtures/command.ts";
 import { counting } from "./fixtures/experiments.ts";
 
 function context(): { ctx: RunContext; events: RunEvent[] } {
   const events: RunEvent[] = [];
-  const folder = mkdtempSync(join(tmpdir(), "fmlab-test-"));
+  const folder = temporaryFolder();
   const ctx = createRunContext({
     definition: counting,
     seed: 1,

@@ -1,11 +1,11 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AttemptOrder } from "@fmlab/api/protocol";
 import { describe, expect, it } from "vitest";
 import { RunnerError } from "../src/errors.ts";
 import type { RunEnd } from "../src/sink/run-sink.ts";
 import { StreamSink } from "../src/sink/stream-sink.ts";
+import { temporaryFolder } from "./fixtures/command.ts";
 import { ReferenceServer } from "./fixtures/reference-server.ts";
 
 const fence = { runId: "00000000-0000-4000-8000-000000000001", attemptNumber: 1 };
@@ -38,7 +38,7 @@ const end: RunEnd = {
 const start = { definitionVersion: 1, config: {}, fidelity: "simulated" as const, reproduction };
 
 function sinkOn(server: ReferenceServer) {
-  const folder = mkdtempSync(join(tmpdir(), "fmlab-test-"));
+  const folder = temporaryFolder();
   const orders: AttemptOrder[] = [];
   const refused: string[] = [];
   const sink = new StreamSink({
@@ -103,7 +103,7 @@ describe("the stream sink", () => {
     },
   );
 
-  it("sends the first point within half a second and then not more than a few times a second", async () => {
+  it("sends the first point soon and then only a few reports a second", async () => {
     const server = new ReferenceServer();
     const { sink } = sinkOn(server);
     sink.start(start);
@@ -159,7 +159,7 @@ describe("the stream sink", () => {
     expect(finish?.failure?.message).toContain("too many metric keys");
   });
 
-  it("starts an attempt that failed before its experiment began, so that its end is seen", async () => {
+  it("starts an attempt that failed before it began, so that its end is seen", async () => {
     const server = new ReferenceServer();
     const { sink } = sinkOn(server);
     const failure = { code: "MISSING_FILE", message: "no" } as const;

@@ -12,7 +12,10 @@ const event = (runId: string): LiveEvent => ({ runId, projectId: "p", what: ["st
 /** Lets every promise that is ready run. */
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** Web Locks as the standard has them, for one browser: one holder a name, the others wait in order. */
+/**
+ * Web Locks as the standard has them, for one browser: one holder a name, the others wait in
+ * order.
+ */
 function browserLocks(): Locks {
   const queues = new Map<string, Promise<unknown>>();
   return {

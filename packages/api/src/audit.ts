@@ -3,6 +3,7 @@ import { Prisma, storableJson, type Tx } from "@fmlab/db";
 /** Who did it. */
 export type Actor = { kind: "user" | "token"; id: string } | { kind: "system"; id: null };
 
+/** What was done, to what. */
 export interface AuditEntry {
   organizationId: string;
   /** `<noun>.<verb>`, e.g. `run.cancel`. */

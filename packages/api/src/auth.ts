@@ -5,6 +5,7 @@ import { organization } from "better-auth/plugins";
 import { defaultRoles } from "better-auth/plugins/organization/access";
 import type { Logger } from "./logger.ts";
 
+/** What sign-in depends on. */
 export interface AuthOptions {
   /** Signs the session cookies; at least 32 characters. */
   secret: string;
@@ -15,7 +16,9 @@ export interface AuthOptions {
   log: Logger;
 }
 
-/** Sign-up, sign-in and sessions (better-auth); memberships and tokens are changed by the router. */
+/**
+ * Sign-up, sign-in and sessions (better-auth); memberships and tokens are changed by the router.
+ */
 export function createAuth(db: Db, options: AuthOptions) {
   return betterAuth({
     appName: "fmlab",
@@ -28,8 +31,8 @@ export function createAuth(db: Db, options: AuthOptions) {
     rateLimit: { enabled: options.rateLimit },
     // Said outright, because the library leaves the check out under NODE_ENV=test.
     advanced: { disableOriginCheck: false },
-    // The page may be opened under any name that leads to this server (localhost, 127.0.0.1, a proxy's
-    // name): what counts is that the request comes from a page of this same server.
+    // The page may be opened under any name that leads to this server (localhost, 127.0.0.1, a
+    // proxy's name): what counts is that the request comes from a page of this same server.
     trustedOrigins: async (request) => {
       const host = request?.headers.get("host");
       return host ? [`http://${host}`, `https://${host}`] : [];
@@ -49,8 +52,8 @@ export function createAuth(db: Db, options: AuthOptions) {
 export type Auth = ReturnType<typeof createAuth>;
 
 /**
- * What the browser may call directly. Everything else of better-auth (its own member management, above
- * all) would pass by this project's roles and audit.
+ * What the browser may call directly. Everything else of better-auth (its own member management,
+ * above all) would pass by this project's roles and audit.
  */
 const OPEN_PATHS: ReadonlySet<string> = new Set([
   "/sign-up/email",

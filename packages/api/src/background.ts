@@ -24,7 +24,9 @@ export function runBackgroundWork(platform: Platform): () => Promise<void> {
     await hub.stop();
   };
 
-  /** Each turn starts `everyMs` after the last has ended; a failure is told once until one succeeds. */
+  /**
+   * Each turn starts `everyMs` after the last has ended; a failure is told once until one succeeds.
+   */
   function repeat(everyMs: number, turn: () => Promise<unknown>): () => Promise<void> {
     let stopped = false;
     let failing = false;

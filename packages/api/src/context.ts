@@ -1,6 +1,7 @@
 import { type VerifiedToken, verifyToken } from "./access/tokens.ts";
 import type { Platform } from "./platform.ts";
 
+/** A user as procedures see one. */
 export interface SessionUser {
   id: string;
   name: string;
@@ -14,14 +15,15 @@ export type Caller =
   | { kind: "cli"; user: SessionUser; organizationId: string; tokenId: string }
   | { kind: "agent"; organizationId: string; tokenId: string };
 
+/** What every procedure starts from. */
 export interface Context {
   platform: Platform;
   caller: Caller;
 }
 
 /**
- * Finds out who calls. A database that does not answer is an error, never an anonymous caller: an agent
- * must not take an outage for a revoked token.
+ * Finds out who calls. A database that does not answer is an error, never an anonymous caller: an
+ * agent must not take an outage for a revoked token.
  */
 export async function createPlatformContext(
   platform: Platform,

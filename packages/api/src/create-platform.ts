@@ -8,6 +8,7 @@ import type { Platform } from "./platform.ts";
 /** The version that agents compare with. */
 export const FMLAB_VERSION = "0.1.0";
 
+/** What a server process is made of. */
 export interface PlatformOptions {
   databaseUrl: string;
   /** At least 32 characters. */

@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import type { Platform } from "./platform.ts";
 
+/** Who the demo user is. */
 export const DEMO_EMAIL = "demo@fmlab.local";
 
 /** The demo user's password: nobody types it, and only this installation's secret gives it. */
@@ -11,8 +12,8 @@ export function demoPassword(secret: string): string {
 const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 
 /**
- * POST /api/demo: signs the demo user in, in local mode only. The page must have been opened under a
- * loopback name, so that a foreign page whose name was pointed here gets nothing.
+ * POST /api/demo: signs the demo user in, in local mode only. The page must have been opened under
+ * a loopback name, so that a foreign page whose name was pointed here gets nothing.
  */
 export async function signInDemo(platform: Platform, request: Request): Promise<Response> {
   const refuse = (message: string) => Response.json({ message }, { status: 403 });

@@ -32,6 +32,7 @@ export type ApiFailure =
   | { code: "UNKNOWN_USER"; email: string }
   | { code: "LAUNCH_KEY_USED"; idempotencyKey: string };
 
+/** The one error class of this package. */
 export class ApiError extends DomainError<ApiFailure> {}
 
 type KnownCode = ApiFailure["code"] | ExperimentFailure["code"];

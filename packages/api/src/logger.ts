@@ -1,3 +1,4 @@
+/** How bad it is. */
 export type LogLevel = "info" | "warn" | "error";
 
 /** Where the server writes what went wrong. */

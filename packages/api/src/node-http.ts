@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream as NodeStream } from "node:stream/web";
 
+/** A listening server. */
 export interface HttpServer {
   port: number;
   /** Closes the port and drops every connection. */

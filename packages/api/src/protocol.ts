@@ -9,8 +9,8 @@ import {
 import { z } from "zod";
 
 /**
- * What agents and the server say to each other. Everything a runner sends is idempotent: a batch may be
- * sent any number of times, in any order, with the same result.
+ * What agents and the server say to each other. Everything a runner sends is idempotent: a batch
+ * may be sent any number of times, in any order, with the same result.
  */
 export const PROTOCOL_VERSION = 1;
 
@@ -27,10 +27,13 @@ export const CHUNK_SIZE = 1_000;
 export const fenceSchema = z.object({ runId: z.uuid(), attemptNumber: z.number().int().min(1) });
 export type Fence = z.infer<typeof fenceSchema>;
 
+/** What an agent tells of its machine. */
 export const registerInput = z.object({
   protocolVersion: z.number().int(),
   fmlabVersion: z.string(),
-  /** Unique in the organisation; an agent that registers under a known name continues that machine. */
+  /**
+   * Unique in the organisation; an agent that registers under a known name continues that machine.
+   */
   name: z.string().min(1).max(100),
   facts: machineFactsSchema,
   /** Tags offered: `ggml`, `gpu`, `model:<path>`, `data:<path>`. */
@@ -38,6 +41,7 @@ export const registerInput = z.object({
   definitions: z.record(z.string(), z.number().int()),
 });
 
+/** One attempt to carry out. */
 export const jobSchema = fenceSchema.extend({
   attemptId: z.uuid(),
   kind: z.string(),
@@ -63,7 +67,9 @@ export const metricBatchSchema = z
   });
 export type MetricBatch = z.infer<typeof metricBatchSchema>;
 
+/** Levels of a log line. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+/** One line of a log. */
 export const logLineSchema = z.object({
   /** ms since the attempt's start. */
   t: z.number(),
@@ -72,6 +78,7 @@ export const logLineSchema = z.object({
 });
 export type LogLine = z.infer<typeof logLineSchema>;
 
+/** Lines `0..n-1` of one chunk of the log. */
 export const logBatchSchema = z.object({
   chunkNo: z.number().int().min(0),
   sealed: z.boolean(),
@@ -79,6 +86,7 @@ export const logBatchSchema = z.object({
 });
 export type LogBatch = z.infer<typeof logBatchSchema>;
 
+/** A picture's data. */
 export const seriesBatchSchema = z.object({
   name: z.string().min(1).max(100),
   /** Grows with each new content; a lower one than stored is ignored. */
@@ -86,12 +94,14 @@ export const seriesBatchSchema = z.object({
   data: seriesSchema,
 });
 
+/** How far an attempt is; `total` 0 means unknown. */
 export const progressSchema = z.object({
   done: z.number(),
   total: z.number(),
   label: z.string().max(200),
 });
 
+/** What an attempt has produced since the last report, or again. */
 export const reportInput = fenceSchema.extend({
   metrics: z.array(metricBatchSchema).max(1_000),
   logs: z.array(logBatchSchema).max(100),
@@ -100,12 +110,16 @@ export const reportInput = fenceSchema.extend({
 });
 export type Report = z.input<typeof reportInput>;
 
-/** What the server wants of an attempt. `stop`: the attempt is fenced off; nothing it sends counts. */
+/**
+ * What the server wants of an attempt. `stop`: the attempt is fenced off; nothing it sends counts.
+ */
 export const ATTEMPT_ORDERS = ["continue", "cancel", "stop"] as const;
 export type AttemptOrder = (typeof ATTEMPT_ORDERS)[number];
 
+/** How an attempt can end, as its agent tells it. */
 export const FINISH_STATES = ["SUCCEEDED", "FAILED", "CANCELLED", "TIMED_OUT"] as const;
 
+/** Ends an attempt. */
 export const finishInput = fenceSchema.extend({
   state: z.enum(FINISH_STATES),
   failure: failureSchema.nullable(),

@@ -2,8 +2,8 @@ import type { AttemptState, RunState } from "@fmlab/db";
 import { ApiError } from "./errors.ts";
 
 /**
- * The life of runs and attempts: every state times every event, in one place. `null` means the event
- * is refused there. Only queue/apply-event.ts writes states, and only by these tables.
+ * The life of runs and attempts: every state times every event, in one place. `null` means the
+ * event is refused there. Only queue/apply-event.ts writes states, and only by these tables.
  *
  *     QUEUED -> CLAIMED -> RUNNING -> SUCCEEDED | FAILED | CANCELLED | TIMED_OUT
  *        ^         |          |
@@ -45,6 +45,7 @@ const OVER = {
   loseForGood: null,
 } as const;
 
+/** Every run state times every event. */
 export const RUN_TRANSITIONS: Transitions<RunState, RunEvent> = {
   QUEUED: { ...OVER, claim: "CLAIMED", cancel: "CANCELLED" },
   CLAIMED: {
@@ -89,6 +90,7 @@ export const RUN_TRANSITIONS: Transitions<RunState, RunEvent> = {
   TIMED_OUT: OVER,
 };
 
+/** What can happen to an attempt. */
 export const ATTEMPT_EVENTS = [
   "start",
   "succeed",
@@ -117,6 +119,7 @@ const ATTEMPT_LIVE = {
   lose: "LOST",
 } as const;
 
+/** Every attempt state times every event. */
 export const ATTEMPT_TRANSITIONS: Transitions<AttemptState, AttemptEvent> = {
   CLAIMED: ATTEMPT_LIVE,
   RUNNING: ATTEMPT_LIVE,

@@ -1,7 +1,8 @@
 import { createDb } from "@fmlab/db";
 import { seedLocal } from "./seed.ts";
 
-// Reads DATABASE_URL, AUTH_SECRET, FMLAB_HOME and FMLAB_URL; called by the start script after migrating.
+// Reads DATABASE_URL, AUTH_SECRET, FMLAB_HOME and FMLAB_URL; called by the start script after
+// migrating.
 const setting = (name: string): string => {
   const value = process.env[name];
   if (value) return value;

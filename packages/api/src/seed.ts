@@ -18,6 +18,7 @@ const localFileSchema = z.object({
 });
 export type LocalFile = z.infer<typeof localFileSchema>;
 
+/** What the seed depends on. */
 export interface SeedOptions {
   /** Folder of local.json. */
   home: string;
@@ -27,8 +28,9 @@ export interface SeedOptions {
 }
 
 /**
- * Makes a fresh installation usable: demo user, organisation "Local lab", project "Getting started" and
- * tokens in `<home>/local.json` (0600). Changes nothing that is there; tokens that work are kept.
+ * Makes a fresh installation usable: demo user, organisation "Local lab", project "Getting started"
+ * and tokens in `<home>/local.json` (0600). Changes nothing that is there; tokens that work are
+ * kept.
  */
 export async function seedLocal(db: Db, options: SeedOptions): Promise<LocalFile> {
   const userId = await ensureDemoUser(db, options);

@@ -50,8 +50,8 @@ export function createTestClient(url: string, headers: Record<string, string> = 
 }
 
 /**
- * A whole server for tests: real HTTP, router, sign-in and Postgres (a database of its own), with an
- * organisation, a user of each role, a foreign organisation's owner, a project and tokens.
+ * A whole server for tests: real HTTP, router, sign-in and Postgres (a database of its own), with
+ * an organisation, a user of each role, a foreign organisation's owner, a project and tokens.
  */
 export async function startTestPlatform(options: TestPlatformOptions) {
   const database = options.databaseUrl
@@ -106,7 +106,9 @@ export async function startTestPlatform(options: TestPlatformOptions) {
     as: (who: TestUser | Role | null) => createTestClient(server.url, headersOf(who, users)),
     withToken: (secret: string) =>
       createTestClient(server.url, { authorization: `Bearer ${secret}` }),
-    /** Takes the server away: the port is closed, connections are dropped, background work stops. */
+    /**
+     * Takes the server away: the port is closed, connections are dropped, background work stops.
+     */
     stopServer: () => server.stop(),
     /** A new server process, in effect, on the same port and database. */
     startServer: () => server.start(),

@@ -41,7 +41,9 @@ const t = initTRPC
     },
   });
 
+/** Groups procedures. */
 export const router = t.router;
+/** Calls procedures without HTTP. */
 export const createCallerFactory = t.createCallerFactory;
 
 /** Failures become tRPC errors here and nowhere else. */
@@ -139,6 +141,7 @@ export const agentProcedure = mapped.meta({ access: { scope: "agent" } }).use(({
   });
 });
 
+/** The context of a signed-in user. */
 export interface UserContext extends Context {
   user: SessionUser;
   actor: Actor;
@@ -164,8 +167,8 @@ export function requireUser(ctx: Context): UserContext {
 }
 
 /**
- * Checks the caller's role in the organisation that owns `resource`. What belongs to others looks as if
- * it did not exist.
+ * Checks the caller's role in the organisation that owns `resource`. What belongs to others looks
+ * as if it did not exist.
  *
  * @throws ApiError `NOT_FOUND` | `ROLE_MISSING`
  */

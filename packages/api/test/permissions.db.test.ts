@@ -7,8 +7,8 @@ import { registration, reproduction, testExperiments } from "./definitions.ts";
 
 /**
  * Who may call what, written out by hand and not derived from the router: one letter a caller.
- * anonymous, foreign organisation's owner, viewer, member, admin, owner, agent token, cli token (of a
- * member). `+` allowed, `-` refused.
+ * anonymous, foreign organisation's owner, viewer, member, admin, owner, agent token, cli token (of
+ * a member). `+` allowed, `-` refused.
  */
 const CALLERS = ["anonymous", "foreigner", "viewer", "member", "admin", "owner", "agent", "cli"];
 type Caller = (typeof CALLERS)[number];

@@ -144,23 +144,21 @@ describe("the queue", () => {
   });
 
   it("gives nothing to a claim whose caller has gone", async () => {
+    const waiters = () => t.platform().hub.listenerCount(t.organizationId);
     const gone = new AbortController();
     const waiting = agent.agent.claim.mutate(
       { machineId, waitMs: 20_000 },
       { signal: gone.signal },
     );
+    const failed = expect(waiting).rejects.toThrow();
+    await expect.poll(waiters).toBe(1);
     gone.abort();
-    await expect(waiting).rejects.toThrow();
+    await failed;
+    await expect.poll(waiters).toBe(0);
     const [id = ""] = await launch();
-    expect((await claimed()).runId).toBe(id);
-    await finish(
-      {
-        ...(await t.db.run.findUniqueOrThrow({ where: { id } })),
-        runId: id,
-        attemptNumber: 1,
-      } as unknown as Job,
-      "SUCCEEDED",
-    );
+    const job = await claimed();
+    expect(job.runId).toBe(id);
+    await finish(job, "SUCCEEDED");
   });
 
   it("creates nothing new for a repeated idempotency key, also at the same time", async () => {

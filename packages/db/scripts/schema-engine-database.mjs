@@ -51,7 +51,10 @@ export async function runCommand(command, connectionString) {
   }
 }
 
-/** Postgres' and the network's codes as Prisma's (https://www.prisma.io/docs/orm/reference/error-reference). */
+/**
+ * Postgres' and the network's codes as Prisma's
+ * (https://www.prisma.io/docs/orm/reference/error-reference).
+ */
 function userError(error, parts, { hostname, port }) {
   switch (error.code) {
     case "3D000":

@@ -65,8 +65,8 @@ export interface CurveSummary extends Omit<ChunkSummary, "stepMin" | "stepMax"> 
 }
 
 /**
- * Adds up the summaries of a curve's chunks, given in order. Done here and not in SQL, where a product
- * that underflows is an error.
+ * Adds up the summaries of a curve's chunks, given in order. Done here and not in SQL, where a
+ * product that underflows is an error.
  *
  * @see Chan, Golub, LeVeque 1979 for adding up means and m2 of parts
  */

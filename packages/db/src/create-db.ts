@@ -8,6 +8,7 @@ export type Db = PrismaClient;
 /** A database transaction; every function that writes state takes one. */
 export type Tx = Prisma.TransactionClient;
 
+/** How the client connects. */
 export interface DbOptions {
   /** Connections kept at most (default 20: a web server's share of Postgres' 100). */
   poolSize?: number;

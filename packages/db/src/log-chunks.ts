@@ -9,6 +9,7 @@ export interface StoredLogLine {
   text: string;
 }
 
+/** Lines `0..n-1` of one chunk. */
 export interface LogChunkInput {
   chunkNo: number;
   sealed: boolean;

@@ -20,8 +20,8 @@ export interface StoredMetricChunk {
 }
 
 /**
- * Stores chunks, each at most once: a chunk replaces a stored one only when it is a longer version of
- * it, or seals it. Any order and repetition of calls leaves the same rows.
+ * Stores chunks, each at most once: a chunk replaces a stored one only when it is a longer version
+ * of it, or seals it. Any order and repetition of calls leaves the same rows.
  *
  * @param tx a transaction in which the caller has checked the fence
  */
@@ -81,8 +81,8 @@ const SUMMARY_COLUMNS = [
 ] as const;
 
 /**
- * Recomputes the run's summaries of `keys` from the attempt's chunks. A function of the stored chunks
- * alone (added up in chunk order), hence the same whatever order they came in.
+ * Recomputes the run's summaries of `keys` from the attempt's chunks. A function of the stored
+ * chunks alone (added up in chunk order), hence the same whatever order they came in.
  */
 export async function refreshMetricSummaries(
   tx: Tx,
@@ -127,7 +127,9 @@ export interface MetricChunkRange {
   stepMax?: number | undefined;
 }
 
-/** Reads the next `limit` chunks of a curve in order, so that a long one never lies in memory whole. */
+/**
+ * Reads the next `limit` chunks of a curve in order, so that a long one never lies in memory whole.
+ */
 export async function readMetricChunks(
   tx: Tx,
   range: MetricChunkRange,

@@ -1,14 +1,16 @@
 const UNPAIRED = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 /**
- * Replaces what Postgres' text and jsonb cannot hold (NUL and unpaired surrogates) by U+FFFD, so that
- * a program that prints a broken character does not lose its whole batch.
+ * Replaces what Postgres' text and jsonb cannot hold (NUL and unpaired surrogates) by U+FFFD, so
+ * that a program that prints a broken character does not lose its whole batch.
  */
 export function storableText(text: string): string {
   return text.replaceAll("\0", "\ufffd").replace(UNPAIRED, "\ufffd");
 }
 
-/** `storableText` for every string and key of a JSON value. Numbers JSON cannot hold become null. */
+/**
+ * `storableText` for every string and key of a JSON value. Numbers JSON cannot hold become null.
+ */
 export function storableJson(value: unknown): unknown {
   if (typeof value === "string") return storableText(value);
   if (typeof value === "number") return Number.isFinite(value) ? value : null;

@@ -109,8 +109,8 @@ export class Arena {
   }
 
   /**
-   * A leaf that shares the memory of `tensor`, which may be a node of another graph: this is how one
-   * graph reads what another has computed without computing it again.
+   * A leaf that shares the memory of `tensor`, which may be a node of another graph: this is how
+   * one graph reads what another has computed without computing it again.
    */
   alias(tensor: Tensor): Tensor {
     requireArgument(

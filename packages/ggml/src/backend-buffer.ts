@@ -10,7 +10,9 @@ export class BackendBuffer {
   #pointer: Pointer | undefined;
   readonly #host: { readonly memory: HostMemory; readonly offset: number } | undefined;
 
-  /** @param host  where the buffer begins in memory of this process, for devices that compute there */
+  /**
+   * @param host  where the buffer begins in memory of this process, for devices that compute there
+   */
   constructor(
     readonly device: Device,
     pointer: Pointer,

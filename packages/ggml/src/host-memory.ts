@@ -2,8 +2,8 @@ import { GgmlError } from "./errors.ts";
 import type { Foreign, Pointer } from "./native.ts";
 
 /**
- * Memory that JavaScript owns and native code works on. While any typed array over it is reachable it
- * exists, so neither side can reach freed memory; `free` empties the arrays and gives it back.
+ * Memory that JavaScript owns and native code works on. While any typed array over it is reachable
+ * it exists, so neither side can reach freed memory; `free` empties the arrays and gives it back.
  */
 export class HostMemory {
   readonly address: Pointer;
@@ -14,7 +14,7 @@ export class HostMemory {
   constructor(foreign: Foreign, sizeBytes: number, what: string) {
     this.sizeBytes = sizeBytes;
     try {
-      this.#buffer = sizeBytes >= RESIZABLE_BYTES_MIN ? resizable(sizeBytes) : plain(sizeBytes);
+      this.#buffer = sizeBytes >= LARGE_BYTES_MIN ? resizable(sizeBytes) : plain(sizeBytes);
     } catch (cause) {
       throw new GgmlError(
         `${sizeBytes} bytes for ${what} could not be allocated; ask for less or free some memory`,
@@ -23,6 +23,9 @@ export class HostMemory {
       );
     }
     this.address = foreign.addressOf(this.#buffer);
+    // A token streams through all weights it uses; huge pages spare it a tenth of its time
+    // (measured: 8 layers, 34 MiB, one thread).
+    if (isResizable(this.#buffer)) foreign.adviseHugePages(this.address, sizeBytes);
   }
 
   /** A part of the memory, without a copy. */
@@ -39,11 +42,12 @@ export class HostMemory {
 }
 
 /**
- * From here on memory is given back at once, not at the next garbage collection. Chosen: below it the
- * delay does not matter, and loops over arrays in plain memory run two to three times as fast
- * (measured on Node 20), which logits and indices profit from.
+ * From here on, two huge pages, memory is mapped by itself: with huge pages, and given back at once
+ * when it is freed, not at the next garbage collection. Below it the delay does not matter, and
+ * loops over arrays in plain memory run two to three times as fast (measured on Node 20), which
+ * logits and indices profit from.
  */
-const RESIZABLE_BYTES_MIN = 8 * 2 ** 20;
+const LARGE_BYTES_MIN = 4 * 2 ** 20;
 
 /** ES2024; Node has it since version 20. */
 interface ResizableArrayBuffer extends ArrayBuffer {

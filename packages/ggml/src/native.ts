@@ -117,6 +117,7 @@ export interface Native {
   ggml_sum_rows(context: Pointer, a: Pointer): Pointer;
   ggml_silu(context: Pointer, a: Pointer): Pointer;
   ggml_sigmoid(context: Pointer, a: Pointer): Pointer;
+  ggml_swiglu(context: Pointer, gateAndUp: Pointer): Pointer;
   ggml_swiglu_split(context: Pointer, gate: Pointer, up: Pointer): Pointer;
   ggml_rms_norm(context: Pointer, a: Pointer, epsilon: number): Pointer;
   ggml_soft_max(context: Pointer, a: Pointer): Pointer;
@@ -245,6 +246,7 @@ const BASE_FUNCTIONS = [
   "void* ggml_sum_rows(void*, void*)",
   "void* ggml_silu(void*, void*)",
   "void* ggml_sigmoid(void*, void*)",
+  "void* ggml_swiglu(void*, void*)",
   "void* ggml_swiglu_split(void*, void*, void*)",
   "void* ggml_rms_norm(void*, void*, float)",
   "void* ggml_soft_max(void*, void*)",
@@ -268,6 +270,7 @@ export class Foreign {
   readonly functions: Native;
   readonly #koffi: Koffi;
   readonly #base: ReturnType<Koffi["load"]>;
+  #madvise: ForeignFunction | undefined;
 
   constructor(paths: LibraryPaths) {
     this.#koffi = loadKoffi();
@@ -310,6 +313,15 @@ export class Foreign {
     return this.#koffi.address(memory);
   }
 
+  /**
+   * Asks the system to back memory with huge pages, before it is first touched. Only speed depends
+   * on it, so that a system without them is no error.
+   */
+  adviseHugePages(address: Pointer, sizeBytes: number): void {
+    this.#madvise ??= loadMadvise(this.#koffi);
+    this.#madvise(address, sizeBytes, MADV_HUGEPAGE);
+  }
+
   /** One 32-bit number at `address + offset`. */
   int32At(address: Pointer, offset: number): number {
     return this.#koffi.decode(address, offset, "int32_t") as number;
@@ -329,6 +341,19 @@ function bind(
   const name = /(\w+)\(/.exec(declaration)?.[1];
   if (!name) throw new Error(`not a C declaration: ${declaration}`);
   table[name] = library.func(declaration);
+}
+
+/** Linux, <asm-generic/mman-common.h>. */
+const MADV_HUGEPAGE = 14;
+
+function loadMadvise(koffi: Koffi): ForeignFunction {
+  if (process.platform !== "linux") return () => -1;
+  try {
+    return koffi.load("libc.so.6").func("int madvise(void*, size_t, int)");
+  } catch {
+    // Another C library than glibc, under another name: nothing is lost but some speed.
+    return () => -1;
+  }
 }
 
 // Loaded on first use: importing this package must work where koffi has no build.

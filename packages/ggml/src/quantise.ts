@@ -136,8 +136,8 @@ function decoderOf(library: GgmlLibrary, type: number): ForeignFunction {
 }
 
 /**
- * True when every block of `bytes` holds finite scales. Weights with NaN or infinity can send ggml's
- * sort outside its memory, so weights from files are checked once when they are loaded.
+ * True when every block of `bytes` holds finite scales. One weight that is NaN or infinite makes
+ * every result NaN, so weights from files are checked once when they are loaded.
  */
 export function hasFiniteBlocks(library: GgmlLibrary, type: number, bytes: Uint8Array): boolean {
   const { blockBytes } = tensorTypeInfo(type);

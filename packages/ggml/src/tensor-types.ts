@@ -39,6 +39,7 @@ export const TENSOR_TYPE = {
   MXFP4: 39,
 } as const;
 
+/** The name of a tensor type, as ggml spells it. */
 export type TensorTypeName = keyof typeof TENSOR_TYPE;
 /** The number of a tensor type, as in {@link TENSOR_TYPE}. */
 export type TensorType = (typeof TENSOR_TYPE)[TensorTypeName];

@@ -8,9 +8,10 @@ import { expectClose, fromHalf, library, noise, SEEDS, toHalf } from "./ops/work
 const ROW = 256;
 
 /**
- * Largest error of one value from -1 to 1 after a round trip. For the block types with b bits a step
- * is about 2 / (2^b - 1) wide and an error half a step; codebook types are coarser. The bounds leave a
- * margin of about half over what was measured, so that a wrong layout (errors of order 1) fails.
+ * Largest error of one value from -1 to 1 after a round trip. For the block types with b bits a
+ * step is about 2 / (2^b - 1) wide and an error half a step; codebook types are coarser. The bounds
+ * leave a margin of about half over what was measured, so that a wrong layout (errors of order 1)
+ * fails.
  */
 const ERROR_MAX: Partial<Record<TensorTypeName, number>> = {
   F32: 0,
@@ -80,13 +81,18 @@ describe("quantise and dequantise", () => {
   it.each(["IQ2_XXS", "IQ2_XS", "IQ1_S"] as const)(
     "%s asks for the importance of columns",
     (name) => {
-      const type = TENSOR_TYPE[name];
       const values = noise(ROW, 1);
-      expect(() => quantise(library, type, values, ROW)).toThrow(GgmlError);
-      const importance = new Float32Array(ROW).fill(1);
-      expect(quantise(library, type, values, ROW, importance).length).toBe(rowSizeBytes(type, ROW));
+      expect(() => quantise(library, TENSOR_TYPE[name], values, ROW)).toThrow(/importance/);
     },
   );
+
+  // The other such types take seconds to build their tables.
+  it("IQ2_XXS can be written with the importance of columns", () => {
+    const type = TENSOR_TYPE.IQ2_XXS;
+    const importance = new Float32Array(ROW).fill(1);
+    const bytes = quantise(library, type, noise(ROW, 1), ROW, importance);
+    expect(bytes.length).toBe(rowSizeBytes(type, ROW));
+  });
 
   it("refuses what ggml would abort on", () => {
     const values = noise(ROW, 1);

@@ -1,7 +1,7 @@
 /**
- * Resident memory over many tokens in successive contexts, all experts resident and with a quarter of
- * them: it must stay flat. Prompts are evaluated as batches where that is possible, since their graphs
- * are built anew each time.
+ * Resident memory over many tokens in successive contexts, all experts resident and with a quarter
+ * of them: it must stay flat. Prompts are evaluated as batches where that is possible, since their
+ * graphs are built anew each time.
  *
  * `npm run bench -- moe-memory [--json] [--tokens N]`
  */

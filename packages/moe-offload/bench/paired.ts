@@ -2,10 +2,10 @@ import os from "node:os";
 import { createPrng } from "@fmlab/sim";
 import { type BootstrapInterval, bootstrapCi, median } from "@fmlab/stats";
 
-/** One thing that is timed; `run` does one block of work. */
+/** One thing that is timed; `run` does one block of work, called once per round. */
 export interface Contender {
   readonly name: string;
-  run(): void | Promise<void>;
+  run(round: number): void | Promise<void>;
 }
 
 /** What a contender reached over all rounds. */
@@ -18,8 +18,8 @@ export interface PairedResult {
 }
 
 /**
- * Times contenders in rounds, in a new random order each round, in this process. The speed of a shared
- * machine drifts by half within minutes, so only ratios within a round are compared.
+ * Times contenders in rounds, in a new random order each round, in this process. The speed of a
+ * shared machine drifts by half within minutes, so only ratios within a round are compared.
  *
  * @param work  units of work in one block
  */
@@ -32,7 +32,7 @@ export async function runPaired(
   for (let round = 0; round < options.rounds + WARM_UP_ROUNDS; round++) {
     for (const contender of prng.shuffle(contenders)) {
       const start = performance.now();
-      await contender.run();
+      await contender.run(round);
       const seconds = (performance.now() - start) / 1000;
       if (round >= WARM_UP_ROUNDS) speeds.get(contender.name)?.push(options.work / seconds);
     }

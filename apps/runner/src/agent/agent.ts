@@ -1,27 +1,18 @@
 import { createHash } from "node:crypto";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  type AttemptOrder,
-  CLAIM_WAIT_MS_MAX,
-  type Job,
-  LEASE,
-  PROTOCOL_VERSION,
-} from "@fmlab/api/protocol";
+import { CLAIM_WAIT_MS_MAX, type Job, LEASE, PROTOCOL_VERSION } from "@fmlab/api/protocol";
 import type { CodeFacts, MachineFacts } from "@fmlab/experiment";
-import { AttemptProcess } from "../attempt/attempt-process.ts";
 import { ChildPool } from "../attempt/child-pool.ts";
-import type { ChildJob } from "../child/child-messages.ts";
 import { Scrubber, standardFolders } from "../context/scrub.ts";
 import { RunnerError } from "../errors.ts";
 import { type Folders, fmlabVersion, repositoryRoot } from "../repository.ts";
 import { codeFacts } from "../reproduction/code-facts.ts";
 import { machineFacts } from "../reproduction/machine-facts.ts";
 import { BackOff } from "../sink/back-off.ts";
-import { StreamSink } from "../sink/stream-sink.ts";
 import type { AgentServer } from "./agent-server.ts";
 import { findCapabilities } from "./capabilities.ts";
-import { type AttemptFolders, ScratchFolders } from "./scratch-folders.ts";
+import { ClaimedAttempt } from "./claimed-attempt.ts";
+import { ScratchFolders } from "./scratch-folders.ts";
 
 /** How long a stopping agent tries to hand its runs back. */
 const HAND_BACK_MS = 3_000;
@@ -41,28 +32,23 @@ export interface AgentOptions {
   cancelGraceMs: number;
   /** How long running attempts may go on when the agent is asked to stop. */
   shutdownGraceMs: number;
+  /** How often leases are renewed; the protocol's beat by default. */
+  beatMs?: number;
   /** What the operator should see. */
   tell: (message: string) => void;
 }
 
-interface Running {
-  job: Job;
-  attempt: AttemptProcess;
-  sink: StreamSink;
-  over: Promise<void>;
-}
-
 /**
- * Runs a server's experiments on this machine: registers it, claims runs one by one, executes each in a
- * process of its own, keeps the leases and does what the server orders. The server may be away at any
- * time; runs go on and their results wait.
+ * Runs a server's experiments on this machine: registers it, claims runs one by one, executes each
+ * in a process of its own, keeps the leases and does what the server orders. The server may be away
+ * at any time; runs go on and their results wait.
  */
 export class Agent {
   readonly #options: AgentOptions;
   readonly #pool: ChildPool;
   readonly #scratch: ScratchFolders;
   readonly #scrubber: Scrubber;
-  readonly #running = new Map<string, Running>();
+  readonly #running = new Map<string, ClaimedAttempt>();
   readonly #backOff = new BackOff();
   #facts: MachineFacts | undefined;
   #machineId = "";
@@ -80,8 +66,9 @@ export class Agent {
   }
 
   /**
-   * Works until `signal` is aborted; then claims nothing more, lets running attempts end within the grace
-   * and kills what is left: those runs are handed back and start again on another machine or later.
+   * Works until `signal` is aborted; then claims nothing more, lets running attempts end within the
+   * grace and kills what is left: those runs are handed back and start again on another machine or
+   * later.
    *
    * @throws RunnerError `SERVER_REFUSED` when the server will not have this agent
    */
@@ -94,7 +81,9 @@ export class Agent {
       this.#definitions = await this.#pool.warm(keyOf(code));
       this.#facts = await machineFacts();
       await this.#persist(() => this.#register(), all);
-      const renewing = this.#every(LEASE.beatMs, beats.signal, () => this.#renew());
+      const renewing = this.#every(this.#options.beatMs ?? LEASE.beatMs, beats.signal, () =>
+        this.#renew(),
+      );
       const refreshing = this.#every(REFRESH_MS, beats.signal, () => this.#register());
       await this.#claimLoop(all);
       await this.#drain();
@@ -164,49 +153,28 @@ export class Agent {
 
   async #begin(job: Job): Promise<void> {
     const code = await codeFacts();
-    const folders = this.#scratch.make();
-    const child = this.#pool.take(keyOf(code));
-    const { runId, attemptNumber } = job;
-    const { server, cancelGraceMs, tell } = this.#options;
-    tell(`run ${runId} attempt ${attemptNumber}: ${job.kind}, seed ${job.seed}`);
-    const sink = new StreamSink({
-      server,
-      fence: { runId, attemptNumber },
-      spillFile: folders.spillFile,
-      onOrder: (order) => this.#obey(job.attemptId, order),
-      onRefused: () => attempt.kill(),
-      onTrouble: (message) => tell(`run ${runId}: ${message}`),
-    });
-    const attempt = new AttemptProcess({
-      child,
-      job: this.#childJob(job, folders),
-      sink,
-      scrubber: this.#scrubber,
+    if (this.#facts === undefined) throw new Error("assertion failed: facts come before claims");
+    const { server, folders, cancelGraceMs, tell } = this.#options;
+    tell(`run ${job.runId} attempt ${job.attemptNumber}: ${job.kind}, seed ${job.seed}`);
+    const attempt = new ClaimedAttempt({
+      job,
       code,
-      timeLimitSec: job.timeLimitSec,
-      graceMs: cancelGraceMs,
+      child: this.#pool.take(keyOf(code)),
+      machine: this.#facts,
+      server,
+      folders,
+      scratch: this.#scratch,
+      scrubber: this.#scrubber,
+      cancelGraceMs,
+      tell,
     });
-    const over = this.#finish(job, attempt, sink, code).finally(() => {
-      this.#scratch.remove(folders);
+    this.#running.set(job.attemptId, attempt);
+    // A spare is warmed between runs, never beside one: it would disturb what the run measures.
+    void attempt.ended.then(() => this.#warm(code));
+    void attempt.over.finally(() => {
       this.#running.delete(job.attemptId);
       this.#slotFreed();
     });
-    this.#running.set(job.attemptId, { job, attempt, sink, over });
-  }
-
-  async #finish(
-    job: Job,
-    attempt: AttemptProcess,
-    sink: StreamSink,
-    code: CodeFacts,
-  ): Promise<void> {
-    const end = await attempt.run();
-    // A spare is warmed between runs, never beside one: it would disturb what the run measures.
-    this.#warm(code);
-    if (end === null) return sink.abandon();
-    await sink.finish(end);
-    const why = end.failure === null ? "" : `: ${end.failure.code} ${end.failure.message}`;
-    this.#options.tell(`run ${job.runId} attempt ${job.attemptNumber} ${end.state}${why}`);
   }
 
   #warm(code: CodeFacts): void {
@@ -218,41 +186,11 @@ export class Agent {
     );
   }
 
-  #childJob(job: Job, folders: AttemptFolders): ChildJob {
-    if (this.#facts === undefined) throw new Error("assertion failed: facts come before claims");
-    const { kind, definitionVersion, config, seed } = job;
-    const { scratchDir, stagingDir } = folders;
-    const { modelsDir, dataDir, homeDir } = this.#options.folders;
-    const hashCacheFile = join(homeDir, "input-hashes.json");
-    const rooms = { modelsDir, dataDir, scratchDir, stagingDir, hashCacheFile, anyPath: false };
-    return { kind, definitionVersion, config, seed, machine: this.#facts, ...rooms };
-  }
-
   async #renew(): Promise<void> {
-    const all = [...this.#running.entries()];
-    const attempts = all.map(([, { job }]) => ({
-      runId: job.runId,
-      attemptNumber: job.attemptNumber,
-    }));
+    const running = [...this.#running.values()];
+    const attempts = running.map((one) => one.fence);
     const { orders } = await this.#options.server.renew({ machineId: this.#machineId, attempts });
-    for (const [i, order] of orders.entries()) {
-      const id = all[i]?.[0];
-      if (id !== undefined) this.#obey(id, order);
-    }
-  }
-
-  #obey(attemptId: string, order: AttemptOrder): void {
-    const running = this.#running.get(attemptId);
-    if (running === undefined || order === "continue") return;
-    if (order === "cancel") {
-      running.attempt.abort("cancelled");
-      return;
-    }
-    this.#options.tell(
-      `run ${running.job.runId}: attempt ${running.job.attemptNumber} is no longer ours`,
-    );
-    running.attempt.abandon();
-    void running.sink.abandon();
+    for (const [i, order] of orders.entries()) running[i]?.obey(order);
   }
 
   /** Does something again and again until `signal`; an absent server is waited for. */
@@ -310,19 +248,18 @@ export class Agent {
     timer.abort();
   }
 
-  /** Kills what is left and hands it back; where that does not reach the server, the leases lapse. */
+  /**
+   * Kills what is left and hands it back; where that does not reach the server, the leases lapse.
+   */
   async #killAll(): Promise<void> {
     const left = [...this.#running.values()];
-    for (const { job, attempt } of left) {
-      this.#options.tell(`run ${job.runId} is given up here; it will be retried`);
-      attempt.handBack();
-    }
+    for (const one of left) one.handBack();
     const over = Promise.all(left.map((one) => one.over));
     const timer = new AbortController();
     const waited = sleep(HAND_BACK_MS, undefined, { signal: timer.signal }).catch(() => undefined);
     await Promise.race([over, waited]);
     timer.abort();
-    for (const { sink } of left) void sink.abandon();
+    for (const one of left) one.abandon();
     await over;
   }
 }

@@ -16,7 +16,9 @@ const ordersAnswer = z.object({ orders: z.array(z.enum(ATTEMPT_ORDERS)) });
 const registerAnswer = z.object({ machineId: z.string() });
 const finishAnswer = z.object({ accepted: z.boolean() });
 
-/** The server of an agent, over HTTP. Answers are checked: the other side may be another version. */
+/**
+ * The server of an agent, over HTTP. Answers are checked: the other side may be another version.
+ */
 export function remoteAgentServer(connection: ServerConnection): AgentServer {
   const ask = async <T>(
     path: string,

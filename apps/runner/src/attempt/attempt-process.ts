@@ -20,6 +20,8 @@ export interface AttemptOptions {
   oomKills?: () => number;
 }
 
+/** A child whose modules are not loaded by then never will be. */
+const STARTUP_MS_MAX = 120_000;
 /** Between SIGTERM and SIGKILL. */
 const TERM_GRACE_MS = 2_000;
 /** A child that has reported its result ends within this time or is killed. */
@@ -27,8 +29,8 @@ const EXIT_GRACE_MS = 5_000;
 const STDERR_TAIL_CHARACTERS = 16_000;
 
 /**
- * One attempt: gives a job to a child, passes on what it tells to a sink, aborts it when asked or when its
- * time is up, and says how it ended. Both `agent` and `exec` run experiments through this.
+ * One attempt: gives a job to a child, passes on what it tells to a sink, aborts it when asked or
+ * when its time is up, and says how it ended. Both `agent` and `exec` run experiments through this.
  */
 export class AttemptProcess {
   readonly #options: AttemptOptions;
@@ -64,14 +66,16 @@ export class AttemptProcess {
       (message) => this.#told(message),
       (stream, bytes) => this.#printed(stream, bytes),
     );
-    this.#after(timeLimitSec * 1_000, () => this.abort("timed-out"));
+    const startup = setTimeout(() => this.kill(), STARTUP_MS_MAX);
     const broken = await child.ready.then(
       () => undefined,
       (error: Error) => error.message,
     );
+    clearTimeout(startup);
     if (this.#abort === undefined && !this.#isAbandoned) {
-      // Both sides count from here.
+      // Both sides count from here, and so does the time limit.
       this.#startMs = performance.now();
+      this.#after(timeLimitSec * 1_000, () => this.abort("timed-out"));
       child.send({ type: "run", job });
     } else this.kill();
     const exit = await child.ended;

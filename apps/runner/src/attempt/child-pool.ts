@@ -1,9 +1,9 @@
 import { type ChildOptions, RunnerChild } from "./runner-child.ts";
 
 /**
- * Keeps one warm child whose modules are loaded, so that a launched run starts at once. A warm child is
- * only used for the code it was loaded from: when `codeKey` has changed since, it is thrown away and the
- * run pays for a fresh one.
+ * Keeps one warm child whose modules are loaded, so that a launched run starts at once. A warm
+ * child is only used for the code it was loaded from: when `codeKey` has changed since, it is
+ * thrown away and the run pays for a fresh one.
  */
 export class ChildPool {
   readonly #options: ChildOptions;
@@ -16,8 +16,8 @@ export class ChildPool {
   }
 
   /**
-   * Starts the spare, unless there is one. Resolves with the experiments it has; rejects when it cannot
-   * run anything.
+   * Starts the spare, unless there is one. Resolves with the experiments it has; rejects when it
+   * cannot run anything.
    */
   async warm(codeKey: string): Promise<Record<string, number>> {
     if (this.#isClosed) throw new Error("assertion failed: a closed pool warms no child");

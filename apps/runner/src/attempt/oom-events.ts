@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 
 /**
- * How often the kernel's out-of-memory killer has struck, as far as this process can see: in its own
- * cgroup, or on the whole machine. NaN where neither counter exists (not Linux).
+ * How often the kernel's out-of-memory killer has struck, as far as this process can see: in its
+ * own cgroup, or on the whole machine. NaN where neither counter exists (not Linux).
  */
 export function oomKillCount(root = "/"): number {
   const own = cgroupFolder(root);

@@ -22,8 +22,8 @@ export interface ChildExit {
 }
 
 /**
- * A process of its own, in a process group of its own, that will run one experiment. It dies with its
- * parent.
+ * A process of its own, in a process group of its own, that will run one experiment. It dies with
+ * its parent.
  */
 export class RunnerChild {
   readonly #process: ChildProcess;

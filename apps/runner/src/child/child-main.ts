@@ -89,7 +89,9 @@ async function runJob(all: ExperimentMap, job: ChildJob): Promise<ChildResult> {
   return result;
 }
 
-/** The declared inputs and those the run resolved by itself. A file it removed since is left out. */
+/**
+ * The declared inputs and those the run resolved by itself. A file it removed since is left out.
+ */
 async function allInputs(
   declared: ChildResult["inputs"],
   resolved: string[],

@@ -9,10 +9,10 @@ const CREDITS_MAX = 20;
 const CREDITS_PER_MS = 0.5;
 
 /**
- * Gathers events into messages. As long as there are not many, each goes at once, so that what a run has
- * reported outlives a crash of its process in the next instant; in a flood they are gathered, and a crash
- * may cost the last 50 ms. An experiment that never yields to the event loop is served too: every event
- * looks at the clock, and sending on a pipe is attempted at once.
+ * Gathers events into messages. As long as there are not many, each goes at once, so that what a
+ * run has reported outlives a crash of its process in the next instant; in a flood they are
+ * gathered, and a crash may cost the last 50 ms. An experiment that never yields to the event loop
+ * is served too: every event looks at the clock, and sending on a pipe is attempted at once.
  */
 export class EventSender {
   readonly #send: (events: RunEvent[]) => void;
@@ -51,7 +51,9 @@ export class EventSender {
     this.#send(events);
   }
 
-  /** Of progress and of one picture only the newest matters; points next to each other are joined. */
+  /**
+   * Of progress and of one picture only the newest matters; points next to each other are joined.
+   */
   #gather(event: RunEvent): void {
     const last = this.#waiting.at(-1);
     if (

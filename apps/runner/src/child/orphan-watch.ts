@@ -10,8 +10,8 @@ setInterval(() => {
 `;
 
 /**
- * Ends this process group when its parent is gone. The closed channel tells it at once, and a thread of
- * its own looks every half second, for an experiment that keeps the main thread busy.
+ * Ends this process group when its parent is gone. The closed channel tells it at once, and a
+ * thread of its own looks every half second, for an experiment that keeps the main thread busy.
  */
 export function dieWithParent(): void {
   process.on("disconnect", () => process.exit(1));

@@ -58,7 +58,8 @@ export async function hashInputs(
 function refuseOtherVersion(definition: AnyExperiment, job: ChildJob): void {
   if (job.definitionVersion === null || job.definitionVersion === definition.version) return;
   throw new DomainError(
-    `${job.kind} was launched as version ${job.definitionVersion} but this runner has version ${definition.version}; bring server and runner to the same commit and restart the older one`,
+    `${job.kind} was launched as version ${job.definitionVersion} but this runner has version ` +
+      `${definition.version}; bring server and runner to the same commit and restart the older one`,
     { code: "VERSION_MISMATCH" },
   );
 }

@@ -21,8 +21,8 @@ export interface AgentCommandOptions {
 }
 
 /**
- * `fmlab agent`: runs a server's experiments on this machine until it is told to stop. The first SIGTERM
- * or Ctrl-C lets running attempts end within the grace; the second gives them up at once.
+ * `fmlab agent`: runs a server's experiments on this machine until it is told to stop. The first
+ * SIGTERM or Ctrl-C lets running attempts end within the grace; the second gives them up at once.
  */
 export async function agentCommand(options: AgentCommandOptions): Promise<number> {
   const folders = machineFolders();

@@ -46,10 +46,10 @@ function explain(definition: AnyExperiment): string {
     `  ${field.path} = ${JSON.stringify(field.defaultValue) ?? ""}  (${field.type})`,
     ...(field.help === "" ? [] : [`      ${field.help}`]),
   ]);
-  const presets = Object.entries(told.presets).map(
-    ([name, preset]) =>
-      `  ${name}${preset.everywhere ? " (runs everywhere)" : ""}: ${preset.title}. ${preset.description}`,
-  );
+  const presets = Object.entries(told.presets).map(([name, preset]) => {
+    const everywhere = preset.everywhere ? " (runs everywhere)" : "";
+    return `  ${name}${everywhere}: ${preset.title}. ${preset.description}`;
+  });
   const metrics = Object.entries(told.metrics).map(([key, { unit, better, help }]) => [
     `  ${key}`,
     unit,

@@ -34,7 +34,10 @@ interface Launched {
   runs: { id: string; seed: number }[];
 }
 
-/** `fmlab launch`: queues runs; with `--wait` ends when they have, with the first bad one's exit code. */
+/**
+ * `fmlab launch`: queues runs; with `--wait` ends when they have, with the first bad one's exit
+ * code.
+ */
 export async function launchCommand(kind: string, options: LaunchOptions): Promise<number> {
   const definition = experimentOf(await loadExperiments(), kind);
   const config = readConfig(definition, options);

@@ -27,8 +27,8 @@ interface LogPage {
 }
 
 /**
- * `fmlab logs`: prints a run's log; with `--follow` until the run has ended, whose exit code it takes
- * over. With `--json` each line is one JSON value.
+ * `fmlab logs`: prints a run's log; with `--follow` until the run has ended, whose exit code it
+ * takes over. With `--json` each line is one JSON value.
  */
 export async function logsCommand(id: string, options: LogsOptions): Promise<number> {
   const connection = connect(options);

@@ -33,7 +33,10 @@ export class MetricDigest {
   }
 }
 
-/** A run's declared metrics with their units: the summary's value, else the last point; and the range. */
+/**
+ * A run's declared metrics with their units: the summary's value, else the last point; and the
+ * range.
+ */
 export function summaryTable(
   definition: AnyExperiment,
   summary: Summary | null,

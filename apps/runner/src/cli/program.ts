@@ -16,7 +16,9 @@ defineExperiment; FMLAB_EXTRA_EXPERIMENTS names several (path list). The module 
 
 const repeat = (value: string, all: string[]): string[] => [...all, value];
 
-/** The whole command line. Each command's code is imported when it is called, so that help is quick. */
+/**
+ * The whole command line. Each command's code is imported when it is called, so that help is quick.
+ */
 export function buildProgram(exit: (code: number) => void): Command {
   const program = new Command("fmlab")
     .description("Runs, uploads and follows fmlab experiments.")

@@ -26,8 +26,9 @@ type SyncResult =
   | { folder: string; error: string };
 
 /**
- * `fmlab sync`: uploads run folders. The server knows a folder by its run id, so a folder that is there
- * already is only completed. A folder that cannot be read is told and does not stop the others.
+ * `fmlab sync`: uploads run folders. The server knows a folder by its run id, so a folder that is
+ * there already is only completed. A folder that cannot be read is told and does not stop the
+ * others.
  */
 export async function syncCommand(dirs: string[], options: SyncOptions): Promise<number> {
   const folders = dirs.flatMap((dir) => findRunFolders(resolve(dir)));

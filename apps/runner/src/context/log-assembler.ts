@@ -9,9 +9,10 @@ const LONGEST_ESCAPE = 4_096;
 
 /**
  * Turns a stream of text into log lines as a terminal would show them: text after a carriage return
- * overwrites the open line, backspace steps back, erase-line is honoured and every other escape sequence
- * is left out. A line is given out when its newline comes, never before, so that a progress bar of a
- * thousand redraws ends as one line. Lines longer than the limit are cut into several; nothing is lost.
+ * overwrites the open line, backspace steps back, erase-line is honoured and every other escape
+ * sequence is left out. A line is given out when its newline comes, never before, so that a
+ * progress bar of a thousand redraws ends as one line. Lines longer than the limit are cut into
+ * several; nothing is lost.
  */
 export class LogAssembler {
   readonly #emit: (line: string) => void;
@@ -75,7 +76,9 @@ export class LogAssembler {
     this.#touched = false;
   }
 
-  /** Acts on the control character at the start of `text`; 0 when its sequence is not complete yet. */
+  /**
+   * Acts on the control character at the start of `text`; 0 when its sequence is not complete yet.
+   */
   #control(text: string): number {
     switch (text[0]) {
       case "\n":
@@ -114,6 +117,6 @@ export class LogAssembler {
 
 /** Index of the first control character other than tab, or -1. */
 function nextControl(text: string): number {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are looked for.
   return text.search(/[\x00-\x08\x0a-\x1f\x7f]/);
 }

@@ -9,9 +9,9 @@ export interface LogEntry {
 }
 
 /**
- * Joins what a run logs and what its process prints into one list of lines. A logged message is a line of
- * its own unless it begins or ends with a carriage return: then the line stays open and the next message
- * overwrites it, so that a progress bar ends as one line.
+ * Joins what a run logs and what its process prints into one list of lines. A logged message is a
+ * line of its own unless it begins or ends with a carriage return: then the line stays open and the
+ * next message overwrites it, so that a progress bar ends as one line.
  */
 export class LogIntake {
   readonly #emit: (entry: LogEntry) => void;

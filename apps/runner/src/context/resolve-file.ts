@@ -12,9 +12,9 @@ export interface FileRooms {
 }
 
 /**
- * The absolute path of a config's file. A launched run's path is relative and is looked for in the models
- * folder, then the data folder, then the scratch folder; what it resolves to, symlinks followed, must lie
- * inside that same folder.
+ * The absolute path of a config's file. A launched run's path is relative and is looked for in the
+ * models folder, then the data folder, then the scratch folder; what it resolves to, symlinks
+ * followed, must lie inside that same folder.
  *
  * @param required what the definition says of the file, so that a missing one can be explained
  * @throws ExperimentError `FORBIDDEN_PATH` | `MISSING_FILE`
@@ -53,7 +53,8 @@ function refuseEscapes(path: string): void {
     path.includes("\0")
   ) {
     throw new ExperimentError(
-      `path ${JSON.stringify(path)} is not allowed: a launched run reads files by their relative path inside the models or data folder`,
+      `path ${JSON.stringify(path)} is not allowed: a launched run reads files by their relative ` +
+        "path inside the models or data folder",
       { code: "FORBIDDEN_PATH", path },
     );
   }

@@ -47,9 +47,10 @@ interface Curve {
 }
 
 /**
- * The context an experiment runs in: checks everything it is given against the definition and the limits,
- * and tells it on as events. Both back ends are made of this one, so an experiment that passes on one
- * passes on the other. A wrong call throws into the experiment, with what was expected.
+ * The context an experiment runs in: checks everything it is given against the definition and the
+ * limits, and tells it on as events. Both back ends are made of this one, so an experiment that
+ * passes on one passes on the other. A wrong call throws into the experiment, with what was
+ * expected.
  */
 export function createRunContext(parts: ContextParts): RunContext {
   const { definition, emit, nowMs } = parts;
@@ -152,7 +153,8 @@ class MetricGate {
     }
     if (this.#curves.size >= LIMITS.metricKeysPerRun) {
       throw new Error(
-        `a run may have ${LIMITS.metricKeysPerRun} curves and ${name} would be one more; use fewer label values or a heatmap series`,
+        `a run may have ${LIMITS.metricKeysPerRun} curves and ${name} would be one more; ` +
+          "use fewer label values or a heatmap series",
       );
     }
     const curve = { points: 0, step: Number.NEGATIVE_INFINITY };
@@ -183,7 +185,8 @@ class SeriesGate {
     const sizeBytes = Buffer.byteLength(JSON.stringify(parsed.data));
     if (sizeBytes > LIMITS.seriesBytes) {
       throw new Error(
-        `series ${name} is ${sizeBytes} bytes; at most ${LIMITS.seriesBytes} are kept: thin it out or save it as an artifact`,
+        `series ${name} is ${sizeBytes} bytes; at most ${LIMITS.seriesBytes} are kept: ` +
+          "thin it out or save it as an artifact",
       );
     }
     return parsed.data;
@@ -201,7 +204,8 @@ class SeriesGate {
     this.#names.add(name);
     if (!this.#definition.views.some((one) => one.series === name)) {
       warn(
-        `series ${name} (${kind}) is not among the views of ${this.#definition.kind}: kept, but not drawn`,
+        `series ${name} (${kind}) is not among the views of ${this.#definition.kind}: ` +
+          "kept, but not drawn",
       );
     }
   }
@@ -252,7 +256,8 @@ export function plainSummary(summary: unknown): Record<string, unknown> {
   );
   if (text.length > LIMITS.configBytes) {
     throw new Error(
-      `the summary is ${text.length} characters; at most ${LIMITS.configBytes} are kept: save large results as a series or an artifact`,
+      `the summary is ${text.length} characters; at most ${LIMITS.configBytes} are kept: ` +
+        "save large results as a series or an artifact",
     );
   }
   return JSON.parse(text) as Record<string, unknown>;

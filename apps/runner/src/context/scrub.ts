@@ -3,10 +3,10 @@ import { homedir, hostname, tmpdir } from "node:os";
 import { basename, relative } from "node:path";
 
 /**
- * Takes what names a person or a machine out of text: run folders are committed and failures are shown to
- * a whole team. Paths inside the checkout become relative to it, known folders get their name, any other
- * absolute path keeps only its last part. A path is recognised by its first part being a folder at the
- * root of the file system, so that `tokens/s` or `/2` stay as they are.
+ * Takes what names a person or a machine out of text: run folders are committed and failures are
+ * shown to a whole team. Paths inside the checkout become relative to it, known folders get their
+ * name, any other absolute path keeps only its last part. A path is recognised by its first part
+ * being a folder at the root of the file system, so that `tokens/s` or `/2` stay as they are.
  */
 export class Scrubber {
   readonly #known: [prefix: string, name: string][];

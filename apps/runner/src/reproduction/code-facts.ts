@@ -11,9 +11,9 @@ const run = promisify(execFile);
 const DIFF_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
- * The exact code in a checkout: commit, whether files differ from it, and a hash over the difference
- * (tracked changes as a binary diff, then each untracked file's path and content). Without git the
- * git fields are null; the version and the lock file remain.
+ * The exact code in a checkout: commit, whether files differ from it, and a hash over the
+ * difference (tracked changes as a binary diff, then each untracked file's path and content).
+ * Without git the git fields are null; the version and the lock file remain.
  */
 export async function codeFacts(root: string = repositoryRoot): Promise<CodeFacts> {
   const lockfile = await readFile(join(root, "package-lock.json")).catch(() => undefined);

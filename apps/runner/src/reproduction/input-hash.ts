@@ -13,8 +13,8 @@ const cacheSchema = z.record(
 type Cache = z.infer<typeof cacheSchema>;
 
 /**
- * SHA-256 of input files. A hash is remembered on disk by path, size and modification time, so that a
- * model of many gigabytes is read once and not before every run.
+ * SHA-256 of input files. A hash is remembered on disk by path, size and modification time, so that
+ * a model of many gigabytes is read once and not before every run.
  */
 export class InputHasher {
   readonly #cacheFile: string;

@@ -44,7 +44,9 @@ export function parseGpus(csv: string): MachineFacts["gpus"] {
     );
 }
 
-/** CPUs granted by cgroup v2 (`cpu.max`: quota and period), rounded up; infinite without a quota. */
+/**
+ * CPUs granted by cgroup v2 (`cpu.max`: quota and period), rounded up; infinite without a quota.
+ */
 function cpuQuota(): number {
   const [quota, period] = readCgroup("cpu.max").split(" ");
   const share = Number(quota) / Number(period);

@@ -1,4 +1,7 @@
-/** Waits between tries of a call to a server that is away: 250 ms, doubling, at most 5 s, with jitter. */
+/**
+ * Waits between tries of a call to a server that is away: 250 ms, doubling, at most 5 s, with
+ * jitter.
+ */
 export class BackOff {
   readonly #random: () => number;
   #tries = 0;

@@ -2,7 +2,10 @@ import { closeSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { CHUNK_SIZE, type LogBatch, type LogLine, type MetricBatch } from "@fmlab/api/protocol";
 import type { MetricPoint } from "../context/run-event.ts";
 
-/** Sealed chunks kept in memory until acknowledged; further ones wait on disk. 24 bytes a point: 12 MB. */
+/**
+ * Sealed chunks kept in memory until acknowledged; further ones wait on disk. 24 bytes a point: 12
+ * MB.
+ */
 const CHUNKS_IN_MEMORY_MAX = 500;
 /** Chosen so that one report stays near 4 MB of JSON. */
 const REPORT_CHARACTERS = 4_000_000;
@@ -36,10 +39,10 @@ export interface Parcel {
 }
 
 /**
- * Points and lines on their way to the server, kept until it has acknowledged them. They are numbered in
- * chunks; the open chunk of a curve is sent again, longer, and a sealed one never changes, so a report may
- * be repeated any number of times. When the server is away for long, sealed chunks wait in a file: memory
- * stays bounded and nothing is dropped.
+ * Points and lines on their way to the server, kept until it has acknowledged them. They are
+ * numbered in chunks; the open chunk of a curve is sent again, longer, and a sealed one never
+ * changes, so a report may be repeated any number of times. When the server is away for long,
+ * sealed chunks wait in a file: memory stays bounded and nothing is dropped.
  */
 export class ChunkOutbox {
   readonly #spillFile: string;

@@ -57,7 +57,8 @@ export function prepareRunFolder(folder: string, force: boolean): void {
   if (present.length === 0) return;
   if (!force) {
     throw new RunnerError(
-      `out folder ${folder} is not empty (${present.slice(0, 5).join(", ")}); name another one, or pass --force to replace the run in it`,
+      `out folder ${folder} is not empty (${present.slice(0, 5).join(", ")}); ` +
+        "name another one, or pass --force to replace the run in it",
       { code: "OUT_NOT_EMPTY", path: folder },
     );
   }
@@ -65,9 +66,9 @@ export function prepareRunFolder(folder: string, force: boolean): void {
 }
 
 /**
- * Writes a run folder as the run goes. It can be read at any moment: until the end `run.json` says that
- * the run was cut off, pictures and records are replaced whole, and of the two growing files at most the
- * last line can be partial.
+ * Writes a run folder as the run goes. It can be read at any moment: until the end `run.json` says
+ * that the run was cut off, pictures and records are replaced whole, and of the two growing files
+ * at most the last line can be partial.
  */
 export class RunFolderSink implements RunSink {
   readonly #options: RunFolderOptions;

@@ -37,9 +37,9 @@ const LOST_REASONS = new Set([
 ]);
 
 /**
- * Streams one attempt to the server: one report at a time, in batches that may be repeated, again and
- * again with back-off until it is acknowledged. When the attempt is fenced off, everything that waits is
- * dropped: another attempt of the run counts from then on.
+ * Streams one attempt to the server: one report at a time, in batches that may be repeated, again
+ * and again with back-off until it is acknowledged. When the attempt is fenced off, everything that
+ * waits is dropped: another attempt of the run counts from then on.
  */
 export class StreamSink implements RunSink {
   readonly #options: StreamSinkOptions;

@@ -11,7 +11,12 @@ export function Input({ className, ...rest }: ComponentProps<"input">) {
 
 /** A text field of several lines. */
 export function TextArea({ className, ...rest }: ComponentProps<"textarea">) {
-  return <textarea className={cn(field, "w-full min-w-0 py-1.5", className)} {...rest} />;
+  return (
+    <textarea
+      className={cn(field, "field-sizing-content max-h-[60vh] w-full min-w-0 py-1.5", className)}
+      {...rest}
+    />
+  );
 }
 
 /** The platform's own select: it works with every keyboard, screen reader and phone. */

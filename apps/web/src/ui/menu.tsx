@@ -3,7 +3,10 @@ import { DropdownMenu } from "radix-ui";
 import type { ReactNode } from "react";
 import { cn } from "@/ui/cn.ts";
 
-/** A button that opens a list of actions. */
+/**
+ * A button that opens a list of actions. The list is drawn beside its button and not at the end of
+ * the page, so that it belongs to the same landmark.
+ */
 export function Menu({
   trigger,
   children,
@@ -16,15 +19,13 @@ export function Menu({
   return (
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
-        <DropdownMenu.Content
-          align={align}
-          sideOffset={4}
-          className="z-50 max-h-[70vh] max-w-[22rem] min-w-44 overflow-auto rounded-md border border-line bg-panel p-1 shadow-lg"
-        >
-          {children}
-        </DropdownMenu.Content>
-      </DropdownMenu.Portal>
+      <DropdownMenu.Content
+        align={align}
+        sideOffset={4}
+        className="z-50 max-h-[70vh] max-w-[22rem] min-w-44 overflow-auto rounded-md border border-line bg-panel p-1 shadow-lg"
+      >
+        {children}
+      </DropdownMenu.Content>
     </DropdownMenu.Root>
   );
 }

@@ -4,6 +4,7 @@ import { cn } from "@/ui/cn.ts";
 /** A titled part of a page. */
 export function Panel({
   title,
+  label = title,
   help,
   actions,
   children,
@@ -11,6 +12,8 @@ export function Panel({
   flush = false,
 }: {
   title: string;
+  /** Its name among the page's regions, where the title alone is not unique. */
+  label?: string;
   help?: ReactNode;
   actions?: ReactNode;
   children: ReactNode;
@@ -20,7 +23,7 @@ export function Panel({
 }) {
   return (
     <section
-      aria-label={title}
+      aria-label={label}
       className={cn("min-w-0 rounded-lg border border-line bg-panel", className)}
     >
       <header className="flex min-h-10 flex-wrap items-center gap-x-3 gap-y-1 px-4 py-2">

@@ -2,6 +2,7 @@ import type { Tx } from "@fmlab/db";
 import { ApiError, notFound } from "../errors.ts";
 import { hasRole, type Role } from "./roles.ts";
 
+/** A membership whose row this transaction has locked. */
 export interface LockedMember {
   id: string;
   userId: string;

@@ -1,11 +1,13 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Tx } from "@fmlab/db";
 
+/** What a token is for. */
 export const TOKEN_USES = ["agent", "cli"] as const;
 export type TokenUse = (typeof TOKEN_USES)[number];
 
 const PREFIX = { agent: "fma_", cli: "fmc_" } as const satisfies Record<TokenUse, string>;
 
+/** What a token is made of. */
 export interface NewToken {
   organizationId: string;
   userId: string;
@@ -15,8 +17,8 @@ export interface NewToken {
 }
 
 /**
- * Makes a token. The secret is returned once; only its SHA-256 is stored (it has 256 random bits, so a
- * slow hash would add nothing).
+ * Makes a token. The secret is returned once; only its SHA-256 is stored (it has 256 random bits,
+ * so a slow hash would add nothing).
  */
 export async function createToken(
   tx: Tx,
@@ -34,6 +36,7 @@ export async function createToken(
   return { id: row.id, secret };
 }
 
+/** What a valid secret stands for. */
 export interface VerifiedToken {
   id: string;
   organizationId: string;

@@ -30,7 +30,10 @@ const putSchema = z.object({
     .default("application/octet-stream"),
 });
 
-/** PUT /api/artifacts/<runId>/<attemptNumber>/<name>?sha256=<hex>&contentType=<type>, body: the file. */
+/**
+ * PUT /api/artifacts/<runId>/<attemptNumber>/<name>?sha256=<hex>&contentType=<type>, body: the
+ * file.
+ */
 export async function putArtifact(
   platform: Platform,
   request: Request,
@@ -51,15 +54,17 @@ export async function putArtifact(
   }).finally(() => void drain(request.body));
 }
 
-/** The body's pieces; it stays open when the reader stops early, so that `drain` can read the rest. */
+/**
+ * The body's pieces; it stays open when the reader stops early, so that `drain` can read the rest.
+ */
 async function* piecesOf(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
   if (body === null) return;
   yield* body.values({ preventCancel: true });
 }
 
 /**
- * Reads what is left of a body. An answer given before the sender has finished would otherwise be lost
- * with the connection; a sender that goes on beyond the size limit is cut off.
+ * Reads what is left of a body. An answer given before the sender has finished would otherwise be
+ * lost with the connection; a sender that goes on beyond the size limit is cut off.
  */
 async function drain(body: ReadableStream<Uint8Array> | null): Promise<void> {
   if (body === null || body.locked) return;
@@ -110,8 +115,8 @@ export async function getArtifact(
 }
 
 /**
- * The attempt that the caller may add files to: its own live one for an agent, an imported run's for a
- * member.
+ * The attempt that the caller may add files to: its own live one for an agent, an imported run's
+ * for a member.
  */
 async function writableAttempt(
   ctx: Context,

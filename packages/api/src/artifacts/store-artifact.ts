@@ -7,6 +7,7 @@ import { assertLimit } from "../reports/store-report.ts";
 /** Bytes of one stored piece; the memory an upload or download takes. */
 export const PIECE_BYTES = 1024 * 1024;
 
+/** A file as it is announced. */
 export interface ArtifactUpload {
   runId: string;
   attemptId: string;
@@ -16,6 +17,7 @@ export interface ArtifactUpload {
   sha256: string;
 }
 
+/** A file that is stored. */
 export interface StoredArtifact {
   id: string;
   sizeBytes: number;
@@ -24,10 +26,11 @@ export interface StoredArtifact {
 }
 
 /**
- * Stores a file piece by piece as it arrives. Nobody sees it before its hash was found right; what is
- * left of a failed upload is deleted. The same file again changes nothing.
+ * Stores a file piece by piece as it arrives. Nobody sees it before its hash was found right; what
+ * is left of a failed upload is deleted. The same file again changes nothing.
  *
- * @throws ApiError `ARTIFACT_HASH_MISMATCH` | `ARTIFACT_TOO_LARGE` | `ARTIFACT_EXISTS` | `LIMIT_EXCEEDED`
+ * @throws ApiError `ARTIFACT_HASH_MISMATCH` | `ARTIFACT_TOO_LARGE` | `ARTIFACT_EXISTS` |
+ *   `LIMIT_EXCEEDED`
  */
 export async function storeArtifact(
   db: Db,
@@ -88,7 +91,10 @@ export function assertSize(sizeBytes: number, maxBytes: number = LIMITS.artifact
   );
 }
 
-/** Regroups a stream to pieces of PIECE_BYTES (the last may be shorter), in one buffer: use it up before the next. */
+/**
+ * Regroups a stream to pieces of PIECE_BYTES (the last may be shorter), in one buffer: use it up
+ * before the next.
+ */
 async function* inPieces(body: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer<ArrayBuffer>> {
   const piece = Buffer.alloc(PIECE_BYTES);
   let filled = 0;

@@ -1,12 +1,14 @@
 import type { Db } from "@fmlab/db";
 import { RUN_CHANGES, type RunNotice } from "./notify.ts";
 
-/** Runs told at most after a gap. A page that needs more than these reads its tables again anyway. */
+/**
+ * Runs told at most after a gap. A page that needs more than these reads its tables again anyway.
+ */
 const CATCH_UP_MAX = 500;
 
 /**
- * What may have changed since `sinceMs` (the database's clock), when notices may have been missed: every
- * run that is not over, and those created or ended since.
+ * What may have changed since `sinceMs` (the database's clock), when notices may have been missed:
+ * every run that is not over, and those created or ended since.
  */
 export async function catchUp(
   db: Db,

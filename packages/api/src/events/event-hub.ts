@@ -4,6 +4,7 @@ import { CHANNEL, type Notice, type RunNotice } from "./notify.ts";
 
 /** `resync`: notices may have been missed; whoever shows something reads it again. */
 export type HubEvent = RunNotice | { kind: "queue" } | { kind: "resync" };
+/** Called for each event of an organisation. */
 export type HubListener = (event: HubEvent) => void;
 
 const RECONNECT_MS_MIN = 100;
@@ -11,8 +12,8 @@ const RECONNECT_MS_MAX = 5_000;
 const PING_MS = 10_000;
 
 /**
- * The server process's one LISTEN connection, fanned out by organisation. It reconnects by itself and
- * then tells every listener to read again.
+ * The server process's one LISTEN connection, fanned out by organisation. It reconnects by itself
+ * and then tells every listener to read again.
  */
 export class EventHub {
   readonly #url: string;
@@ -58,6 +59,11 @@ export class EventHub {
         this.#listeners.delete(organizationId);
       }
     };
+  }
+
+  /** How many subscriptions of the organisation are open. */
+  listenerCount(organizationId: string): number {
+    return this.#listeners.get(organizationId)?.size ?? 0;
   }
 
   async #connect(): Promise<void> {

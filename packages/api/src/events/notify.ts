@@ -3,6 +3,7 @@ import type { RunState, Tx } from "@fmlab/db";
 /** The channel that every server process listens to. */
 export const CHANNEL = "fmlab_events";
 
+/** What can change about a run. */
 export const RUN_CHANGES = ["state", "metrics", "logs", "series", "progress", "created"] as const;
 export type RunChange = (typeof RUN_CHANGES)[number];
 
@@ -23,6 +24,7 @@ export interface QueueNotice {
   organizationId: string;
 }
 
+/** What the channel carries. */
 export type Notice = RunNotice | QueueNotice;
 
 /** Tells all servers, when and only if the transaction commits. */

@@ -10,6 +10,7 @@ import { configHash } from "./config-hash.ts";
 /** Runs of one launch at most, and their configs together. */
 export const LAUNCH_LIMITS = { runs: 1_000, configBytes: 64_000_000 } as const;
 
+/** A checked launch. */
 export interface Launch extends CheckedConfig {
   organizationId: string;
   projectId: string;
@@ -26,6 +27,7 @@ export interface Launch extends CheckedConfig {
   idempotencyKey: string | undefined;
 }
 
+/** The runs of a launch, in the order of its seeds. */
 export interface Launched {
   launchId: string;
   runs: { id: string; seed: number }[];

@@ -18,6 +18,7 @@ export interface Offer {
   definitions: Readonly<Record<string, number>>;
 }
 
+/** The capability tag of a file. */
 export const fileTag = (file: RequiredFile): string => `${file.room}:${file.path}`;
 
 /** @throws ExperimentError `FORBIDDEN_PATH` */

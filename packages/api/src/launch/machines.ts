@@ -4,6 +4,7 @@ import type { Offer } from "./machine-fit.ts";
 /** A machine that was not seen for this long is offline. Twice the lease. */
 export const ONLINE_WITHIN_SEC = 30;
 
+/** A registered machine. */
 export interface KnownMachine extends Offer {
   id: string;
   online: boolean;

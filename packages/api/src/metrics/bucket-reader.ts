@@ -9,6 +9,7 @@ export interface BucketPoint {
   n: number;
 }
 
+/** A curve for drawing. */
 export interface BucketedCurve {
   /** Points in the range, with gaps. */
   n: number;
@@ -33,9 +34,10 @@ export interface CurveExtent {
 type Visit = (x: number, value: number) => void;
 
 /**
- * Reads a curve for drawing: as it is when it has at most `buckets` points, else the first and the last
- * point and between them equal stretches of x with least, greatest and last value. Deterministic, and
- * no extreme is lost. Memory is that of `buckets` points whatever the curve's length.
+ * Reads a curve for drawing: as it is when it has at most `buckets` points, else the first and the
+ * last point and between them equal stretches of x with least, greatest and last value.
+ * Deterministic, and no extreme is lost. Memory is that of `buckets` points whatever the curve's
+ * length.
  *
  * @param buckets 3..1000, the most points returned
  * @param known the extent, where it is known; otherwise the curve is read once more to find it

@@ -37,6 +37,7 @@ export async function lockRun(tx: Tx, runId: string): Promise<LockedRun | undefi
   return rows[0];
 }
 
+/** An attempt whose row this transaction has locked. */
 export interface LockedAttempt {
   id: string;
   number: number;

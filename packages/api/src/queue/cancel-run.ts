@@ -4,8 +4,8 @@ import { isTerminal } from "../run-state.ts";
 import { applyRunEvent, lockRun } from "./apply-event.ts";
 
 /**
- * Cancels a run: at once when it waits, else its agent is told to stop it. A run that is over stays as
- * it is.
+ * Cancels a run: at once when it waits, else its agent is told to stop it. A run that is over stays
+ * as it is.
  *
  * @returns the states before and after
  */

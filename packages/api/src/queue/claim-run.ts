@@ -11,8 +11,8 @@ interface Candidate extends LockedRun {
 }
 
 /**
- * Gives the machine the first queued run that it can do, or null. Safe with any number of machines and
- * servers: the row is locked while it is taken, and rows that others lock are skipped.
+ * Gives the machine the first queued run that it can do, or null. Safe with any number of machines
+ * and servers: the row is locked while it is taken, and rows that others lock are skipped.
  *
  * Order: priority falling, then time queued. A machine's free memory is what its own claims leave.
  *

@@ -5,8 +5,8 @@ import { leaseEnd } from "./apply-event.ts";
 import { orderFor } from "./fence.ts";
 
 /**
- * Renews the leases of a machine's attempts, all in one statement, and marks the machine as seen. Also
- * a lapsed lease is renewed while no reaper has taken the attempt.
+ * Renews the leases of a machine's attempts, all in one statement, and marks the machine as seen.
+ * Also a lapsed lease is renewed while no reaper has taken the attempt.
  *
  * @returns one order for each fence, in its place
  */

@@ -4,14 +4,15 @@ import { notifyRun } from "../events/notify.ts";
 import { configHash } from "../launch/config-hash.ts";
 import { assertLimit, type Batches, storeBatches } from "./store-report.ts";
 
+/** A run folder, parsed. */
 export interface ImportedRun extends Batches {
   record: RunRecord;
   summary: Record<string, unknown> | null;
 }
 
 /**
- * Stores a run that was done elsewhere (`fmlab sync`), once however often it comes: its own id is the
- * key. It enters in the state it ended in and never passes the queue.
+ * Stores a run that was done elsewhere (`fmlab sync`), once however often it comes: its own id is
+ * the key. It enters in the state it ended in and never passes the queue.
  */
 export async function importRun(
   tx: Tx,

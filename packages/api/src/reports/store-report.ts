@@ -15,6 +15,7 @@ import type { AttemptOrder, LogBatch, MetricBatch, reportInput } from "../protoc
 import { lockLive, orderFor } from "../queue/fence.ts";
 
 export type ParsedReport = z.output<typeof reportInput>;
+/** A picture's data as reported. */
 export type SeriesBatch = ParsedReport["series"][number];
 
 /** The points, lines and pictures of one attempt. */
@@ -25,7 +26,8 @@ export interface Batches {
 }
 
 /**
- * Stores a report. The same report any number of times, and reports in any order, leave the same rows.
+ * Stores a report. The same report any number of times, and reports in any order, leave the same
+ * rows.
  *
  * @throws ApiError `LIMIT_EXCEEDED` | `CHUNK_CHANGED`; then nothing of the report is stored
  */

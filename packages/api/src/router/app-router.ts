@@ -71,4 +71,5 @@ export const appRouter = router({
   agent: router({ register, claim, start, renew, report, finish }),
   sync: router({ import: importFolder }),
 });
+/** The type that clients are made from. */
 export type AppRouter = typeof appRouter;

@@ -2,6 +2,7 @@ import { Prisma, type Tx } from "@fmlab/db";
 import { misfitOf } from "../launch/machine-fit.ts";
 import { listMachines } from "../launch/machines.ts";
 
+/** Where a queued run stands. */
 export interface QueuePosition {
   /** 1 is next; counts the organisation's runs. */
   position: number;
@@ -9,6 +10,7 @@ export interface QueuePosition {
   waitingFor: string | null;
 }
 
+/** What is asked about a queued run. */
 export interface QueuedRun {
   id: string;
   organizationId: string;

@@ -1,6 +1,7 @@
 import { Prisma } from "@fmlab/db";
 import { z } from "zod";
 
+/** All states of a run, in the order of its life. */
 export const RUN_STATES = [
   "QUEUED",
   "CLAIMED",
@@ -12,6 +13,7 @@ export const RUN_STATES = [
   "TIMED_OUT",
 ] as const;
 
+/** Which runs to show. */
 export const runFilterSchema = z.object({
   states: z.array(z.enum(RUN_STATES)).max(20).optional(),
   kinds: z.array(z.string().max(200)).max(100).optional(),

@@ -58,6 +58,7 @@ type Raw = Omit<RunRow, "title" | "progress" | "metrics"> & {
   cursor: string;
 };
 
+/** Which rows to read, and what of them. */
 export interface RunQuery {
   where: Prisma.Sql;
   /** Further joins that `where` or `orderBy` need. */

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { ApiError } from "../errors.ts";
 import { DURATION_MS } from "./run-row.ts";
 
+/** How to sort the runs table. */
 export const runSortSchema = z.object({
   /** A column, or `metric:<key>` for its last value. */
   by: z
@@ -13,6 +14,7 @@ export const runSortSchema = z.object({
     }),
   dir: z.enum(["asc", "desc"]),
 });
+/** A parsed sort. */
 export type RunSort = z.output<typeof runSortSchema>;
 
 /** A sort key: an expression, its type, and what stands for a missing value (always shown last). */
@@ -45,6 +47,7 @@ const END = {
   text: { asc: "\u{10FFFF}", desc: "" },
 } as const;
 
+/** A sort as SQL. */
 export interface SortSql {
   join: Prisma.Sql;
   orderBy: Prisma.Sql;

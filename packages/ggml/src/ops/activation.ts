@@ -1,4 +1,5 @@
 import type { Arena } from "../arena.ts";
+import { requireArgument } from "../errors.ts";
 import type { Tensor } from "../tensor.ts";
 import { begin, finish, requireContiguous, requireShapes, requireType } from "./check.ts";
 
@@ -22,6 +23,25 @@ export function sigmoid(arena: Arena, x: Tensor): Tensor {
     type: x.type,
     shape: x.shape,
     sources: [x],
+  });
+}
+
+/**
+ * `silu(gate) * up` of rows that hold both, the gate in the first half: `[2 n, ...]` to `[n, ...]`,
+ * F32 and contiguous.
+ */
+export function swiglu(arena: Arena, gateAndUp: Tensor): Tensor {
+  begin("swiglu", arena, [gateAndUp]);
+  requireType("swiglu", gateAndUp, "F32");
+  requireContiguous("swiglu", gateAndUp);
+  const [columns, ne1, ne2, ne3] = gateAndUp.shape;
+  requireArgument(columns % 2 === 0, "swiglu", () => `${gateAndUp} has an odd number of columns`);
+  const pointer = arena.library.native.ggml_swiglu(arena.pointer, gateAndUp.pointer);
+  return finish(arena, pointer, {
+    operation: "swiglu",
+    type: gateAndUp.type,
+    shape: [columns / 2, ne1, ne2, ne3],
+    sources: [gateAndUp],
   });
 }
 

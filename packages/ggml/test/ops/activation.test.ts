@@ -1,6 +1,6 @@
 import { describe, it } from "vitest";
 import * as ops from "../../src/ops/index.ts";
-import { countOf, sigmoid, silu } from "./reference.ts";
+import { countOf, rowByRow, sigmoid, silu } from "./reference.ts";
 import { evaluate, expectClose, noise, SEEDS } from "./workbench.ts";
 
 describe.each([[[1]], [[31, 3]], [[128, 4, 2]]])("activations of shape %j", (shape) => {
@@ -33,6 +33,19 @@ describe.each([[[1]], [[31, 3]], [[128, 4, 2]]])("activations of shape %j", (sha
         actual,
         Array.from(gate, (value, i) => silu(value) * (up[i] ?? 0)),
       );
+    }
+  });
+
+  it("compute silu(gate) * up of rows that hold both", () => {
+    for (const seed of SEEDS) {
+      const both = noise(count * 2, seed, 6);
+      const actual = evaluate((bench) =>
+        ops.swiglu(bench.arena, bench.f32([2 * (shape[0] ?? 1), ...shape.slice(1)], both)),
+      );
+      const expected = rowByRow(both, 2 * (shape[0] ?? 1), (row) =>
+        row.slice(0, row.length / 2).map((gate, i) => silu(gate) * (row[row.length / 2 + i] ?? 0)),
+      );
+      expectClose(actual, expected);
     }
   });
 });

@@ -39,6 +39,8 @@ const WRONG: readonly [string, () => unknown][] = [
   ["sumRows of half precision", () => ops.sumRows(arena, t(F16, 4))],
   ["silu of a transposed tensor", () => ops.silu(arena, turned(4, 3))],
   ["sigmoid of integers", () => ops.sigmoid(arena, t(I32, 4))],
+  ["swiglu of an odd number of columns", () => ops.swiglu(arena, t(F32, 5, 2))],
+  ["swiglu of integers", () => ops.swiglu(arena, t(I32, 4))],
   ["swigluSplit of different shapes", () => ops.swigluSplit(arena, t(F32, 4), t(F32, 8))],
   ["swigluSplit of different types", () => ops.swigluSplit(arena, t(F32, 4), t(F16, 4))],
   ["rmsNorm with a negative epsilon", () => ops.rmsNorm(arena, t(F32, 4), -1)],

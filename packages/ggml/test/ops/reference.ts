@@ -1,4 +1,6 @@
-/** Naive references in double precision: plain loops over dense arrays, the first dimension inner. */
+/**
+ * Naive references in double precision: plain loops over dense arrays, the first dimension inner.
+ */
 
 export type Shape = readonly [number, number, number, number];
 

@@ -25,9 +25,9 @@ const THREADS_MAX = 64;
 /**
  * Computes a Mixture-of-Experts model (qwen2moe) whose experts live in a pool of slots.
  *
- * Synchronous and meant for a compute thread: a token takes as long as it takes. One engine holds one
- * context; several engines may live in one process and share a thread pool. Logits equal llama.cpp's
- * to the bit, token by token with flash attention on, whatever the number of slots.
+ * Synchronous and meant for a compute thread: a token takes as long as it takes. One engine holds
+ * one context; several engines may live in one process and share a thread pool. Logits equal
+ * llama.cpp's to the bit, token by token with flash attention on, whatever the number of slots.
  */
 export class MoeEngine {
   readonly shape: MoeShape;
@@ -100,8 +100,8 @@ export class MoeEngine {
   }
 
   /**
-   * Evaluates tokens after those in the context: as batches when all experts are resident, one by one
-   * otherwise.
+   * Evaluates tokens after those in the context: as batches when all experts are resident, one by
+   * one otherwise.
    *
    * @returns logits of the last token, `[vocabularySize]`, valid until the next evaluation
    * @throws EngineError `TOKEN_OUT_OF_RANGE`, `CONTEXT_FULL`, `BAD_OPTION` for no tokens; then

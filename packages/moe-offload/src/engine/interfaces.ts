@@ -14,8 +14,8 @@ export type ExpertPart = (typeof EXPERT_PARTS)[number];
 export type ModelFile = GgufFile;
 
 /**
- * Memory for `slotCount` experts of any layer. Slot numbers are global: one 3-D tensor per matrix
- * holds all slots, and the engine computes on it in place.
+ * Memory for `slotCount` experts of any layer. Slot numbers are global: 3-D tensors with one
+ * matrix per slot hold all of them, and the engine computes on them in place.
  */
 export interface SlotPool {
   readonly slotCount: number;
@@ -71,8 +71,8 @@ export type LayerHook = (phase: LayerPhase, layer: number) => void;
 
 /**
  * Called once per layer and batch with the experts chosen by the router, row-major
- * `[tokens, expertUsedCount]`, by falling weight. The array is reused: copy what you keep. In a prompt
- * that is evaluated as one graph, the last layer routes the last token only.
+ * `[tokens, expertUsedCount]`, by falling weight. The array is reused: copy what you keep. In a
+ * prompt that is evaluated as one graph, the last layer routes the last token only.
  */
 export type RoutingHook = (layer: number, experts: Int32Array) => void;
 

@@ -17,11 +17,13 @@ export interface Routed {
   readonly sharedGate: Tensor; // [1, tokens]: the shared expert's gate before its sigmoid
 }
 
-/** The experts a layer computes with, in the pool. */
+/** The matrices of the experts a layer computes with, one per slot. */
 export interface ExpertTensors {
-  readonly gate: Tensor;
-  readonly up: Tensor;
-  readonly down: Tensor;
+  /**
+   * Gate above up in one matrix `[width, 2 * inner, slots]`, or the two `[width, inner, slots]`.
+   */
+  readonly gateUp: Tensor | { readonly gate: Tensor; readonly up: Tensor };
+  readonly down: Tensor; // [inner, width, slots]
 }
 
 /** Where a graph's tokens are and what they may see. */
@@ -33,8 +35,8 @@ export interface BatchInputs {
 }
 
 /**
- * Builds the graphs of a qwen2moe model into one arena, layer by layer, in the order of operations of
- * llama.cpp, so that results agree to the bit.
+ * Builds the graphs of a qwen2moe model into one arena, layer by layer, in the order of operations
+ * of llama.cpp, so that results agree to the bit.
  * @see llama.cpp src/models/qwen2moe.cpp and llama-graph.cpp `build_moe_ffn` (b7347)
  */
 export class LayerGraph {
@@ -156,9 +158,7 @@ export class LayerGraph {
     const { embeddingLength: width, expertUsedCount } = this.#model;
     const tokens = attended.normed.shape[1];
     const x = ops.reshape(arena, attended.normed, [width, 1, tokens]);
-    const up = ops.mulMatId(arena, pool.up, x, ids); // [inner, used, tokens]
-    const gate = ops.mulMatId(arena, pool.gate, x, ids);
-    const hidden = ops.swigluSplit(arena, gate, up);
+    const hidden = this.#activate(x, ids, pool.gateUp); // [inner, used, tokens]
     const down = ops.mulMatId(arena, pool.down, hidden, ids); // [width, used, tokens]
     const weighted = ops.mul(arena, down, routed.weights);
     // The order of these sums decides the last bits: first to last, then the shared expert.
@@ -182,23 +182,28 @@ export class LayerGraph {
     return ops.mulMat(this.#arena, this.#weights.output, normed);
   }
 
+  // Each product is a sum over one row by itself, so stacking gate and up changes no bit.
+  #activate(x: Tensor, ids: Tensor, weights: ExpertTensors["gateUp"]): Tensor {
+    const arena = this.#arena;
+    if ("gate" in weights) {
+      const up = ops.mulMatId(arena, weights.up, x, ids);
+      return ops.swigluSplit(arena, ops.mulMatId(arena, weights.gate, x, ids), up);
+    }
+    return ops.swiglu(arena, ops.mulMatId(arena, weights, x, ids));
+  }
+
   #sharedExpert(layer: number, normed: Tensor, gateLogit: Tensor): Tensor {
     const arena = this.#arena;
     const weights = this.#layer(layer);
-    const inner = this.#model.sharedFeedForwardLength;
     const { stacked, parts } = weights.sharedGateUp;
-    let gate: Tensor;
-    let up: Tensor;
+    let hidden: Tensor;
     if (normed.shape[1] === 1 && stacked) {
-      const product = ops.mulMat(arena, stacked, normed); // [2 * inner, 1]
-      gate = ops.view(arena, product, { shape: [inner, 1] });
-      up = ops.view(arena, product, { shape: [inner, 1], offsetBytes: inner * 4 });
+      hidden = ops.swiglu(arena, ops.mulMat(arena, stacked, normed));
     } else {
-      const [gateWeight, upWeight] = both(parts);
-      gate = ops.mulMat(arena, gateWeight, normed);
-      up = ops.mulMat(arena, upWeight, normed);
+      const [gate, up] = both(parts);
+      const gated = ops.mulMat(arena, gate, normed);
+      hidden = ops.swigluSplit(arena, gated, ops.mulMat(arena, up, normed));
     }
-    const hidden = ops.swigluSplit(arena, gate, up);
     const output = ops.mulMat(arena, weights.sharedDown, hidden);
     // llama.cpp b7347 computes the sigmoid as silu(x) / x; ggml's own differs in the last bit.
     const factor = ops.div(arena, ops.silu(arena, gateLogit), gateLogit);

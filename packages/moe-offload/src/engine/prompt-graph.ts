@@ -18,8 +18,8 @@ export interface PromptBatch {
 }
 
 /**
- * Evaluates many tokens as one graph, for experts that are all resident in natural order. The graph is
- * built for each batch, since its shapes depend on length and position.
+ * Evaluates many tokens as one graph, for experts that are all resident in natural order. The graph
+ * is built for each batch, since its shapes depend on length and position.
  */
 export class PromptGraph {
   readonly #machine: Machine;
@@ -95,7 +95,9 @@ export class PromptGraph {
   }
 }
 
-/** Token `i` of the batch sees everything before it and itself: 0 there, minus infinity elsewhere. */
+/**
+ * Token `i` of the batch sees everything before it and itself: 0 there, minus infinity elsewhere.
+ */
 function causalMask(batch: PromptBatch, visible: number, rows: number): Uint16Array {
   const mask = new Uint16Array(visible * rows).fill(F16_MINUS_INFINITY);
   for (let i = 0; i < batch.tokenCount; i++) {

@@ -2,13 +2,18 @@ import { Arena, type Device, type GgufTensor, getTensor, type Tensor } from "@fm
 import { badModel } from "../model/description.ts";
 import type { HyperParameters } from "./hyper-parameters.ts";
 import { EXPERT_PARTS, type ExpertPart, type ModelFile, type SlotPool } from "./interfaces.ts";
+import type { ExpertTensors } from "./layer-graph.ts";
 
-/** The pool in native memory: one 3-D tensor per matrix, `[columns, rows, slots]`. */
+/**
+ * The pool in native memory: 3-D tensors with one matrix per slot. Gate and up are multiplied with
+ * the same input, so where their types agree they lie in one tensor, for each slot the gate above
+ * the up: one product instead of two, with the same bits.
+ */
 export class NativeSlotPool implements SlotPool {
   readonly slotCount: number;
   readonly expertBytes: number;
   readonly parts: readonly { readonly name: ExpertPart; readonly sizeBytes: number }[];
-  readonly tensors: Readonly<Record<ExpertPart, Tensor>>;
+  readonly tensors: ExpertTensors;
   readonly #arena: Arena;
   readonly #views: Record<ExpertPart, readonly Uint8Array[]>;
 
@@ -19,34 +24,25 @@ export class NativeSlotPool implements SlotPool {
    */
   constructor(file: ModelFile, model: HyperParameters, device: Device, slotCount: number) {
     this.slotCount = slotCount;
+    const sources = {
+      gate: expertTensor(file, model, "gate"),
+      up: expertTensor(file, model, "up"),
+      down: expertTensor(file, model, "down"),
+    };
+    this.parts = EXPERT_PARTS.map((name) => ({
+      name,
+      sizeBytes: sources[name].sizeBytes / model.expertCount,
+    }));
+    this.expertBytes = this.parts.reduce((sum, part) => sum + part.sizeBytes, 0);
     this.#arena = new Arena(device.library, { tensorCountMax: EXPERT_PARTS.length });
     try {
-      const make = (part: ExpertPart) => {
-        const source = expertTensor(file, model, part);
-        const [columns = 1, rows = 1] = source.shape;
-        return this.#arena.tensor(source.type, [columns, rows, slotCount], `pool.${part}`);
-      };
-      this.tensors = { gate: make("gate"), up: make("up"), down: make("down") };
+      this.tensors = declareTensors(this.#arena, sources, slotCount);
       this.#arena.allocate(device);
-      const split = (part: ExpertPart) => {
-        const whole = this.tensors[part].bytes();
-        // Unread slots must hold numbers: NaN from stale memory would upset ggml's sort.
-        whole.fill(0);
-        const size = whole.length / slotCount;
-        return Array.from({ length: slotCount }, (_, slot) =>
-          whole.subarray(slot * size, (slot + 1) * size),
-        );
-      };
-      this.#views = { gate: split("gate"), up: split("up"), down: split("down") };
+      this.#views = viewsOf(this.tensors, slotCount);
     } catch (error) {
       this.#arena.close();
       throw error;
     }
-    this.parts = EXPERT_PARTS.map((name) => ({
-      name,
-      sizeBytes: this.tensors[name].sizeBytes / slotCount,
-    }));
-    this.expertBytes = this.parts.reduce((sum, part) => sum + part.sizeBytes, 0);
   }
 
   view(slot: number, part: ExpertPart): Uint8Array {
@@ -61,6 +57,44 @@ export class NativeSlotPool implements SlotPool {
   close(): void {
     this.#arena.close();
   }
+}
+
+function declareTensors(
+  arena: Arena,
+  sources: Record<ExpertPart, GgufTensor>,
+  slotCount: number,
+): ExpertTensors {
+  const make = (name: string, { type, shape }: GgufTensor, stacked = 1) =>
+    arena.tensor(type, [shape[0] ?? 1, (shape[1] ?? 1) * stacked, slotCount], `pool.${name}`);
+  const { gate, up, down } = sources;
+  return {
+    gateUp:
+      gate.type === up.type
+        ? make("gateUp", gate, 2)
+        : { gate: make("gate", gate), up: make("up", up) },
+    down: make("down", down),
+  };
+}
+
+function viewsOf(tensors: ExpertTensors, slotCount: number): Record<ExpertPart, Uint8Array[]> {
+  // Part `index` of `count` parts of equal size that share each slot of a tensor.
+  const split = (tensor: Tensor, index = 0, count = 1) => {
+    const whole = tensor.bytes();
+    // What the memory held before must not look like an expert.
+    if (index === 0) whole.fill(0);
+    const size = whole.length / slotCount / count;
+    return Array.from({ length: slotCount }, (_, slot) => {
+      const first = (slot * count + index) * size;
+      return whole.subarray(first, first + size);
+    });
+  };
+  const { gateUp, down } = tensors;
+  const isStacked = !("gate" in gateUp);
+  return {
+    gate: isStacked ? split(gateUp, 0, 2) : split(gateUp.gate),
+    up: isStacked ? split(gateUp, 1, 2) : split(gateUp.up),
+    down: split(down),
+  };
 }
 
 function expertTensor(file: ModelFile, model: HyperParameters, part: ExpertPart): GgufTensor {

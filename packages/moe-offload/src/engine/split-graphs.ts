@@ -18,8 +18,8 @@ interface LayerStages {
 }
 
 /**
- * One token as two graphs per layer: between them the experts the router chose are visible here, are
- * made resident by the source, and are named by their slots. All graphs are built once.
+ * One token as two graphs per layer: between them the experts the router chose are visible here,
+ * are made resident by the source, and are named by their slots. All graphs are built once.
  */
 export class SplitGraphs implements TokenGraphs {
   /** Told when a phase begins. */

@@ -275,6 +275,23 @@ describe("a model that is no usable model", () => {
     file.close();
   });
 
+  it("with experts that are not finite gives logits that are not, and ends no process", () => {
+    for (const rubbish of [0xff, 0x7c]) {
+      const engine = openEngine({ slotCount: 64 }, (file) => (pool) => {
+        const inner = lruSource(file, { hits: 0, misses: 0 })(pool);
+        return {
+          acquire(layer, experts, slots) {
+            inner.acquire(layer, experts, slots);
+            if (layer === 2) pool.view(slots[1] ?? 0, "down").fill(rubbish);
+          },
+        };
+      });
+      expect(engine.decode(1).some(Number.isFinite)).toBe(false);
+      expect(engine.position).toBe(1);
+      engine.close();
+    }
+  });
+
   it("is refused when weights are not finite", () => {
     const file = openGguf(SHIPPED_MODEL);
     const norm = file.tensors.get("blk.1.attn_norm.weight");

@@ -16,8 +16,9 @@ export interface LlamaOptions {
 }
 
 /**
- * llama.cpp itself (libllama of the package whose ggml the engine uses), driven over koffi: the oracle
- * of the engine's tests and its opponent in benchmarks. Test code: arguments are not checked.
+ * llama.cpp itself (libllama of the package whose ggml the engine uses), driven over koffi: the
+ * oracle of the engine's tests and its opponent in benchmarks. Test code: arguments are not
+ * checked.
  */
 export class LlamaCpp {
   readonly vocabularySize: number;
@@ -94,11 +95,7 @@ export class LlamaCpp {
 }
 
 /** The struct definitions of llama.h at b7347. */
-function bind(koffi: Koffi) {
-  const { directory } = GgmlLibrary.load();
-  const file = readdirSync(directory).find((name) => /^libllama(\.b\d+)?\.so$/.test(name));
-  if (!file) throw new Error(`no libllama in ${directory}`);
-  const library = koffi.load(path.join(directory, file));
+function defineStructs(koffi: Koffi) {
   const modelParams = koffi.struct({
     devices: "void*",
     tensor_buft_overrides: "void*",
@@ -157,6 +154,16 @@ function bind(koffi: Koffi) {
     seq_id: "void*",
     logits: "void*",
   });
+  return { modelParams, contextParams, batch };
+}
+
+/** The functions of libllama that are used here. */
+function bind(koffi: Koffi) {
+  const { directory } = GgmlLibrary.load();
+  const file = readdirSync(directory).find((name) => /^libllama(\.b\d+)?\.so$/.test(name));
+  if (!file) throw new Error(`no libllama in ${directory}`);
+  const library = koffi.load(path.join(directory, file));
+  const { modelParams, contextParams, batch } = defineStructs(koffi);
   const find = (name: string, result: unknown, ...args: unknown[]) =>
     library.func(name, result as string, args as string[]) as Foreign;
   const silence = find("llama_log_set", "void", "void*", "void*");

@@ -5,8 +5,9 @@ import { expect, it } from "vitest";
 
 const TOKENS = 2_500;
 /**
- * 2,500 tokens that leak 32 KiB each grow by 78 MiB; collector and allocator alone move the resident
- * memory by up to 30 MiB, mostly down. Building graphs anew for each token would leak 100 KiB a token.
+ * 2,500 tokens that leak 32 KiB each grow by 78 MiB; collector and allocator alone move the
+ * resident memory by up to 30 MiB, mostly down. Building graphs anew for each token would leak 100
+ * KiB a token.
  */
 const FLAT_MIB_MAX = 16;
 

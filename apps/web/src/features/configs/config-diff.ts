@@ -8,8 +8,8 @@ export interface Difference {
 }
 
 /**
- * Where two configs differ, in the order of the newer one's fields; what only the older one has comes
- * at the end of its object. Objects and lists are compared field by field, all else by value.
+ * Where two configs differ, in the order of the newer one's fields; what only the older one has
+ * comes at the end of its object. Objects and lists are compared field by field, all else by value.
  */
 export function diffConfigs(before: unknown, after: unknown, path = ""): Difference[] {
   const [left, right] = [entriesOf(before), entriesOf(after)];

@@ -68,18 +68,13 @@ function Revisions({
         actions={
           <span className="flex items-center gap-1.5">
             <RevisionSelect
-              label="Older revision"
-              revisions={revisions}
+              label="Older"
+              {...{ revisions }}
               value={older?.id}
               onChange={setOlder}
             />
             <span aria-hidden>→</span>
-            <RevisionSelect
-              label="Newer revision"
-              revisions={revisions}
-              value={newer.id}
-              onChange={setNewer}
-            />
+            <RevisionSelect label="Newer" {...{ revisions }} value={newer.id} onChange={setNewer} />
           </span>
         }
       >
@@ -94,7 +89,7 @@ function Revisions({
       </Panel>
       <Panel title={`Revision ${newer.number}`}>
         <JsonBlock
-          label={`Revision ${newer.number}`}
+          label={`Revision ${newer.number} as JSON`}
           value={inSchemaOrder(config.kind, newer.config)}
         />
       </Panel>
@@ -128,7 +123,7 @@ function RevisionSelect({
 }) {
   return (
     <Select
-      aria-label={label}
+      aria-label={`${label} revision`}
       className="h-7 text-xs"
       value={value ?? ""}
       onChange={(event) => onChange(event.target.value)}

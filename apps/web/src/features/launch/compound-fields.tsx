@@ -20,7 +20,7 @@ export function ListField({ field, path }: { field: Field & { type: "list" }; pa
       <FieldHelp field={field} path={path} />
       <ol className="mt-2 flex flex-col gap-3">
         {items.map((_, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: items have no other name; all state is in the config
+          // biome-ignore lint/suspicious/noArrayIndexKey: items have no name and hold no state
           <li key={index} className="flex items-start gap-2">
             <div className="min-w-0 flex-1">
               <FieldView

@@ -34,8 +34,8 @@ export function withoutItem(list: unknown, index: number): unknown[] {
 }
 
 /**
- * What a number field's text means: a number, or the text itself when it is none, so that validation
- * can say what is wrong with it.
+ * What a number field's text means: a number, or the text itself when it is none, so that
+ * validation can say what is wrong with it.
  */
 export function parseNumberText(typed: string): number | string {
   const trimmed = typed.trim();

@@ -82,7 +82,10 @@ export function checkSettings(
   return problems.length === 0 ? { ok: true, value } : { ok: false, problems };
 }
 
-/** Names what is launched: a saved revision or a preset while they are unchanged, else the config itself. */
+/**
+ * Names what is launched: a saved revision or a preset while they are unchanged, else the config
+ * itself.
+ */
 export function launchSource(
   config: unknown,
   preset: { name: string; config: unknown } | null,

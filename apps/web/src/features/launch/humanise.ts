@@ -1,4 +1,6 @@
-/** Endings of config names that are units (units come last in our names), and how they are shown. */
+/**
+ * Endings of config names that are units (units come last in our names), and how they are shown.
+ */
 const UNITS: [ending: string, shown: string][] = [
   ["TokensPerSecond", "tok/s"],
   ["PerSecond", "per s"],

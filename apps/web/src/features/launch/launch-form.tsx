@@ -13,7 +13,13 @@ import { PageHeader, Panel } from "@/ui/panel.tsx";
 import { ConfigActions } from "./config-actions.tsx";
 import { ConfigEditor } from "./config-editor.tsx";
 import { isSameConfig } from "./config-values.ts";
-import { checkSettings, initialSettings, launchSource, type Origin } from "./draft.ts";
+import {
+  checkSettings,
+  initialSettings,
+  launchSource,
+  type Origin,
+  type RevisionOrigin,
+} from "./draft.ts";
 import type { ExperimentDetail } from "./launch-page.tsx";
 import { LaunchSidebar } from "./launch-sidebar.tsx";
 import { PaperLink } from "./paper-link.tsx";
@@ -28,20 +34,42 @@ interface LaunchFormProps {
   origin: Origin;
 }
 
-/** A config, its seeds and limits, and the button that makes runs of them. */
-export function LaunchForm({ projectId, role, experiment, origin }: LaunchFormProps) {
+/** The config being edited, and the preset or saved revision it started from. */
+function useDraft(experiment: ExperimentDetail, origin: Origin) {
   const [config, setConfig] = useState<unknown>(origin.config);
   const [preset, setPreset] = useState(origin.preset);
   const [revision, setRevision] = useState(origin.revision);
+  const chosen = preset === null ? undefined : experiment.presets[preset];
+  return {
+    config,
+    setConfig,
+    revision,
+    setRevision,
+    source: launchSource(
+      config,
+      preset === null || chosen === undefined ? null : { name: preset, config: chosen.config },
+      revision,
+    ),
+    originText: originText(origin, chosen?.title, isSameConfig(config, origin.config)),
+    choosePreset: (name: string) => {
+      setPreset(name);
+      setRevision(null);
+      setConfig(experiment.presets[name]?.config ?? experiment.defaults);
+    },
+    openRevision: (opened: RevisionOrigin) => {
+      setRevision(opened);
+      setPreset(null);
+      setConfig(opened.config);
+    },
+  };
+}
+
+/** A config, its seeds and limits, and the button that makes runs of them. */
+export function LaunchForm({ projectId, role, experiment, origin }: LaunchFormProps) {
+  const { config, revision, source, ...draft } = useDraft(experiment, origin);
   const [settings, setSettings] = useState(() => initialSettings(origin.seed));
   const check = useConfigCheck(projectId, experiment.kind, config);
   const checked = useMemo(() => checkSettings(settings), [settings]);
-  const chosen = preset === null ? undefined : experiment.presets[preset];
-  const source = launchSource(
-    config,
-    preset === null || chosen === undefined ? null : { name: preset, config: chosen.config },
-    revision,
-  );
   const launch = useLaunch(projectId);
   const submit = () => {
     const wrong = check.problems[0] ?? (checked.ok ? undefined : checked.problems[0]);
@@ -64,34 +92,27 @@ export function LaunchForm({ projectId, role, experiment, origin }: LaunchFormPr
           <PresetPicker
             experiment={experiment}
             chosen={"preset" in source ? source.preset : null}
-            onChoose={(name) => {
-              setPreset(name);
-              setRevision(null);
-              setConfig(experiment.presets[name]?.config ?? experiment.defaults);
-            }}
+            onChoose={draft.choosePreset}
           />
           <Panel
             title="Configuration"
-            help={originText(origin, preset, chosen?.title, isSameConfig(config, origin.config))}
+            help={draft.originText}
             actions={
               <ConfigActions
                 {...{ projectId, role, config, revision }}
                 kind={experiment.kind}
-                isValid={check.problems.length === 0}
-                onOpened={(opened) => {
-                  setRevision(opened);
-                  setPreset(null);
-                  setConfig(opened.config);
-                }}
-                onSaved={setRevision}
+                isValid={check.isValid}
+                onOpened={draft.openRevision}
+                onSaved={draft.setRevision}
               />
             }
           >
             <ConfigEditor
               schema={experiment.jsonSchema}
               config={config}
-              onChange={setConfig}
-              problems={check.problems}
+              onChange={draft.setConfig}
+              // What concerns no single field is told beside the Launch button.
+              problems={check.problems.filter(({ path }) => path !== "" || !check.isValid)}
             />
           </Panel>
         </div>
@@ -137,7 +158,7 @@ function useLaunch(projectId: string) {
       },
     }),
   );
-  // The same launch pressed again, e.g. after a lost answer, keeps its key and so creates nothing new.
+  // The same launch pressed again, e.g. after a lost answer, keeps its key: it creates nothing new.
   const last = useRef({ content: "", key: "" });
   const start = (input: Omit<RouterInputs["run"]["create"], "idempotencyKey">) => {
     const content = JSON.stringify(input);
@@ -152,18 +173,16 @@ function useLaunch(projectId: string) {
 }
 
 function focusField(path: string): void {
-  const element = document.getElementById(fieldId(path)) ?? document.getElementById(path);
+  const element =
+    document.getElementById(fieldId(path)) ??
+    document.getElementById(path) ??
+    document.getElementById("readiness");
   element?.focus();
   element?.scrollIntoView({ block: "center" });
 }
 
-function originText(
-  origin: Origin,
-  preset: string | null,
-  presetTitle: string | undefined,
-  isUnchanged: boolean,
-): string {
-  if (preset !== null) return `Started from the preset “${presetTitle ?? preset}”.`;
+function originText(origin: Origin, presetTitle: string | undefined, isUnchanged: boolean): string {
+  if (presetTitle !== undefined) return `Started from the preset “${presetTitle}”.`;
   if (origin.label === null) return "";
   return `${isUnchanged ? "Copied" : "Changed"} from ${origin.label}.`;
 }

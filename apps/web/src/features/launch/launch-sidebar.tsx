@@ -53,7 +53,7 @@ export function LaunchSidebar(props: SidebarProps) {
                 {count > 0 ? `Launch ${plural(count, "run")}` : "Launch"}
               </Button>
               <p aria-live="polite" className="min-h-5 text-center text-xs text-bad">
-                {wrong > 0 && `${plural(wrong, "field")} to mend before it can be launched`}
+                {wrong > 0 && `${plural(wrong, "problem")} to mend before it can be launched`}
               </p>
             </div>
           )}
@@ -81,7 +81,7 @@ function Readiness({ check, machines }: { check: ConfigCheck; machines: number }
     );
   }
   return (
-    <div className="flex flex-col gap-2" data-testid="readiness">
+    <div id="readiness" tabIndex={-1} className="flex flex-col gap-2" data-testid="readiness">
       {server.missingFiles.map((file) => (
         <Notice key={file.path} tone="warn" title={`${file.path} is on no machine`}>
           <p>Source: {file.source}</p>
@@ -97,13 +97,23 @@ function Readiness({ check, machines }: { check: ConfigCheck; machines: number }
           <span className="text-muted">Can run on </span>
           {server.runnableOn.join(", ")}
         </p>
-      ) : (
-        <Notice tone="warn" title="No machine online can run this">
-          {machines === 0
-            ? "No runner is connected. Start one with “fmlab agent”; the run waits in the queue until then."
-            : `${plural(machines, "machine is", "machines are")} online, but none offers what it needs.`}
+      ) : server.missingFiles.length > 0 ? null : (
+        <Notice tone="warn" title={unfitTitle(server)}>
+          {unfit(server, machines)}
         </Notice>
       )}
     </div>
   );
+}
+
+const unfitTitle = (server: NonNullable<ConfigCheck["server"]>): string =>
+  server.requires === null ? "This config cannot be launched" : "No machine online can run this";
+
+/** Why nothing can run it, in the server's own words where it has some. */
+function unfit(server: NonNullable<ConfigCheck["server"]>, machines: number): string {
+  const told = server.problems.filter(({ path }) => path === "").map(({ message }) => message);
+  if (told.length > 0) return told.join(" ");
+  return machines === 0
+    ? "No runner is connected. Start one with “fmlab agent”; the run waits until then."
+    : `${plural(machines, "machine is", "machines are")} online, but none offers what it needs.`;
 }

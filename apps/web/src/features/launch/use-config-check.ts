@@ -12,6 +12,8 @@ import { isSameConfig } from "./config-values.ts";
 const PAUSE_MS = 350;
 
 export interface ConfigCheck {
+  /** The schema accepts it; whether a machine can run it is another question. */
+  isValid: boolean;
   problems: ConfigProblem[];
   /** The server's answer to the config as it is now; undefined while it is being asked. */
   server: RouterOutputs["experiment"]["check"] | undefined;
@@ -35,6 +37,7 @@ export function useConfigCheck(projectId: string, kind: string, config: unknown)
   const isCurrent = isSameConfig(settled, config) && !asked.isPlaceholderData;
   const server = local.length === 0 && isCurrent ? asked.data : undefined;
   return {
+    isValid: local.length === 0,
     problems: local.length > 0 ? local : (server?.problems ?? []),
     server,
     error: local.length === 0 ? asked.error : null,

@@ -1,6 +1,6 @@
 /**
- * Gathers items and hands them over together, at most once in `everyMs`. The first of a quiet time goes
- * at once, so that a click is answered without delay.
+ * Gathers items and hands them over together, at most once in `everyMs`. The first of a quiet time
+ * goes at once, so that a click is answered without delay.
  */
 export function batchEvents<T>(
   everyMs: number,

@@ -10,15 +10,19 @@ export interface Locks {
 export interface Election {
   /** One leader a name, over all tabs of a browser. */
   name: string;
-  /** Undefined where the browser has no Web Locks (a page over plain http): then each tab leads itself. */
+  /**
+   * Undefined where the browser has no Web Locks (a page over plain http): then each tab leads
+   * itself.
+   */
   locks: Locks | undefined;
   /** Called when this tab leads; returns what ends the leading. */
   lead: () => () => void;
 }
 
 /**
- * Takes part in an election until the returned function is called. The browser gives the lock to the
- * next waiting tab when the leader closes, crashes or resigns, so that there is always exactly one.
+ * Takes part in an election until the returned function is called. The browser gives the lock to
+ * the next waiting tab when the leader closes, crashes or resigns, so that there is always exactly
+ * one.
  */
 export function standForElection({ name, locks, lead }: Election): () => void {
   if (locks === undefined) return lead();

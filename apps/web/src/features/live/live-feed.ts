@@ -42,8 +42,8 @@ export interface FeedOptions {
 
 /**
  * The live events of one organisation, over a single connection however many tabs are open. The tab
- * that leads holds the connection and passes every event on; the others listen. Every tab remembers the
- * last event's id, so that a new leader continues where the old one stopped.
+ * that leads holds the connection and passes every event on; the others listen. Every tab remembers
+ * the last event's id, so that a new leader continues where the old one stopped.
  *
  * @returns what leaves the feed
  */

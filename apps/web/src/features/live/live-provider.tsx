@@ -16,7 +16,9 @@ const StatusContext = createContext<LiveStatus>("connecting");
 /** How the browser's event stream is doing. */
 export const useLiveStatus = (): LiveStatus => useContext(StatusContext);
 
-/** Milliseconds between polls of something that is changing: only while the event stream is down. */
+/**
+ * Milliseconds between polls of something that is changing: only while the event stream is down.
+ */
 export function useFallbackPoll(): number | false {
   return useLiveStatus() === "down" ? 5_000 : false;
 }

@@ -20,8 +20,8 @@ export interface FollowedLog {
 export const LINES_KEPT = 20_000;
 
 /**
- * Adds what was fetched after `known.nextLine`. A new attempt starts its log anew. Lines that are there
- * already are not doubled.
+ * Adds what was fetched after `known.nextLine`. A new attempt starts its log anew. Lines that are
+ * there already are not doubled.
  */
 export function mergeLog(known: FollowedLog | undefined, fetched: FollowedLog): FollowedLog {
   if (known === undefined || known.attempt !== fetched.attempt) return fetched;

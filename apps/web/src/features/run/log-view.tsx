@@ -4,6 +4,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useRef } from "react";
 import { cn } from "@/ui/cn.ts";
 import { formatClock } from "@/ui/format/time.ts";
+import { ScrollRegion } from "@/ui/scroll-region.tsx";
 import type { LogLineRow } from "./log-lines.ts";
 
 const LEVEL_TONES: Record<LogLineRow["level"], string> = {
@@ -37,14 +38,14 @@ export function LogView({
     if (follow) virtual.scrollToIndex(lines.length - 1, { align: "end" });
   }, [follow, last]);
   return (
-    <section
+    <ScrollRegion
       ref={scroller}
-      aria-label="Log lines"
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by key
-      tabIndex={0}
+      label="Log lines"
+      // As high as its lines, and at most what the window has left under the page's head.
+      style={{ height: `min(${virtual.getTotalSize() + 2}px, max(18rem, 100dvh - 20rem))` }}
       onWheel={(event) => event.deltaY < 0 && onLeaveEnd()}
       onKeyDown={(event) => ["ArrowUp", "PageUp", "Home"].includes(event.key) && onLeaveEnd()}
-      className="h-[calc(100dvh-20rem)] min-h-72 overflow-auto rounded-lg border border-line bg-panel font-mono text-xs leading-5"
+      className="overflow-auto rounded-lg border border-line bg-panel font-mono text-xs leading-5"
     >
       <ol className="relative" style={{ height: virtual.getTotalSize() }}>
         {virtual.getVirtualItems().map((item) => {
@@ -66,6 +67,6 @@ export function LogView({
           );
         })}
       </ol>
-    </section>
+    </ScrollRegion>
   );
 }

@@ -53,7 +53,7 @@ export function MetricChart({ run, group }: { run: RunDetail; group: MetricGroup
         size="small"
         variant="quiet"
         aria-pressed={asTable}
-        aria-label={`Show ${group.title} as a table`}
+        aria-label={`Show metric ${group.title} as a table`}
         onClick={() => setAsTable(!asTable)}
         className="aria-pressed:bg-raised aria-pressed:text-ink"
       >
@@ -62,16 +62,16 @@ export function MetricChart({ run, group }: { run: RunDetail; group: MetricGroup
     </>
   );
   return (
-    <Panel title={group.title} help={group.help} actions={actions}>
+    <Panel title={group.title} label={`Metric ${group.title}`} help={group.help} actions={actions}>
       {metrics.isPending ? (
         <Loading label={`Loading ${group.title}`} />
       ) : metrics.isError ? (
         <ErrorState error={metrics.error} onRetry={() => void metrics.refetch()} />
       ) : asTable ? (
-        <TableView series={curveTable(metrics.data, group)} title={group.title} />
+        <TableView series={curveTable(metrics.data, group)} title={`Metric ${group.title}`} />
       ) : (
         <LineChart
-          label={group.title}
+          label={`Metric ${group.title}`}
           curves={curves}
           xLabel={group.step}
           yLabel={group.title}

@@ -20,7 +20,9 @@ export interface MetricGroup {
   /** What the x axis counts. */
   step: string;
   headline: boolean;
-  /** Stored keys in the order they are drawn: the metric itself, then its labels, numbers by value. */
+  /**
+   * Stored keys in the order they are drawn: the metric itself, then its labels, numbers by value.
+   */
   keys: string[];
 }
 

@@ -1,6 +1,7 @@
 "use client";
 
 import type { Reproduction } from "@fmlab/experiment";
+import { humanise } from "@/features/launch/humanise.ts";
 import { formatBytes, plural } from "@/ui/format/number.ts";
 import { Facts, Panel } from "@/ui/panel.tsx";
 
@@ -32,7 +33,7 @@ export function ReproductionPanels({
             ],
             ["System", `${machine.platform} ${machine.arch}, ${machine.kernel}`],
             ["Node", machine.nodeVersion],
-            ...Object.entries(notes).map(([key, value]): [string, string] => [key, String(value)]),
+            ...Object.entries(notes).map(([key, value]) => noteFact(key, value)),
           ]}
         />
       </Panel>
@@ -55,6 +56,11 @@ export function ReproductionPanels({
       </Panel>
     </>
   );
+}
+
+function noteFact(key: string, value: unknown): [string, string] {
+  const { title, unit } = humanise(key);
+  return [title, unit === "" ? String(value) : `${value} ${unit}`];
 }
 
 function changes(dirty: boolean | null, diffSha256: string | null): string {

@@ -36,7 +36,7 @@ export function RunHeader({ run, projectId }: { run: RunDetail; projectId: strin
         <RunActions run={run} projectId={projectId} />
       </div>
       <div className="flex flex-wrap items-center gap-x-4 gap-y-1.5">
-        <span data-testid="run-state">
+        <span data-testid="run-state" className="inline-flex">
           <StateBadge state={run.state} className="font-medium" />
         </span>
         <FidelityBadge fidelity={run.fidelity} />

@@ -38,7 +38,7 @@ function FailureNotice({ code, message }: { code: string; message: string | null
   const { title, advice } = failureAdvice(code);
   return (
     <Notice tone={code === "CANCELLED" ? "info" : "bad"} title={title}>
-      {message !== null && message !== "" && (
+      {message !== null && message !== "" && message.toLowerCase() !== title.toLowerCase() && (
         <p className="font-mono text-xs whitespace-pre-wrap">{message}</p>
       )}
       <p>{advice}</p>

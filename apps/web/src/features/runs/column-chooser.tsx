@@ -31,56 +31,68 @@ export function ColumnChooser({
           <Columns3 aria-hidden /> Columns
         </Button>
       </Popover.Trigger>
-      <Popover.Portal>
-        <Popover.Content
-          align="start"
-          sideOffset={4}
-          aria-label="Metric columns"
-          className="z-50 flex w-80 flex-col gap-2 rounded-md border border-line bg-panel p-2 shadow-lg"
-        >
-          <Input
-            type="search"
-            aria-label="Search metrics"
-            placeholder="Search metrics"
-            value={search}
-            onChange={(event) => setSearch(event.target.value)}
-          />
-          <ul className="max-h-80 overflow-auto">
-            {found.slice(0, SHOWN_MAX).map((row) => (
-              <li key={row.key}>
-                <Checkbox
-                  className="rounded px-2 py-1 hover:bg-raised"
-                  label={
-                    <>
-                      <span className="min-w-0 flex-1 truncate" title={row.key}>
-                        {metricTitle(row)}
-                      </span>
-                      <span className="text-xs text-muted">{row.unit}</span>
-                    </>
-                  }
-                  checked={chosen.includes(row.key)}
-                  onChange={(event) =>
-                    onChange(
-                      event.target.checked
-                        ? [...chosen, row.key]
-                        : chosen.filter((key) => key !== row.key),
-                    )
-                  }
-                />
-              </li>
-            ))}
-          </ul>
-          <div className="flex items-center gap-2 border-t border-line pt-2 text-xs text-muted">
-            {found.length > SHOWN_MAX
-              ? `First ${SHOWN_MAX} of ${found.length}: search to find others`
-              : plural(found.length, "metric")}
-            <Button size="small" variant="quiet" className="ml-auto" onClick={() => onChange(null)}>
-              Reset
-            </Button>
-          </div>
-        </Popover.Content>
-      </Popover.Portal>
+      <Popover.Content
+        align="start"
+        sideOffset={4}
+        aria-label="Metric columns"
+        className="z-50 flex w-80 flex-col gap-2 rounded-md border border-line bg-panel p-2 shadow-lg"
+      >
+        <Input
+          type="search"
+          aria-label="Search metrics"
+          placeholder="Search metrics"
+          value={search}
+          onChange={(event) => setSearch(event.target.value)}
+        />
+        <ul className="max-h-80 overflow-auto">
+          {found.slice(0, SHOWN_MAX).map((row) => (
+            <li key={row.key}>
+              <KeyCheckbox
+                row={row}
+                checked={chosen.includes(row.key)}
+                onToggle={(on) =>
+                  onChange(on ? [...chosen, row.key] : chosen.filter((key) => key !== row.key))
+                }
+              />
+            </li>
+          ))}
+        </ul>
+        <div className="flex items-center gap-2 border-t border-line pt-2 text-xs text-muted">
+          {found.length > SHOWN_MAX
+            ? `First ${SHOWN_MAX} of ${found.length}: search to find others`
+            : plural(found.length, "metric")}
+          <Button size="small" variant="quiet" className="ml-auto" onClick={() => onChange(null)}>
+            Reset
+          </Button>
+        </div>
+      </Popover.Content>
     </Popover.Root>
+  );
+}
+
+function KeyCheckbox({
+  row,
+  checked,
+  onToggle,
+}: {
+  row: MetricKeyRow;
+  checked: boolean;
+  onToggle: (on: boolean) => void;
+}) {
+  return (
+    <Checkbox
+      className="rounded px-2 py-1 hover:bg-raised"
+      label={
+        <>
+          <span className="min-w-0 flex-1 truncate" title={row.key}>
+            {metricTitle(row)}
+          </span>
+          <span className="text-xs text-muted">{row.unit}</span>
+        </>
+      }
+      checked={checked}
+      onChange={(event) => onToggle(event.target.checked)}
+    />
   );
 }
 

@@ -27,7 +27,7 @@ export function RunsHead({
               scope="col"
               aria-sort={isSorted ? (sort.dir === "asc" ? "ascending" : "descending") : undefined}
               className={cn(
-                "h-9 px-3 py-1 align-bottom leading-4 font-medium",
+                "h-9 px-3 py-1 leading-4 font-medium",
                 meta.align === "right" ? "text-right" : "text-left",
               )}
             >
@@ -36,7 +36,7 @@ export function RunsHead({
               ) : (
                 <button
                   type="button"
-                  className="inline-flex max-w-full items-end gap-1 text-inherit [text-align:inherit] hover:text-ink"
+                  className="inline-flex max-w-full items-center gap-1 text-inherit [text-align:inherit] hover:text-ink"
                   onClick={() => onSort(nextSort(sort, sortBy, meta.first))}
                 >
                   {isSorted &&
@@ -59,7 +59,7 @@ export function RunsHead({
 function HeadText({ meta }: { meta: ColumnMeta }) {
   return (
     <span
-      className="truncate"
+      className="line-clamp-2"
       title={meta.unit === "" ? meta.title : `${meta.title} (${meta.unit})`}
     >
       {meta.title}

@@ -3,10 +3,11 @@
 import { useTable } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useRouter } from "next/navigation";
-import { useEffect, useMemo, useRef } from "react";
+import { type ReactNode, type RefObject, useEffect, useMemo, useRef } from "react";
 import { routes } from "@/features/shell/routes.ts";
 import { cn } from "@/ui/cn.ts";
-import { columnMeta, features, runsColumns } from "./runs-columns.tsx";
+import { ScrollRegion } from "@/ui/scroll-region.tsx";
+import { type ColumnMeta, columnMeta, features, runsColumns } from "./runs-columns.tsx";
 import { RunsHead } from "./runs-head.tsx";
 import type { RunsView } from "./runs-url.ts";
 import { useRowKeys } from "./use-row-keys.ts";
@@ -29,7 +30,7 @@ interface RunsTableProps {
 
 /** The runs, of which only the visible rows are drawn. j and k walk them, Enter opens one. */
 export function RunsTable(props: RunsTableProps) {
-  const { projectId, rows, known, view, change, hasMore, isLoadingMore, loadMore } = props;
+  const { projectId, rows, known, view, change, hasMore } = props;
   const router = useRouter();
   const scroller = useRef<HTMLElement>(null);
   const columns = useMemo(
@@ -38,38 +39,22 @@ export function RunsTable(props: RunsTableProps) {
   );
   const table = useTable({ features, columns, data: rows, getRowId: (row) => row.id });
   const body = table.getRowModel().rows;
-  const virtual = useVirtualizer({
-    count: body.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => ROW_HEIGHT,
-    overscan: 8,
-  });
+  const virtual = useVirtualRows(scroller, body.length, props);
   const items = virtual.getVirtualItems();
-  const lastShown = items.at(-1)?.index ?? 0;
-  useEffect(() => {
-    if (hasMore && !isLoadingMore && lastShown >= body.length - 20) loadMore();
-  }, [hasMore, isLoadingMore, lastShown, body.length, loadMore]);
   const open = (index: number) => {
     const run = rows[index];
     if (run !== undefined) router.push(routes.run(projectId, run.id));
   };
-  const selected = useRowKeys({
-    count: body.length,
-    open,
-    show: (index) => virtual.scrollToIndex(index),
-  });
+  const show = (index: number) => virtual.scrollToIndex(index);
+  const selected = useRowKeys({ count: body.length, open, show });
   const metas = table.getAllColumns().map((column) => ({
     id: column.id,
     ...columnMeta(column.id, known),
   }));
-  const before = items[0]?.start ?? 0;
-  const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   return (
-    <section
+    <ScrollRegion
       ref={scroller}
-      aria-label="Runs"
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by key
-      tabIndex={0}
+      label="Runs"
       className="min-h-0 flex-1 overflow-auto rounded-lg border border-line bg-panel"
     >
       <table
@@ -84,38 +69,82 @@ export function RunsTable(props: RunsTableProps) {
         </colgroup>
         <RunsHead metas={metas} sort={view.sort} onSort={(sort) => change({ sort })} />
         <tbody>
-          <Spacer height={before} columns={metas.length} />
-          {items.map((item) => {
-            const row = body[item.index];
+          <Spacer height={items[0]?.start ?? 0} columns={metas.length} />
+          {items.map(({ index }) => {
+            const row = body[index];
             if (row === undefined) return null;
             return (
-              <tr
+              <Row
                 key={row.id}
-                data-run={row.id}
-                aria-rowindex={item.index + 2}
-                aria-selected={item.index === selected}
-                onClick={() => open(item.index)}
-                style={{ height: ROW_HEIGHT }}
-                className="cursor-pointer border-t border-line hover:bg-raised aria-selected:bg-accent-soft"
+                id={row.id}
+                index={index}
+                isSelected={index === selected}
+                open={open}
               >
                 {row.getAllCells().map((cell, at) => (
-                  <td
-                    key={cell.id}
-                    className={cn(
-                      "truncate px-3",
-                      metas[at]?.align === "right" ? "text-right" : "text-left",
-                    )}
-                  >
+                  <td key={cell.id} className={cellClass(metas[at])}>
                     <table.FlexRender cell={cell} />
                   </td>
                 ))}
-              </tr>
+              </Row>
             );
           })}
-          <Spacer height={after} columns={metas.length} />
+          <Spacer
+            height={virtual.getTotalSize() - (items.at(-1)?.end ?? 0)}
+            columns={metas.length}
+          />
         </tbody>
       </table>
-    </section>
+    </ScrollRegion>
+  );
+}
+
+const cellClass = (meta: ColumnMeta | undefined): string =>
+  cn("truncate px-3", meta?.align === "right" ? "text-right" : "text-left");
+
+/** Draws what is in view, and asks for the next page before the reader reaches the end. */
+function useVirtualRows(
+  scroller: RefObject<HTMLElement | null>,
+  count: number,
+  { hasMore, isLoadingMore, loadMore }: RunsTableProps,
+) {
+  const virtual = useVirtualizer({
+    count,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_HEIGHT,
+    overscan: 8,
+  });
+  const lastShown = virtual.getVirtualItems().at(-1)?.index ?? 0;
+  useEffect(() => {
+    if (hasMore && !isLoadingMore && lastShown >= count - 20) loadMore();
+  }, [hasMore, isLoadingMore, lastShown, count, loadMore]);
+  return virtual;
+}
+
+function Row({
+  id,
+  index,
+  isSelected,
+  open,
+  children,
+}: {
+  id: string;
+  index: number;
+  isSelected: boolean;
+  open: (index: number) => void;
+  children: ReactNode;
+}) {
+  return (
+    <tr
+      data-run={id}
+      aria-rowindex={index + 2}
+      aria-selected={isSelected}
+      onClick={() => open(index)}
+      style={{ height: ROW_HEIGHT }}
+      className="cursor-pointer border-t border-line hover:bg-raised aria-selected:bg-accent-soft"
+    >
+      {children}
+    </tr>
   );
 }
 

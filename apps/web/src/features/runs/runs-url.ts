@@ -45,7 +45,9 @@ export function writeRunsView(view: RunsView): string {
   return params.toString();
 }
 
-/** The sort after a click on a column's head: first its better end, then the other, then as usual. */
+/**
+ * The sort after a click on a column's head: first its better end, then the other, then as usual.
+ */
 export function nextSort(
   sort: RunsView["sort"],
   by: string,

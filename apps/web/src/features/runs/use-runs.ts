@@ -49,7 +49,9 @@ export function useMetricColumns(projectId: string, chosen: string[] | null) {
   return { keys, known, columns, isReady: chosen !== null || !keys.isPending };
 }
 
-/** The metrics that experiments call their headlines, in their order, as far as any run has them. */
+/**
+ * The metrics that experiments call their headlines, in their order, as far as any run has them.
+ */
 function headlines(rows: readonly MetricKeyRow[]): MetricKeyRow[] {
   const order = [...experiments.values()].flatMap(({ metrics }) => Object.keys(metrics));
   return rows

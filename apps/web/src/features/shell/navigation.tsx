@@ -17,7 +17,7 @@ import { UserMenu } from "./user-menu.tsx";
 export function Navigation({ place }: { place: Place }) {
   const [open, setOpen] = useState(false);
   return (
-    <header className="shrink-0 border-b border-line bg-panel md:sticky md:top-0 md:flex md:h-dvh md:w-52 md:flex-col md:border-r md:border-b-0">
+    <header className="shrink-0 border-b border-line bg-panel md:sticky md:top-0 md:z-30 md:flex md:h-dvh md:w-52 md:flex-col md:border-r md:border-b-0">
       <div className="flex h-12 items-center gap-1 px-2">
         <ProjectSwitcher place={place} />
         <Button

@@ -9,7 +9,9 @@ export interface Curve {
 
 export interface AlignedCurves {
   x: number[];
-  /** Per curve one value per x: a number, `null` (a gap) or `undefined` (the curve has no such x). */
+  /**
+   * Per curve one value per x: a number, `null` (a gap) or `undefined` (the curve has no such x).
+   */
   y: (number | null | undefined)[][];
   min: (number | null | undefined)[][];
   max: (number | null | undefined)[][];

@@ -23,7 +23,10 @@ export function curveStyles(names: readonly string[], dark: boolean): ChartStyle
   });
 }
 
-/** The chart's data in uPlot's order: x, then each curve's line, then each band's low and high edge. */
+/**
+ * The chart's data in uPlot's order: x, then each curve's line, then each band's low and high
+ * edge.
+ */
 export function chartData(aligned: AlignedCurves, curves: readonly Curve[]): uPlot.AlignedData {
   const bands = curves.flatMap((curve, i) =>
     curve.band === undefined ? [] : [aligned.max[i] ?? [], aligned.min[i] ?? []],
@@ -83,6 +86,7 @@ export function chartOptions(input: ChartInput): uPlot.Options {
       {
         ...axis(yText(input), theme, isBytes(input) ? formatBytes : formatNumber),
         size: tickWidth,
+        ...(isBytes(input) && { incrs: BINARY_STEPS }),
       },
     ],
     series: [{}, ...lines, ...edges],
@@ -104,6 +108,9 @@ const POINTS_SHOWN = 30;
 const WHOLE_STEPS = Array.from({ length: 16 }, (_, power) =>
   [1, 2, 5].map((n) => n * 10 ** power),
 ).flat();
+
+/** Distances of ticks on an axis of bytes. */
+const BINARY_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 const isBytes = (input: ChartInput): boolean => input.yUnit === "B";
 

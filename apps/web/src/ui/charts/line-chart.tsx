@@ -23,8 +23,8 @@ export interface LineChartProps {
 }
 
 /**
- * Curves with units, a legend that turns them on and off, and a read-out that follows the pointer or
- * the arrow keys.
+ * Curves with units, a legend that turns them on and off, and a read-out that follows the pointer
+ * or the arrow keys.
  */
 export function LineChart({
   label,
@@ -63,7 +63,7 @@ export function LineChart({
     });
   return (
     <figure className="min-w-0">
-      {/* biome-ignore lint/a11y/useSemanticElements: a chart that takes keys has no element of its own */}
+      {/* biome-ignore lint/a11y/useSemanticElements: no element is a picture that takes keys */}
       <div
         ref={frame}
         role="group"

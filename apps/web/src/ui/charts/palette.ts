@@ -1,12 +1,13 @@
 /**
- * Okabe and Ito's colours for people with any colour vision (https://jfly.uni-koeln.de/color/), darkened
- * or lightened so that each keeps a contrast of 3:1 to the panel it lies on.
+ * Okabe and Ito's colours for people with any colour vision (https://jfly.uni-koeln.de/color/),
+ * darkened or lightened so that each keeps a contrast of 3:1 to the panel it lies on.
  */
 const LIGHT = ["#0072b2", "#c25400", "#00805f", "#b4568e", "#7d6a00", "#2b7fb8", "#5b5b5b"];
 const DARK = ["#6cbcf0", "#e69f00", "#2fc39b", "#e196bf", "#f0e442", "#8ea6ff", "#bdbdbd"];
 
 /**
- * Stops of viridis (matplotlib, CC0): equal steps look equal, also in grey and to colour-blind readers.
+ * Stops of viridis (matplotlib, CC0): equal steps look equal, also in grey and to colour-blind
+ * readers.
  */
 const VIRIDIS: [number, number, number][] = [
   [68, 1, 84],

@@ -32,7 +32,7 @@ export function HeatmapView({ series, title }: { series: HeatmapSeries; title: s
   }, [series, layout, theme, width, cell]);
   return (
     <figure ref={frame} className="min-w-0">
-      {/* biome-ignore lint/a11y/useSemanticElements: a picture that takes keys has no element of its own */}
+      {/* biome-ignore lint/a11y/useSemanticElements: no element is a picture that takes keys */}
       <div
         role="group"
         aria-label={`${title}: ${series.valueLabel} by ${series.rowLabel} and ${series.columnLabel}. Arrow keys read the cells.`}

@@ -12,7 +12,9 @@ import { tableCsv } from "./table-csv.ts";
 
 const STEP = 200;
 
-/** Rows with typed columns. Long tables show their first rows and say so; the download holds all. */
+/**
+ * Rows with typed columns. Long tables show their first rows and say so; the download holds all.
+ */
 export function TableView({ series, title }: { series: TableSeries; title: string }) {
   const [shown, setShown] = useState(STEP);
   const rows = series.rows.slice(0, shown);
@@ -44,7 +46,7 @@ export function TableView({ series, title }: { series: TableSeries; title: strin
           </thead>
           <tbody>
             {rows.map((row, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: rows have no other name and never move
+              // biome-ignore lint/suspicious/noArrayIndexKey: rows have no name and never move
               <TableRow key={index} row={row} columns={series.columns} />
             ))}
           </tbody>

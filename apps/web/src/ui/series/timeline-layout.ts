@@ -55,7 +55,9 @@ export function lanesOf(series: TimelineSeries): { event: TimelineEvent; index: 
   return lanes;
 }
 
-/** The event of a lane that covers a time, within a tolerance; the latest one where they overlap. */
+/**
+ * The event of a lane that covers a time, within a tolerance; the latest one where they overlap.
+ */
 export function eventAt(
   lane: readonly { event: TimelineEvent; index: number }[],
   timeMs: number,

@@ -21,7 +21,9 @@ import {
   zoomSpan,
 } from "./timeline-layout.ts";
 
-/** Bars on lanes over time. Keys: left and right walk the bars, + and - zoom, 0 shows everything. */
+/**
+ * Bars on lanes over time. Keys: left and right walk the bars, + and - zoom, 0 shows everything.
+ */
 export function TimelineView({ series, title }: { series: TimelineSeries; title: string }) {
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -63,7 +65,7 @@ export function TimelineView({ series, title }: { series: TimelineSeries; title:
   };
   return (
     <figure ref={frame} className="min-w-0">
-      {/* biome-ignore lint/a11y/useSemanticElements: a picture that takes keys has no element of its own */}
+      {/* biome-ignore lint/a11y/useSemanticElements: no element is a picture that takes keys */}
       <div
         role="group"
         aria-label={`${title}: ${plural(series.events.length, "bar")} on ${plural(series.lanes.length, "lane")}. Left and right read the bars, plus and minus zoom.`}

@@ -5,7 +5,9 @@ import { logBatchSchema, metricBatchSchema, reportInput } from "../../protocol.t
 import { importRun } from "../../reports/import-run.ts";
 import { projectProcedure } from "../../trpc.ts";
 
-/** Uploads a run folder; artifacts follow by their own route. The same folder again changes nothing. */
+/**
+ * Uploads a run folder; artifacts follow by their own route. The same folder again changes nothing.
+ */
 export const importFolder = projectProcedure("member")
   .input(
     z.object({

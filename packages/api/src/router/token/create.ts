@@ -4,7 +4,9 @@ import { audit } from "../../audit.ts";
 import { nameSchema } from "../../names.ts";
 import { managementProcedure, requireRole } from "../../trpc.ts";
 
-/** A new token: any member for the own command line, an admin for agents. The secret is shown once. */
+/**
+ * A new token: any member for the own command line, an admin for agents. The secret is shown once.
+ */
 export const create = managementProcedure("member")
   .input(
     z.object({

@@ -1,21 +1,74 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { gone, startFmlab } from "./fixtures/command.ts";
 import { countedPoints, Lab } from "./fixtures/lab.ts";
 
 const wrongClock = fileURLToPath(new URL("./fixtures/wrong-clock.mjs", import.meta.url));
+/** A lease lapses after 15 s; the reaper then acts within a few seconds. */
+const PATIENCE_MS = 60_000;
 
-let lab: Lab;
-beforeAll(async () => {
-  lab = await Lab.open();
-});
-afterEach(() => lab.retireAll());
+const labs: Lab[] = [];
+
+/**
+ * The tests wait for leases to lapse: each has a server of its own, so that they can wait together.
+ */
+async function openLab(): Promise<Lab> {
+  const lab = await Lab.open();
+  labs.push(lab);
+  return lab;
+}
+
 afterAll(async () => {
-  await lab.close();
+  await Promise.all(labs.map((lab) => lab.close()));
 });
 
-describe("agents of a real server", () => {
+describe.concurrent("an outage", () => {
+  it(
+    "of an agent costs no point: another takes its run over within 30 s",
+    async () => {
+      const lab = await openLab();
+      const first = await lab.agent("first");
+      const [id = ""] = await lab.launch("runner-test.count", { points: 80, everyMs: 50 });
+      await lab.until(id, (run) => run.progress.done >= 10);
+      await lab.crash(first);
+      const crashed = performance.now();
+      await lab.agent("second");
+      await lab.until(id, (run) => run.attempts.length === 2 && run.state === "RUNNING");
+      expect(performance.now() - crashed).toBeLessThan(30_000);
+      const run = await lab.ended(id);
+      expect(run.state).toBe("SUCCEEDED");
+      expect(run.attempts.map((attempt) => [attempt.state, attempt.machineName])).toEqual([
+        ["LOST", "first"],
+        ["SUCCEEDED", "second"],
+      ]);
+      expect(await lab.points(id)).toEqual(countedPoints(80));
+    },
+    PATIENCE_MS,
+  );
+
+  it(
+    "of the server, longer than a lease, costs no point and no attempt",
+    async () => {
+      const lab = await openLab();
+      await lab.agent("patient");
+      const [id = ""] = await lab.launch("runner-test.count", { points: 150, everyMs: 40 });
+      await lab.until(id, (run) => run.progress.done >= 20);
+      await lab.platform.stopServer();
+      // Longer than a lease; the run ends meanwhile.
+      await wait(17_000);
+      await lab.platform.startServer();
+      const run = await lab.ended(id);
+      expect([run.state, run.attempts.length]).toEqual(["SUCCEEDED", 1]);
+      expect(await lab.points(id)).toEqual(countedPoints(150));
+    },
+    PATIENCE_MS,
+  );
+});
+
+describe.concurrent("agents of a real server", () => {
   it("share twenty runs, each done once", async () => {
+    const lab = await openLab();
     await lab.agent("a");
     await lab.agent("b");
     const ids = await lab.launch(
@@ -34,8 +87,9 @@ describe("agents of a real server", () => {
   }, 60_000);
 
   it("hand a run back when they are stopped, and another takes it up at once", async () => {
+    const lab = await openLab();
     const first = await lab.agent("leaving", { args: ["--shutdown-grace", "0"] });
-    const [id = ""] = await lab.launch("runner-test.count", { points: 60, everyMs: 50 });
+    const [id = ""] = await lab.launch("runner-test.count", { points: 30, everyMs: 50 });
     await lab.until(id, (run) => run.progress.done >= 3);
     expect((await lab.retire(first)).exitCode).toBe(0);
     const stopped = performance.now();
@@ -46,10 +100,11 @@ describe("agents of a real server", () => {
       ["FAILED", "HOST_LOST"],
       ["SUCCEEDED", undefined],
     ]);
-    expect(await lab.points(id)).toEqual(countedPoints(60));
+    expect(await lab.points(id)).toEqual(countedPoints(30));
   });
 
   it("work under a wrong and jumping wall clock", async () => {
+    const lab = await openLab();
     await lab.agent("confused", { env: { NODE_OPTIONS: `--import ${wrongClock}` } });
     const [id = ""] = await lab.launch("runner-test.count", { points: 20, everyMs: 20 });
     const run = await lab.ended(id);
@@ -67,6 +122,7 @@ describe("agents of a real server", () => {
   });
 
   it("take no run of another version and say what to do about it", async () => {
+    const lab = await openLab();
     const env = { FMLAB_TOKEN: lab.platform.agentToken, FMLAB_URL: lab.platform.url };
     const module = fileURLToPath(new URL("./fixtures/newer-experiments.ts", import.meta.url));
     const newer = startFmlab(["agent"], { env: { ...env, FMLAB_EXTRA_EXPERIMENTS: module } });
@@ -77,6 +133,7 @@ describe("agents of a real server", () => {
   });
 
   it("are refused with a wrong token, and say so", async () => {
+    const lab = await openLab();
     const env = { FMLAB_TOKEN: "wrong", FMLAB_URL: lab.platform.url };
     const { exitCode, stderr } = await startFmlab(["agent"], { env }).finished;
     expect(exitCode).toBe(3);
@@ -84,8 +141,9 @@ describe("agents of a real server", () => {
   });
 });
 
-describe("a run of a real agent", () => {
+describe.concurrent("a run of a real agent", () => {
   it("that goes wrong is told by its state and code, and is not tried again", async () => {
+    const lab = await openLab();
     await lab.agent("faults", { args: ["--cancel-grace", "0", "--heap-mib", "128"] });
     const wanted: [how: string, state: string, code: string][] = [
       ["throw", "FAILED", "EXPERIMENT_ERROR"],
@@ -105,12 +163,14 @@ describe("a run of a real agent", () => {
   });
 
   it("can be cancelled while it waits, while it is prepared and while it runs", async () => {
+    const lab = await openLab();
     const cancel = (runId: string) => lab.platform.as("member").run.cancel.mutate({ runId });
-    const [waiting = ""] = await lab.launch("runner-test.count", { points: 5 });
-    expect((await cancel(waiting)).state).toBe("CANCELLED");
     await lab.agent("canceller", { args: ["--cancel-grace", "1"] });
     const [prepared = ""] = await lab.launch("runner-test.loading", {});
     await lab.until(prepared, (run) => run.state === "CLAIMED");
+    const [waiting = ""] = await lab.launch("runner-test.count", { points: 5 });
+    expect((await lab.run(waiting)).state).toBe("QUEUED");
+    expect((await cancel(waiting)).state).toBe("CANCELLED");
     await cancel(prepared);
     expect((await lab.ended(prepared)).state).toBe("CANCELLED");
     const [running = ""] = await lab.launch("runner-test.fault", { how: "grandchild" });
