@@ -1,8 +1,8 @@
 import path from "node:path";
 import { defineConfig } from "vitest/config";
 
-// Pure packages share one thread pool without isolation (fast); what touches native code, Postgres or
-// child processes runs in isolated forks.
+// Pure packages share one thread pool without isolation (fast); what touches native code, Postgres
+// or child processes runs in isolated forks.
 const pure = (name: string, root: string) => ({
   test: { name, root, include: ["test/**/*.test.ts"], pool: "threads" as const, isolate: false },
 });

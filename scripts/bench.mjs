@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// `npm run bench -- NAME [--json] [...]`: runs packages/*/bench/NAME.bench.ts (or apps/*). Without a name
-// it lists what there is. A trailing `*` runs all that match, one after the other.
+// `npm run bench -- NAME [--json] [...]`: runs packages/*/bench/NAME.bench.ts (or apps/*). Without
+// a name it lists what there is. A trailing `*` runs all that match, one after the other.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";

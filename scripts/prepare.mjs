@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Generates the Prisma client when it is missing or older than its schema. Runs after `npm ci` (npm's
-// `prepare`) and again, cheaply, before start and test, so that a pulled schema change is never forgotten.
+// Generates the Prisma client when it is missing or older than its schema. Runs after `npm ci`
+// (npm's `prepare`) and again, cheaply, before start and test, so that a pulled schema change is
+// never forgotten.
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// `npm start`: everything on one machine. Top to bottom: check the port, start Postgres, migrate, seed,
-// build the web application if its sources changed, start web server and runner, say ready, supervise.
+// `npm start`: everything on one machine. Top to bottom: check the port, start Postgres, migrate,
+// seed, build the web application if its sources changed, start web server and runner, say ready,
+// supervise.
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -82,7 +83,9 @@ function startWeb(env) {
   });
 }
 
-/** Resolves when the agent has registered, or after 20 s with a warning: the page is useful without. */
+/**
+ * Resolves when the agent has registered, or after 20 s with a warning: the page is useful without.
+ */
 function startRunner(env) {
   return new Promise((resolve) => {
     const late = setTimeout(() => {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // `npm test`: unit, database, fault and browser tests. The last line of the output is
-// `N passed, N failed`. Browser tests need a chromium (CHROMIUM or a usual path); without one they are
-// skipped with a message, or fail the run with --require-browser.
+// `N passed, N failed`. Browser tests need a chromium (CHROMIUM or a usual path); without one they
+// are skipped with a message, or fail the run with --require-browser.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import os from "node:os";

@@ -2,7 +2,10 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
-/** Creates the folder of all local state; others may pass through, since Postgres runs as its own user. */
+/**
+ * Creates the folder of all local state; others may pass through, since Postgres runs as its own
+ * user.
+ */
 export function ensureHome(dir) {
   const home = path.resolve(dir);
   mkdirSync(home, { recursive: true, mode: 0o711 });

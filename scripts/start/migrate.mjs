@@ -5,7 +5,10 @@ import pg from "pg";
 import { log } from "./log.mjs";
 import { runOnce } from "./process.mjs";
 
-/** Brings the database to the repository's schema. Skips the migration engine when nothing is pending. */
+/**
+ * Brings the database to the repository's schema. Skips the migration engine when nothing is
+ * pending.
+ */
 export async function migrate(root, databaseUrl) {
   const folder = path.join(root, "packages/db");
   const wanted = migrations(path.join(folder, "prisma/migrations"));

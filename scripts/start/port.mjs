@@ -6,8 +6,8 @@ export function isLoopback(host) {
 }
 
 /**
- * Throws when the port cannot be bound. Waits a moment first: after `kill -9` of an earlier start its
- * web server is still on its way out.
+ * Throws when the port cannot be bound. Waits a moment first: after `kill -9` of an earlier start
+ * its web server is still on its way out.
  */
 export async function assertPortFree(host, port) {
   if (!Number.isInteger(port) || port < 1 || port > 65535) {

@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 
-/** Runs a Node script to its end. @throws when it does not exit with 0, with the tail of its output */
+/**
+ * Runs a Node script to its end. @throws when it does not exit with 0, with the tail of its output
+ */
 export function runOnce(name, args, { cwd, env = {}, quiet = false }) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, {

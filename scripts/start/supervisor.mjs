@@ -22,7 +22,8 @@ export class Supervisor {
     this.#parts.set(name, part);
     const launch = () => {
       const startedAt = Date.now();
-      // Its own process group: a terminal's Ctrl-C reaches only this script, which stops all in order.
+      // Its own process group: a terminal's Ctrl-C reaches only this script, which stops all in
+      // order.
       part.child = spawn(process.execPath, ["--import", EXIT_WITH_PARENT, ...args], {
         cwd,
         env: { ...process.env, ...env, FMLAB_SUPERVISED: "1" },

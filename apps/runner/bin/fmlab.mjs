@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// The `fmlab` command: TypeScript sources run directly through tsx, so nothing has to be built first.
+// The `fmlab` command: TypeScript sources run directly through tsx, so nothing has to be built
+// first.
 import { register } from "tsx/esm/api";
 
 register();

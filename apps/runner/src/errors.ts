@@ -15,6 +15,7 @@ export type RunnerFailure =
   /** No server address or no token is known. */
   | { code: "NOT_CONNECTED" };
 
+/** An error of the runner that its user can act on; `code` is one of `RunnerFailure`. */
 export class RunnerError extends DomainError<RunnerFailure> {}
 
 /** A usage error: the message says what was expected. */

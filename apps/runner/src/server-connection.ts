@@ -15,6 +15,7 @@ const localSchema = z.object({
 });
 export type LocalConnection = z.infer<typeof localSchema>;
 
+/** Address of a server, and the token to use there. */
 export interface Connection {
   url: string;
   token: string;
@@ -137,6 +138,7 @@ export class ServerConnection {
   }
 }
 
+/** Limits of one call; without a signal it cannot be given up. */
 export interface CallOptions {
   timeoutMs?: number;
   signal?: AbortSignal;

@@ -48,6 +48,7 @@ export function freePort() {
   });
 }
 
+/** True when a process of this number runs, also when it is another user's. */
 export function isAlive(pid) {
   try {
     process.kill(pid, 0);
@@ -62,8 +63,8 @@ export function isAlive(pid) {
  * earlier process left running there.
  *
  * @param {{ dir: string, password: string, port?: number, portIsFixed?: boolean, logFile: string,
- *   fsync?: boolean }} options  `port` undefined means any free one; a port that is not fixed is given
- *   up for a free one when Postgres cannot have it
+ *   fsync?: boolean }} options  `port` undefined means any free one; a port that is not fixed is
+ *   given up for a free one when Postgres cannot have it
  * @returns {Promise<{ url: string, pid: number, port: number, reused: boolean,
  *   isUp: () => boolean, stop: () => Promise<void> }>} `url` names the database `postgres`
  */
@@ -130,7 +131,9 @@ function handle({ pid, port, password, reused }) {
   };
 }
 
-/** Postgres refuses to run as root: then it runs as `postgres`, or `nobody` where that is missing. */
+/**
+ * Postgres refuses to run as root: then it runs as `postgres`, or `nobody` where that is missing.
+ */
 function unprivilegedOwner() {
   if (process.getuid?.() !== 0) return {};
   for (const user of ["postgres", "nobody"]) {

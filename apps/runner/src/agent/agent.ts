@@ -19,6 +19,7 @@ const HAND_BACK_MS = 3_000;
 /** How often the machine's files are looked at again. */
 const REFRESH_MS = 30_000;
 
+/** What an agent needs to serve one machine. */
 export interface AgentOptions {
   server: AgentServer;
   /** Unique in the organisation. */

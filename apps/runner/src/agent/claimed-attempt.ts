@@ -10,6 +10,7 @@ import { StreamSink } from "../sink/stream-sink.ts";
 import type { AgentServer } from "./agent-server.ts";
 import type { AttemptFolders, ScratchFolders } from "./scratch-folders.ts";
 
+/** One attempt that this agent has claimed, and what carries it out. */
 export interface ClaimedAttemptOptions {
   job: Job;
   /** The code that the child was loaded from. */

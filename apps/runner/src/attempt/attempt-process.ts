@@ -8,6 +8,7 @@ import { classifyEnd } from "./classify-end.ts";
 import { oomKillCount } from "./oom-events.ts";
 import type { RunnerChild } from "./runner-child.ts";
 
+/** One attempt: its child, its job and where its results go. */
 export interface AttemptOptions {
   child: RunnerChild;
   job: ChildJob;

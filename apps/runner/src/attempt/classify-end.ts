@@ -1,6 +1,7 @@
 import type { Failure } from "@fmlab/experiment";
 import type { AbortCause, ChildResult } from "../child/child-messages.ts";
 
+/** The states that an attempt can end in on the machine that ran it. */
 export type EndState = "SUCCEEDED" | "FAILED" | "CANCELLED" | "TIMED_OUT";
 
 /** What was seen of a child's end. */

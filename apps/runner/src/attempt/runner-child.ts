@@ -6,6 +6,7 @@ const ENTRY = fileURLToPath(new URL("../child/entry.mjs", import.meta.url));
 /** Not handed to experiments: what lets its holder act on the server or its database. */
 const SECRETS = ["FMLAB_TOKEN", "DATABASE_URL", "AUTH_SECRET"];
 
+/** How the process of an attempt is started. */
 export interface ChildOptions {
   /** Modules with further experiments. */
   modules: readonly string[];

@@ -19,6 +19,7 @@ export interface ChildJob {
   anyPath: boolean;
 }
 
+/** An input file of a run, for its reproduction record. */
 export interface InputFact {
   path: string;
   sizeBytes: number;
@@ -28,6 +29,7 @@ export interface InputFact {
 /** Why the signal of a run is aborted. */
 export type AbortCause = "cancelled" | "timed-out";
 
+/** Messages from the agent to the process of an attempt. */
 export type ToChild = { type: "run"; job: ChildJob } | { type: "abort"; cause: AbortCause };
 
 /** What a finished run came to, as the child sees it. */
@@ -38,6 +40,7 @@ export interface ChildResult {
   inputs: InputFact[];
 }
 
+/** Messages from the process of an attempt to the agent. */
 export type FromChild =
   | { type: "ready"; definitions: Record<string, number> }
   /** The child cannot run anything: the registry or a module of the user's is broken. */

@@ -9,6 +9,7 @@ import { parseWhole } from "./config-input.ts";
 import { EXIT } from "./exit-code.ts";
 import { note } from "./terminal.ts";
 
+/** Flags of `fmlab agent`, as commander hands them over. */
 export interface AgentCommandOptions {
   url?: string;
   token?: string;

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { type AnyExperiment, parseConfig, presetConfig } from "@fmlab/experiment";
 import { usageError } from "../errors.ts";
 
+/** The flags that make up a config: a preset or a file, then single fields. */
 export interface ConfigOptions {
   preset?: string | undefined;
   config?: string | undefined;

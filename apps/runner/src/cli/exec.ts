@@ -20,6 +20,7 @@ import { MetricDigest, summaryTable } from "./metric-digest.ts";
 import { ProgressView } from "./progress-view.ts";
 import { note, out, outJson, shortDuration } from "./terminal.ts";
 
+/** Flags of `fmlab exec`, as commander hands them over. */
 export interface ExecOptions {
   preset?: string;
   config?: string;

@@ -19,6 +19,7 @@ import { columns, note, out, outJson } from "./terminal.ts";
 const POLL_MS = 1_000;
 const SAME_REQUEST_TRIES = 5;
 
+/** Flags of `fmlab launch`, as commander hands them over. */
 export interface LaunchOptions extends ConnectionOptions, ConfigOptions {
   seeds: string;
   repeats: string;

@@ -2,6 +2,7 @@ import { usageError } from "../errors.ts";
 import { machineFolders } from "../repository.ts";
 import { findConnection, localConnection, ServerConnection } from "../server-connection.ts";
 
+/** The flags that name a server; the environment fills what they leave open. */
 export interface ConnectionOptions {
   url?: string;
   token?: string;
@@ -33,6 +34,7 @@ export interface RunRow {
   >;
 }
 
+/** One run, as `run.get` of the server tells it. */
 export interface RunDetail extends RunRow {
   projectId: string;
   config: Record<string, unknown>;

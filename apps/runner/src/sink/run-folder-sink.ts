@@ -28,6 +28,7 @@ import type { RunEnd, RunSink, RunStart } from "./run-sink.ts";
 /** Everything a run folder may hold. */
 const OWN_ENTRIES = ["run.json", "summary.json", "metrics.jsonl", "log.txt", "series", "artifacts"];
 
+/** Where a run folder is written, and the facts of its `run.json`. */
 export interface RunFolderOptions {
   folder: string;
   runId: string;

@@ -13,6 +13,7 @@ const GATHER_MS = 250;
 /** One report holds at most this many characters of pictures beside its points. */
 const SERIES_CHARACTERS = 8_000_000;
 
+/** The attempt that results are streamed for, and where they wait while the server is away. */
 export interface StreamSinkOptions {
   server: AgentServer;
   fence: Fence;

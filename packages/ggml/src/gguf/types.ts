@@ -68,6 +68,7 @@ export const GGUF_VALUE_TYPES = [
   "float64",
 ] as const;
 export type GgufValueType = (typeof GGUF_VALUE_TYPES)[number];
+/** Types of a single metadata value, and of the elements of an array. */
 export type GgufScalarType = Exclude<GgufValueType, "array">;
 
 /** Smallest number of bytes one value takes in a file; bounds counts before anything is read. */

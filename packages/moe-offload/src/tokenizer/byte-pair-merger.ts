@@ -51,6 +51,7 @@ export interface Merge {
   token: number;
   rank: number;
 }
+/** Finds the merge of two neighbouring tokens, when the vocabulary has one. */
 export type MergeLookup = (left: number, right: number) => Merge | undefined;
 
 interface Pair extends Merge {

@@ -32,5 +32,7 @@ const inClass = (ranges: string): string =>
 
 /** Character classes for regular expressions with the `v` flag. */
 export const LETTER = `[[\\p{L}${inClass(LETTERS_OF_15_1)}]--[${inClass(NEWER_LETTERS)}]]`;
+/** Source of a character class of the numbers of Unicode 15.1. */
 export const NUMBER = `[\\p{N}--[${inClass(NEWER_NUMBERS)}]]`;
+/** Source of a character class of the white space that llama.cpp's tables hold. */
 export const SPACE = `[${inClass(WHITE_SPACE)}]`;
