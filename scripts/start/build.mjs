@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { withLock } from "./lock.mjs";
 import { log } from "./log.mjs";
 import { runOnce } from "./process.mjs";
 import { sourceFiles } from "./source-files.mjs";
@@ -13,16 +14,24 @@ const DEFINITIONS = [
   "packages/moe-offload/src",
 ];
 
-/** Builds the web application unless the last build was made from the same sources. */
+/**
+ * Builds the web application unless the last build was made from the same sources. Two starts from
+ * one checkout share one build: the second waits for the first.
+ */
 export async function buildWeb({ root, env }) {
-  const stamp = path.join(root, "apps/web/.next/fmlab-build");
+  const web = path.join(root, "apps/web");
+  const stamp = path.join(web, ".next/fmlab-build");
   const wanted = fingerprint(root);
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
-  log("building the web application (once; about 30 s on two cores)");
-  const next = path.join(root, "node_modules/next/dist/bin/next");
-  await runOnce("build", [next, "build"], { cwd: path.join(root, "apps/web"), env });
-  writeFileSync(stamp, wanted);
-  log("web application built");
+  const isBuilt = () => existsSync(stamp) && readFileSync(stamp, "utf8") === wanted;
+  if (isBuilt()) return;
+  await withLock(path.join(root, "node_modules/.cache/fmlab-build.lock"), async () => {
+    if (isBuilt()) return;
+    log("building the web application (once; about 30 s on two cores)");
+    const next = path.join(root, "node_modules/next/dist/bin/next");
+    await runOnce("build", [next, "build"], { cwd: web, env });
+    writeFileSync(stamp, wanted);
+    log("web application built");
+  });
 }
 
 function fingerprint(root) {

@@ -26,7 +26,7 @@ export class Supervisor {
       // order.
       part.child = spawn(process.execPath, ["--import", EXIT_WITH_PARENT, ...args], {
         cwd,
-        env: { ...process.env, ...env, FMLAB_SUPERVISED: "1" },
+        env: { ...process.env, ...env, FMLAB_SUPERVISED: String(process.pid) },
         stdio: ["ignore", "inherit", "inherit", "ipc"],
         detached: true,
       });
