@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import path from "node:path";
 import { defineConfig } from "vitest/config";
 
@@ -32,6 +33,8 @@ const product = {
 
 export default defineConfig({
   test: {
+    // Fault tests wait for leases to lapse and for processes to start as much as they compute.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     projects: [
       pure("experiment", "packages/experiment"),
       pure("stats", "packages/stats"),

@@ -1,21 +1,22 @@
 #!/usr/bin/env node
-// `npm run bench -- NAME [--json] [...]`: runs packages/*/bench/NAME.bench.ts (or apps/*). Without
-// a name it lists what there is. A trailing `*` runs all that match, one after the other.
+// `npm run bench -- NAME [--json] [...]`: runs packages/*/bench/NAME.bench.ts (or apps/*, or
+// tooling). Without a name it lists what there is. A trailing `*` runs all that match, in turn.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 
 const root = path.resolve(import.meta.dirname, "..");
+const rooms = ["packages", "apps"].flatMap((group) =>
+  readdirSync(path.join(root, group)).map((name) => path.join(group, name)),
+);
 const benches = new Map(
-  ["packages", "apps"].flatMap((room) =>
-    readdirSync(path.join(root, room)).flatMap((name) => {
-      const folder = path.join(root, room, name, "bench");
-      if (!existsSync(folder)) return [];
-      return readdirSync(folder)
-        .filter((file) => file.endsWith(".bench.ts"))
-        .map((file) => [file.slice(0, -".bench.ts".length), path.join(folder, file)]);
-    }),
-  ),
+  [...rooms, "tooling"].flatMap((room) => {
+    const folder = path.join(root, room, "bench");
+    if (!existsSync(folder)) return [];
+    return readdirSync(folder)
+      .filter((file) => file.endsWith(".bench.ts"))
+      .map((file) => [file.slice(0, -".bench.ts".length), path.join(folder, file)]);
+  }),
 );
 
 const [wanted, ...rest] = process.argv.slice(2);

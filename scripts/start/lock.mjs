@@ -3,7 +3,8 @@ import path from "node:path";
 import { isAlive } from "../../packages/db/src/embedded.mjs";
 
 /**
- * Runs `work` while no other process holds the lock file. A lock whose holder has died is taken over.
+ * Runs `work` while no other process holds the lock file. A lock whose holder has died is taken
+ * over.
  */
 export async function withLock(file, work) {
   mkdirSync(path.dirname(file), { recursive: true });

@@ -7,8 +7,8 @@ import { createTRPCClient, httpLink, type TRPCClient } from "@trpc/client";
 import superjson from "superjson";
 import { freePort } from "../../packages/db/src/embedded.mjs";
 
-const ROOT = path.resolve(import.meta.dirname, "../..");
-const SCRIPT = path.join(ROOT, "scripts/start.mjs");
+/** The checkout that this file lies in. */
+export const ROOT = path.resolve(import.meta.dirname, "../..");
 const START_MS = 120_000;
 
 /** What `npm start` runs, on ports and in a folder of its own. */
@@ -17,8 +17,11 @@ export class Product {
   port = 0;
   output = "";
   #script: ChildProcess | undefined;
+  readonly #checkout: string;
 
-  constructor() {
+  /** @param checkout  the clone of the repository to start; by default this one */
+  constructor(checkout = ROOT) {
+    this.#checkout = checkout;
     chmodSync(this.home, 0o711); // Postgres' own user must be able to pass through.
   }
 
@@ -41,7 +44,7 @@ export class Product {
   /** The start script with extra environment, its output collected in `output`. */
   spawn(env: Record<string, string>): { script: ChildProcess; ended: Promise<number | null> } {
     this.output = "";
-    const script = spawn(process.execPath, [SCRIPT], {
+    const script = spawn(process.execPath, [path.join(this.#checkout, "scripts/start.mjs")], {
       env: { ...process.env, HOST: "", DATABASE_URL: "", FMLAB_HOME: this.home, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -6,6 +6,8 @@ import { ApiError } from "../errors.ts";
 import { notifyQueue, notifyRuns } from "../events/notify.ts";
 import { assertLimit } from "../reports/store-report.ts";
 import { configHash } from "./config-hash.ts";
+import { assertRunnable } from "./machine-fit.ts";
+import { listMachines } from "./machines.ts";
 
 /** Runs of one launch at most, and their configs together. */
 export const LAUNCH_LIMITS = { runs: 1_000, configBytes: 64_000_000 } as const;
@@ -34,11 +36,16 @@ export interface Launched {
   created: boolean;
 }
 
-/** Queues the runs of a launch. */
+/**
+ * Queues the runs of a launch.
+ *
+ * @throws ApiError `NO_MACHINE` | `MISSING_FILES` | `LAUNCH_KEY_USED`, or a limit's
+ */
 export async function createRuns(tx: Tx, launch: Launch): Promise<Launched> {
   const launchId = launch.idempotencyKey ?? randomUUID();
   const existing = await findLaunch(tx, launch, launchId);
   if (existing) return { launchId, runs: existing, created: false };
+  assertRunnable(await listMachines(tx, launch.organizationId), launch.definition, launch.needs);
   const config = storableJson(launch.config) as Prisma.InputJsonObject;
   const bytes = Buffer.byteLength(JSON.stringify(config)) * launch.seeds.length;
   assertLimit("runs in a launch", LAUNCH_LIMITS.runs, launch.seeds.length);

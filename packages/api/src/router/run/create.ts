@@ -4,8 +4,6 @@ import { audit } from "../../audit.ts";
 import { checkConfig, requireExperiment } from "../../definitions.ts";
 import { ApiError, notFound } from "../../errors.ts";
 import { createRuns } from "../../launch/create-runs.ts";
-import { assertRunnable } from "../../launch/machine-fit.ts";
-import { listMachines } from "../../launch/machines.ts";
 import type { Platform } from "../../platform.ts";
 import { projectProcedure } from "../../trpc.ts";
 
@@ -37,7 +35,6 @@ export const create = projectProcedure("member")
     const definition = requireExperiment(experiments, kind);
     const config = await chosenConfig(ctx.platform, input);
     const checked = checkConfig(definition, config);
-    assertRunnable(await listMachines(db, ctx.organizationId), definition, checked.needs);
     return db.$transaction(async (tx) => {
       const { launchId, runs, created } = await createRuns(tx, {
         ...rest,

@@ -2,8 +2,6 @@ import { audit } from "../../audit.ts";
 import { checkConfig, requireExperiment } from "../../definitions.ts";
 import { notFound } from "../../errors.ts";
 import { createRuns } from "../../launch/create-runs.ts";
-import { assertRunnable } from "../../launch/machine-fit.ts";
-import { listMachines } from "../../launch/machines.ts";
 import { runProcedure } from "../../trpc.ts";
 
 /** Queues a new run with the same config and seed; the old one stays. */
@@ -14,7 +12,6 @@ export const retry = runProcedure("member").mutation(async ({ ctx, input }) => {
   const definition = requireExperiment(experiments, old.kind);
   const checked = checkConfig(definition, old.config);
   const { organizationId } = ctx;
-  assertRunnable(await listMachines(db, organizationId), definition, checked.needs);
   return db.$transaction(async (tx) => {
     const { runs } = await createRuns(tx, {
       ...checked,
