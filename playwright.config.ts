@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { defineConfig } from "@playwright/test";
@@ -11,7 +11,7 @@ const given = process.env.BASE_URL;
 // Workers load this file again: what was chosen once is handed on in the environment.
 process.env.FMLAB_E2E_PORT ??= freePort();
 process.env.FMLAB_E2E_PG_PORT ??= freePort();
-process.env.FMLAB_E2E_HOME ??= given ? "" : mkdtempSync(path.join(os.tmpdir(), "fmlab-e2e-"));
+process.env.FMLAB_E2E_HOME ??= given ? "" : makeHome();
 const { FMLAB_E2E_PORT: port, FMLAB_E2E_PG_PORT: pgPort, FMLAB_E2E_HOME: home } = process.env;
 const baseURL = given ?? `http://127.0.0.1:${port}`;
 
@@ -46,6 +46,7 @@ export default defineConfig({
         PORT: String(port),
         HOST: "127.0.0.1",
         FMLAB_HOME: String(home),
+        FMLAB_DATA_DIR: path.join(String(home), "data"),
         FMLAB_PG_PORT: String(pgPort),
         DATABASE_URL: "",
         BASE_URL: "",
@@ -58,6 +59,15 @@ export default defineConfig({
     },
   }),
 });
+
+/** A folder for the product's state, with a data file whose long name a screen must bear. */
+function makeHome(): string {
+  const folder = mkdtempSync(path.join(os.tmpdir(), "fmlab-e2e-"));
+  mkdirSync(path.join(folder, "data"));
+  const name = "a-trace-of-requests-whose-name-tells-where-and-when-it-was-recorded.csv.gz";
+  writeFileSync(path.join(folder, "data", name), "");
+  return folder;
+}
 
 /** A port that nothing listens on. */
 function freePort(): string {

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 // Pure packages share one thread pool without isolation (fast); what touches native code, Postgres
 // or child processes runs in isolated forks.
@@ -31,8 +32,20 @@ const product = {
   },
 };
 
+/** Files that mostly wait begin first, so that the others fill the time. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const places = ["product", "runner"];
+    const rank = ({ project }: TestSpecification) =>
+      places.includes(project.name) ? places.indexOf(project.name) : places.length;
+    return sorted.sort((a, b) => rank(a) - rank(b));
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     // Fault tests wait for leases to lapse and for processes to start as much as they compute.
     maxWorkers: Math.max(3, availableParallelism() - 1),
     projects: [

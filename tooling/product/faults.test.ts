@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Product, waitFor } from "./product.ts";
 
-/** Decode steps of one run; slow enough to be hit in the middle, about 12 s. */
-const TOKENS = 300;
+/** Decode steps of one run; slow enough to be hit in the middle, about 8 s. */
+const TOKENS = 200;
 const RECOVERY_MS = 30_000;
 const product = new Product();
 

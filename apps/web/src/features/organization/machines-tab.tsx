@@ -32,7 +32,7 @@ export function MachinesTab({ organizationId }: { organizationId: string }) {
     );
   }
   return (
-    <div className="grid items-start gap-4 xl:grid-cols-2">
+    <div className="grid grid-cols-1 items-start gap-4 xl:grid-cols-2">
       {machines.data.map((machine) => (
         <MachinePanel key={machine.id} machine={machine} />
       ))}
@@ -66,7 +66,9 @@ function MachinePanel({ machine }: { machine: Machine }) {
             "Offers",
             <span key="tags" className="flex flex-wrap gap-1">
               {capabilities.slice(0, TAGS_SHOWN).map((tag) => (
-                <Tag key={tag}>{tag}</Tag>
+                <Tag key={tag} className="h-auto max-w-full break-all whitespace-normal">
+                  {tag}
+                </Tag>
               ))}
               {capabilities.length > TAGS_SHOWN && (
                 <span className="text-muted">and {capabilities.length - TAGS_SHOWN} more</span>
