@@ -90,7 +90,7 @@ describe.concurrent("agents of a real server", () => {
   it("hand a run back when they are stopped, and another takes it up", async () => {
     const lab = await openLab();
     const first = await lab.agent("leaving", { args: ["--shutdown-grace", "0"] });
-    const [id = ""] = await lab.launch("runner-test.count", { points: 30, everyMs: 50 });
+    const [id = ""] = await lab.launch("runner-test.count", { points: 100, everyMs: 50 });
     await lab.until(id, (run) => run.progress.done >= 3);
     expect((await lab.retire(first)).exitCode).toBe(0);
     await lab.agent("staying");
@@ -100,7 +100,7 @@ describe.concurrent("agents of a real server", () => {
       ["FAILED", "HOST_LOST"],
       ["SUCCEEDED", undefined],
     ]);
-    expect(await lab.points(id)).toEqual(countedPoints(30));
+    expect(await lab.points(id)).toEqual(countedPoints(100));
   });
 
   it("work under a wrong and jumping wall clock", async () => {
