@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, finishedRun, KIND, test } from "./lab.ts";
 
 test("signs in as the demo user, launches the experiment by clicking and reads its result off the page", async ({
@@ -90,4 +91,10 @@ test("shows the log, the config and the machine of a run", async ({ page, lab })
   const machine = page.getByRole("region", { name: "Machine", exact: true });
   await expect(machine).toContainText("CPU");
   await expect(page.getByText("tiny-story-moe.q8_0.gguf").first()).toBeVisible();
+
+  const downloading = page.waitForEvent("download");
+  await page.getByRole("link", { name: "Download pipeline.trace.json" }).click();
+  const file = await (await downloading).path();
+  const { traceEvents } = JSON.parse(readFileSync(file, "utf8")) as { traceEvents: unknown[] };
+  expect(traceEvents.length).toBeGreaterThan(10);
 });

@@ -1,6 +1,13 @@
-import { assert, type RunContext, type SeriesInput, type Summary } from "@fmlab/experiment";
+import {
+  assert,
+  type RunContext,
+  type SeriesInput,
+  type Summary,
+  type TimelineSeries,
+} from "@fmlab/experiment";
 import type { DecodeConfig } from "../definitions/decode.ts";
 import type { PromptRecord, SessionFacts, SessionResult, StepRecord } from "./messages.ts";
+import { traceEvents } from "./trace-events.ts";
 
 const MIB = 1_048_576;
 /** Live text is replaced at most this often; each replacement is stored. */
@@ -117,8 +124,8 @@ export class Report {
     this.#untold = [];
   }
 
-  /** Draws the pictures and returns the summary. */
-  finish(result: SessionResult): Summary {
+  /** Draws the pictures, keeps the timeline as a file too, and returns the summary. */
+  async finish(result: SessionResult): Promise<Summary> {
     const ctx = this.#ctx;
     const facts = this.#opened();
     const hitRateByLayer = facts.layerCount > 0 ? this.#misses.map((_, l) => this.#hitRate(l)) : [];
@@ -129,8 +136,13 @@ export class Report {
     ctx.series("tokenTime", this.#timeSeries());
     ctx.series("expertRouted", heatmapOf(result.routed, "times chosen"));
     ctx.series("expertLoads", heatmapOf(result.loads, "times loaded"));
-    ctx.series("pipeline", this.#timelineSeries(result));
+    const timeline = this.#timelineSeries(result);
+    ctx.series("pipeline", timeline);
     ctx.series("layers", layersSeries(result, hitRateByLayer, facts.budget.expertBytes));
+    if (timeline.events.length > 0) {
+      const bytes = new TextEncoder().encode(traceEvents(timeline));
+      await ctx.artifact("pipeline.trace.json", bytes, "application/json");
+    }
     this.#progress("done", true);
     return { ...this.#numbers(result), hitRateByLayer, ...this.#record(facts, result) };
   }
@@ -227,7 +239,7 @@ export class Report {
     };
   }
 
-  #timelineSeries(result: SessionResult): SeriesInput {
+  #timelineSeries(result: SessionResult): TimelineSeries {
     const { lanes, events } = result.timeline;
     const zero = events.reduce((min, e) => Math.min(min, e.startMs), Number.POSITIVE_INFINITY);
     const recorded = Math.min(this.#config.timelineTokens, this.#stepMs.length);

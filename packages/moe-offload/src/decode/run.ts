@@ -41,7 +41,7 @@ export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summar
       else report.steps(message.steps);
     },
   });
-  return report.finish(result);
+  return await report.finish(result);
 }
 
 /** A token stands for at least one byte, and one is put before the prompt. */

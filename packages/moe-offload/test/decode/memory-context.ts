@@ -33,6 +33,7 @@ export class MemoryContext implements RunContext {
   readonly points = new Map<string, { step: number; value: number }[]>();
   readonly pictures = new Map<string, Series>();
   readonly notes = new Map<string, string | number | boolean>();
+  readonly files = new Map<string, Uint8Array>();
   readonly lines: { level: LogLevel; message: string }[] = [];
   readonly progresses: { done: number; total: number }[] = [];
   readonly controller = new AbortController();
@@ -70,7 +71,9 @@ export class MemoryContext implements RunContext {
   series(name: string, data: SeriesInput): void {
     this.pictures.set(name, seriesSchema.parse(data));
   }
-  async artifact(): Promise<void> {}
+  async artifact(name: string, bytes: Uint8Array): Promise<void> {
+    this.files.set(name, bytes);
+  }
   note(key: string, value: string | number | boolean): void {
     this.notes.set(key, value);
   }

@@ -127,6 +127,25 @@ describe("the decode experiment", () => {
     }
   });
 
+  it("keeps the timeline as a trace file with the same bars, and none without a timeline", async () => {
+    const { ctx } = await runExperiment({ ...SHORT, timelineTokens: 1 });
+    const timeline = ctx.pictures.get("pipeline");
+    if (timeline?.kind !== "timeline") throw new Error("no timeline");
+    const { traceEvents } = JSON.parse(
+      Buffer.from(ctx.files.get("pipeline.trace.json") ?? []).toString(),
+    ) as { traceEvents: { ph: string; tid: number; ts: number; dur: number }[] };
+    const bars = traceEvents.filter(({ ph }) => ph === "X");
+    expect(bars.map(({ tid }) => tid)).toEqual(timeline.events.map(({ lane }) => lane));
+    bars.forEach(({ ts, dur }, i) => {
+      expect(ts / 1e3).toBeCloseTo(timeline.events[i]?.startMs ?? Number.NaN, 6);
+      expect((ts + dur) / 1e3).toBeCloseTo(timeline.events[i]?.endMs ?? Number.NaN, 6);
+    });
+    expect(traceEvents.filter(({ ph }) => ph === "M")).toHaveLength(timeline.lanes.length);
+
+    const none = await runExperiment({ ...SHORT, timelineTokens: 0 });
+    expect([...none.ctx.files.keys()]).toEqual([]);
+  });
+
   it("stops within a token when it is cancelled, and tells so", async () => {
     const ctx = new MemoryContext();
     ctx.onMetric = (key) => {

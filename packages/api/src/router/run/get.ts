@@ -1,15 +1,29 @@
-import { Prisma } from "@fmlab/db";
+import { Prisma, type Tx } from "@fmlab/db";
 import type { Failure, Reproduction } from "@fmlab/experiment";
+import type { Role } from "../../access/roles.ts";
 import { notFound } from "../../errors.ts";
+import type { Platform } from "../../platform.ts";
 import { queuePosition } from "../../runs/queue-position.ts";
 import { readRunRows } from "../../runs/run-row.ts";
 import { runProcedure } from "../../trpc.ts";
 
-/** Everything about one run but its points, lines and pictures. */
-export const get = runProcedure("viewer").query(async ({ ctx, input }) => {
-  const { db, experiments } = ctx.platform;
-  const { runId } = input;
-  const run = await db.run.findUnique({
+/** Whose eyes a run is read with. */
+interface Reader {
+  platform: Platform;
+  organizationId: string;
+  role: Role;
+}
+
+/** Everything about one run but its points, lines and pictures, as it was at one moment. */
+export const get = runProcedure("viewer").query(({ ctx, input }) =>
+  ctx.platform.db.$transaction((tx) => readRun(tx, ctx, input.runId), {
+    isolationLevel: "RepeatableRead",
+  }),
+);
+
+async function readRun(tx: Tx, { platform, organizationId, role }: Reader, runId: string) {
+  const { experiments } = platform;
+  const run = await tx.run.findUnique({
     where: { id: runId },
     include: {
       attempts: { orderBy: { number: "asc" }, include: { machine: { select: { name: true } } } },
@@ -19,7 +33,7 @@ export const get = runProcedure("viewer").query(async ({ ctx, input }) => {
   });
   if (run === null) throw notFound("run", runId);
   const definition = experiments.get(run.kind);
-  const [found] = await readRunRows(db, {
+  const [found] = await readRunRows(tx, {
     where: Prisma.sql`r.id = ${runId}::uuid`,
     orderBy: Prisma.sql`r.id`,
     limit: 1,
@@ -27,7 +41,6 @@ export const get = runProcedure("viewer").query(async ({ ctx, input }) => {
     titleOf: () => definition?.title,
   });
   if (found === undefined) throw notFound("run", runId);
-  const { organizationId, role } = ctx;
   const revision = run.configRevision;
   return {
     ...found.row,
@@ -57,7 +70,7 @@ export const get = runProcedure("viewer").query(async ({ ctx, input }) => {
       failure: a.failure as Failure | null,
       reproduction: a.reproduction as Reproduction | null,
     })),
-    queue: run.state === "QUEUED" ? await queuePosition(db, { ...run, organizationId }) : null,
+    queue: run.state === "QUEUED" ? await queuePosition(tx, { ...run, organizationId }) : null,
     role,
     configRevision: revision && {
       id: revision.id,
@@ -66,4 +79,4 @@ export const get = runProcedure("viewer").query(async ({ ctx, input }) => {
       name: revision.experimentConfig.name,
     },
   };
-});
+}
