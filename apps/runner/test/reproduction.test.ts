@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { codeFacts } from "../src/reproduction/code-facts.ts";
@@ -48,6 +48,13 @@ describe("the facts of the code", () => {
     expect(new Set(hashes).size).toBe(3);
     await look();
     expect(hashes[3]).toBe(hashes[2]);
+  });
+
+  it("do not change by runs made into experiments/", async () => {
+    const { root } = repository();
+    mkdirSync(join(root, "experiments/run"), { recursive: true });
+    writeFileSync(join(root, "experiments/run/summary.json"), "{}");
+    expect(await codeFacts(root)).toMatchObject({ dirty: false, diffSha256: null });
   });
 
   it("are null where there is no repository", async () => {

@@ -9,6 +9,8 @@ import { fmlabVersion, repositoryRoot } from "../repository.ts";
 
 const run = promisify(execFile);
 const DIFF_BYTES_MAX = 64 * 1024 * 1024;
+/** Results are no code: a run made into this folder does not change what made it. */
+const CODE_ONLY = ["--", ".", ":(exclude)experiments"];
 
 /**
  * The exact code in a checkout: commit, whether files differ from it, and a hash over the
@@ -30,8 +32,16 @@ export async function codeFacts(root: string = repositoryRoot): Promise<CodeFact
     return { ...facts, gitCommit: null, dirty: null, diffSha256: null };
   }
   try {
-    const diff = await git(root, "diff", "HEAD", "--binary", "--no-ext-diff", "--no-textconv");
-    const listed = await git(root, "ls-files", "--others", "--exclude-standard", "-z");
+    const plain = ["--binary", "--no-ext-diff", "--no-textconv"];
+    const diff = await git(root, "diff", "HEAD", ...plain, ...CODE_ONLY);
+    const listed = await git(
+      root,
+      "ls-files",
+      "--others",
+      "--exclude-standard",
+      "-z",
+      ...CODE_ONLY,
+    );
     const untracked = listed.toString().split("\0").filter(Boolean).sort();
     const dirty = diff.length > 0 || untracked.length > 0;
     const diffSha256 = dirty ? await hashChanges(root, diff, untracked) : null;
