@@ -52,8 +52,8 @@ export function createAuth(db: Db, options: AuthOptions) {
 export type Auth = ReturnType<typeof createAuth>;
 
 /**
- * What the browser may call directly. Everything else of better-auth (its own member management,
- * above all) would pass by this project's roles and audit.
+ * What the browser may call directly. Everything else of better-auth (its own organisations, above
+ * all) would pass by this project's roles and audit.
  */
 const OPEN_PATHS: ReadonlySet<string> = new Set([
   "/sign-up/email",
@@ -65,8 +65,6 @@ const OPEN_PATHS: ReadonlySet<string> = new Set([
   "/list-sessions",
   "/revoke-session",
   "/revoke-other-sessions",
-  "/organization/create",
-  "/organization/check-slug",
   "/ok",
   "/error",
 ]);

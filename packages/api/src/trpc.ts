@@ -77,15 +77,8 @@ export const organizationProcedure = (role: Role) =>
 /** As `organizationProcedure`, but never by a token: a leaked one must not make more of itself. */
 export const managementProcedure = (role: Role) =>
   organizationProcedure(role).use(({ ctx, next }) => {
-    if (ctx.caller.kind === "session") return next();
-    throw new ApiError(
-      "a token may not manage members, tokens or read the audit: use the web page",
-      {
-        code: "ROLE_MISSING",
-        need: role,
-        have: "token",
-      },
-    );
+    requireSession(ctx);
+    return next();
   });
 
 /** A user with at least `role` in the organisation of the input's project. */
@@ -164,6 +157,15 @@ export function requireUser(ctx: Context): UserContext {
     case "anonymous":
       throw unauthenticated(caller.problem);
   }
+}
+
+/** @throws ApiError `ROLE_MISSING` for a token, which must not make more of itself */
+export function requireSession({ caller }: Context): void {
+  if (caller.kind === "session") return;
+  throw new ApiError(
+    "a token may not manage organisations, members or tokens, nor read the audit: use the web page",
+    { code: "ROLE_MISSING", need: "a signed-in user", have: "token" },
+  );
 }
 
 /**

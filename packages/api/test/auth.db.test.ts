@@ -56,18 +56,22 @@ describe("signing in", () => {
 
   it("lets a new user make an organisation and own it", async () => {
     const user = await t.signUp("founder");
-    const made = await post(
-      "/api/auth/organization/create",
-      { name: "New lab", slug: `new-${user.id.toLowerCase()}` },
-      { cookie: user.cookie },
-    );
-    expect(made.status).toBe(200);
+    const made = await t
+      .as(user)
+      .organization.create.mutate({ name: " Edge  lab ", projectName: "First" });
     expect((await t.as(user).session.me.query()).organizations).toMatchObject([
-      { name: "New lab", role: "owner" },
+      { id: made.organizationId, name: "Edge lab", role: "owner" },
     ]);
+    expect(await t.as(user).project.list.query({})).toMatchObject([
+      { id: made.projectId, name: "First" },
+    ]);
+    const { organizationId } = made;
+    const [entry] = (await t.as(user).audit.list.query({ organizationId })).rows;
+    expect(entry).toMatchObject({ action: "organization.create", after: { name: "Edge lab" } });
   });
 
   it.each([
+    "/organization/create",
     "/organization/invite-member",
     "/organization/update-member-role",
     "/organization/delete",

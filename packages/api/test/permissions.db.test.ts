@@ -15,6 +15,7 @@ type Caller = (typeof CALLERS)[number];
 const TABLE: Record<string, string> = {
   //                      a f v m a o A c
   "session.me": /*      */ "+ + + + + + + +",
+  "organization.create": "- + + + + + - -",
   "project.list": /*    */ "- + + + + + - +",
   "project.create": /*  */ "- - - - + + - -",
   "experiment.list": /* */ "- + + + + + - +",
@@ -93,6 +94,7 @@ async function endedRun(): Promise<string> {
 /** Input with which an allowed caller succeeds; made anew for each call where it is used up. */
 const INPUTS: Record<string, () => unknown> = {
   "session.me": () => undefined,
+  "organization.create": () => ({ name: "New lab", projectName: "First" }),
   "project.list": () => ({}),
   "project.create": () => ({ organizationId: t.organizationId, name: randomUUID() }),
   "experiment.list": () => undefined,

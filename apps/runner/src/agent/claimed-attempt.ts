@@ -35,6 +35,7 @@ export class ClaimedAttempt {
   readonly #options: ClaimedAttemptOptions;
   readonly #attempt: AttemptProcess;
   readonly #sink: StreamSink;
+  #isDelivered = false;
 
   constructor(options: ClaimedAttemptOptions) {
     this.#options = options;
@@ -67,7 +68,8 @@ export class ClaimedAttempt {
   /** Does what the server wants of this attempt. */
   obey(order: AttemptOrder): void {
     if (order === "cancel") this.#attempt.abort("cancelled");
-    if (order !== "stop") return;
+    // The server also wants a stop of what it has just been told is over.
+    if (order !== "stop" || this.#isDelivered) return;
     const { runId, attemptNumber } = this.fence;
     this.#options.tell(`run ${runId}: attempt ${attemptNumber} is no longer ours`);
     this.abandon();
@@ -88,6 +90,7 @@ export class ClaimedAttempt {
   async #deliver(end: Awaited<ReturnType<AttemptProcess["run"]>>): Promise<void> {
     if (end === null) return this.#sink.abandon();
     await this.#sink.finish(end);
+    this.#isDelivered = true;
     const { runId, attemptNumber } = this.fence;
     const why = end.failure === null ? "" : `: ${end.failure.code} ${end.failure.message}`;
     this.#options.tell(`run ${runId} attempt ${attemptNumber} ${end.state}${why}`);

@@ -19,6 +19,7 @@ import { add as addMember } from "./member/add.ts";
 import { list as listMembers } from "./member/list.ts";
 import { remove as removeMember } from "./member/remove.ts";
 import { setRole } from "./member/set-role.ts";
+import { create as createOrganization } from "./organization/create.ts";
 import { create as createProject } from "./project/create.ts";
 import { list as listProjects } from "./project/list.ts";
 import { annotate } from "./run/annotate.ts";
@@ -44,6 +45,7 @@ import { revoke } from "./token/revoke.ts";
 /** Every procedure of the platform, by noun and verb. */
 export const appRouter = router({
   session: router({ me }),
+  organization: router({ create: createOrganization }),
   project: router({ list: listProjects, create: createProject }),
   experiment: router({ list: listExperiments, get: getExperiment, check }),
   config: router({ list: listConfigs, history, save, revision }),

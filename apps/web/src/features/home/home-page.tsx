@@ -1,8 +1,10 @@
 "use client";
 
 import { useSearchParams } from "next/navigation";
-import { Suspense } from "react";
+import { Suspense, useState } from "react";
 import { AppShell, type Place } from "@/features/shell/app-shell.tsx";
+import { NewOrganizationDialog } from "@/features/shell/new-organization-dialog.tsx";
+import { Button } from "@/ui/button.tsx";
 import { PageHeader } from "@/ui/panel.tsx";
 import { EmptyState, Loading } from "@/ui/status.tsx";
 import { LaunchList } from "./launch-list.tsx";
@@ -30,13 +32,7 @@ function Home() {
 function Overview({ place }: { place: Place }) {
   const { project, organizationId } = place;
   if (project === undefined || organizationId === undefined) {
-    return (
-      <EmptyState title="You are in no project yet">
-        {place.session.organizations.length === 0
-          ? "Ask an admin of an organisation to add you by your email address."
-          : "Make a project with the menu at the top left; runs live in projects."}
-      </EmptyState>
-    );
+    return <NoProject isMember={place.session.organizations.length > 0} />;
   }
   return (
     <>
@@ -53,5 +49,29 @@ function Overview({ place }: { place: Place }) {
         </div>
       </div>
     </>
+  );
+}
+
+function NoProject({ isMember }: { isMember: boolean }) {
+  const [founding, setFounding] = useState(false);
+  if (isMember) {
+    return (
+      <EmptyState title="You are in no project yet">
+        Make a project with the menu at the top left; runs live in projects.
+      </EmptyState>
+    );
+  }
+  return (
+    <EmptyState
+      title="You are in no organisation yet"
+      action={
+        <Button variant="primary" onClick={() => setFounding(true)}>
+          New organisation
+        </Button>
+      }
+    >
+      Ask an admin of your team's organisation to add you by your email address, or begin one.
+      {founding && <NewOrganizationDialog onClose={() => setFounding(false)} />}
+    </EmptyState>
   );
 }

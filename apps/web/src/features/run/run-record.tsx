@@ -31,7 +31,7 @@ export function RunRecordTab({ run }: { run: RunDetail }) {
         </Panel>
       )}
       <Attempts attempts={run.attempts} />
-      <Artifacts runId={run.id} />
+      <Artifacts runId={run.id} isOver={run.finishedAt !== null} />
       <RunNote run={run} />
       {run.summary !== null && (
         <Panel title="Summary" help="What the experiment returned.">
@@ -81,7 +81,7 @@ function Attempts({ attempts }: { attempts: RunDetail["attempts"] }) {
   );
 }
 
-function Artifacts({ runId }: { runId: string }) {
+function Artifacts({ runId, isOver }: { runId: string; isOver: boolean }) {
   const trpc = useTRPC();
   const artifacts = useQuery(trpc.run.artifacts.queryOptions({ runId }));
   return (
@@ -91,7 +91,7 @@ function Artifacts({ runId }: { runId: string }) {
       ) : artifacts.isError ? (
         <ErrorState error={artifacts.error} onRetry={() => void artifacts.refetch()} />
       ) : artifacts.data.length === 0 ? (
-        <EmptyState title="This run kept no files" />
+        <EmptyState title={isOver ? "This run kept no files" : "No files yet"} />
       ) : (
         <ul className="flex flex-col gap-2">
           {artifacts.data.map((artifact) => (

@@ -6,6 +6,7 @@ import { useState } from "react";
 import { Button } from "@/ui/button.tsx";
 import { Menu, MenuCheck, MenuItem, MenuLabel, MenuSeparator } from "@/ui/menu.tsx";
 import type { Place } from "./app-shell.tsx";
+import { NewOrganizationDialog } from "./new-organization-dialog.tsx";
 import { NewProjectDialog } from "./new-project-dialog.tsx";
 import { routes } from "./routes.ts";
 
@@ -13,6 +14,7 @@ import { routes } from "./routes.ts";
 export function ProjectSwitcher({ place }: { place: Place }) {
   const router = useRouter();
   const [creating, setCreating] = useState<{ id: string; name: string } | null>(null);
+  const [founding, setFounding] = useState(false);
   const organization = place.session.organizations.find((o) => o.id === place.organizationId);
   return (
     <>
@@ -57,12 +59,16 @@ export function ProjectSwitcher({ place }: { place: Place }) {
             <MenuSeparator />
           </div>
         ))}
+        <MenuItem className="pl-7 relative" onSelect={() => setFounding(true)}>
+          <Plus aria-hidden className="absolute left-2" /> New organisation
+        </MenuItem>
         {place.organizationId !== undefined && (
           <MenuItem onSelect={() => router.push(routes.organization(place.organizationId ?? ""))}>
             Organisation settings
           </MenuItem>
         )}
       </Menu>
+      {founding && <NewOrganizationDialog onClose={() => setFounding(false)} />}
       {creating !== null && (
         <NewProjectDialog organization={creating} onClose={() => setCreating(null)} />
       )}
