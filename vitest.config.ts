@@ -3,21 +3,25 @@ import path from "node:path";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-// Pure packages share one thread pool without isolation (fast); what touches native code, Postgres
-// or child processes runs in isolated forks.
+// Files share their workers' modules, which loads each module once; where tests look at the memory,
+// handles or children of their own process, each file has a process to itself.
 const pure = (name: string, root: string) => ({
   test: { name, root, include: ["test/**/*.test.ts"], pool: "threads" as const, isolate: false },
 });
-const isolated = (name: string, root: string, globalSetup: string[] = []) => ({
+const forked = (name: string, root: string, globalSetup: string[] = []) => ({
   test: {
     name,
     root,
     globalSetup,
     include: ["test/**/*.test.ts"],
     pool: "forks" as const,
+    isolate: false,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
+});
+const isolated = (name: string, root: string, globalSetup: string[] = []) => ({
+  test: { ...forked(name, root, globalSetup).test, isolate: true },
 });
 
 const postgres = [path.resolve("tooling/vitest-postgres.ts")];
@@ -51,13 +55,13 @@ export default defineConfig({
       pure("stats", "packages/stats"),
       pure("sim", "packages/sim"),
       pure("registry", "packages/registry"),
-      isolated("ggml", "packages/ggml"),
+      forked("ggml", "packages/ggml"),
       isolated("moe-offload", "packages/moe-offload"),
-      isolated("db", "packages/db", postgres),
-      isolated("api", "packages/api", postgres),
+      forked("db", "packages/db", postgres),
+      forked("api", "packages/api", postgres),
       isolated("runner", "apps/runner", postgres),
       pure("web", "apps/web"),
-      isolated("repository", "tooling"),
+      forked("repository", "tooling"),
       product,
     ],
   },
