@@ -163,10 +163,15 @@ function namesIn(folder: string, inside: string): string[] {
 
 function artifactOf(folder: string, name: string): StagedArtifact {
   const file = join(folder, "artifacts", name);
-  const bytes = readFileSync(file);
-  if (bytes.length > LIMITS.artifactBytes) {
-    throw badFolder(folder, `artifact ${name} is larger than ${LIMITS.artifactBytes} bytes`);
+  const { size } = statSync(file);
+  if (size > LIMITS.artifactBytes) {
+    const mostMiB = LIMITS.artifactBytes / 2 ** 20;
+    throw badFolder(
+      folder,
+      `artifact ${name} has ${size} bytes, more than the ${mostMiB} MiB that a run may keep in a file`,
+    );
   }
+  const bytes = readFileSync(file);
   const ending = name.split(".").at(-1) ?? "";
   return {
     name,
