@@ -1,35 +1,16 @@
 import { invalidArgument, requireArgument, requireInteger } from "./errors.ts";
 import type { GgmlLibrary } from "./library.ts";
 import type { ForeignFunction } from "./native.ts";
+import { WEIGHT_TYPES } from "./ops/check.ts";
 import { rowSizeBytes, TENSOR_TYPE, type TensorTypeName, tensorTypeInfo } from "./tensor-types.ts";
 
-/** Types that F32 rows can be quantised to. */
-export const QUANTISABLE_TYPES: readonly TensorTypeName[] = [
-  "F32",
-  "F16",
-  "BF16",
-  "Q4_0",
-  "Q4_1",
-  "Q5_0",
-  "Q5_1",
-  "Q8_0",
-  "Q2_K",
-  "Q3_K",
-  "Q4_K",
-  "Q5_K",
-  "Q6_K",
-  "IQ2_XXS",
-  "IQ2_XS",
-  "IQ2_S",
-  "IQ3_XXS",
-  "IQ3_S",
-  "IQ1_S",
-  "IQ4_NL",
-  "IQ4_XS",
-  "TQ1_0",
-  "TQ2_0",
-  "MXFP4",
-];
+/**
+ * Types that F32 rows can be quantised to. IQ1_M is left out: without measured importances, which
+ * ggml does not insist on there, its result is of no use.
+ */
+export const QUANTISABLE_TYPES: readonly TensorTypeName[] = WEIGHT_TYPES.filter(
+  (type) => type !== "IQ1_M",
+);
 
 // Largest finite half-precision number: scales are stored as F16, larger values become infinite.
 const F16_MAX = 65_504;
