@@ -9,10 +9,11 @@ import { generateClient } from "./prepare.mjs";
 import { buildWeb } from "./start/build.mjs";
 import { startDatabase } from "./start/database.mjs";
 import { ensureHome, loadSecrets } from "./start/home.mjs";
+import { holdLock } from "./start/lock.mjs";
 import { log, secondsSinceStart } from "./start/log.mjs";
 import { migrate } from "./start/migrate.mjs";
-import { assertPortFree, isLoopback } from "./start/port.mjs";
-import { runOnce } from "./start/process.mjs";
+import { assertPortFree, isLoopback, urlOf } from "./start/port.mjs";
+import { killRunning, runOnce } from "./start/process.mjs";
 import { Supervisor } from "./start/supervisor.mjs";
 
 const root = path.resolve(import.meta.dirname, "..");
@@ -20,13 +21,16 @@ const { values: flags } = parseArgs({ options: { dev: { type: "boolean", default
 const host = process.env.HOST || "127.0.0.1";
 const port = Number(process.env.PORT || 3000);
 const home = ensureHome(process.env.FMLAB_HOME || path.join(root, ".data"));
-const url = `http://${isLoopback(host) ? host : "127.0.0.1"}:${port}`;
+const url = urlOf(host, port);
+/** Where browsers reach the server: another address when a proxy stands before it. */
+const publicUrl = process.env.FMLAB_URL || url;
 const supervisor = new Supervisor();
 
 let stopping;
 const stop = (code) => {
   stopping ??= (async () => {
     log("stopping");
+    killRunning();
     await supervisor.stop();
     log("stopped");
     process.exit(code);
@@ -46,6 +50,7 @@ try {
 }
 
 async function main() {
+  assertOnlyOne();
   await assertPortFree(host, port);
   const secrets = loadSecrets(home);
   await generateClient();
@@ -56,9 +61,11 @@ async function main() {
     DATABASE_URL: database,
     AUTH_SECRET: process.env.AUTH_SECRET || secrets.authSecret,
     // The one-click demo user exists only where nobody else can reach it.
-    FMLAB_LOCAL: isLoopback(host) ? "1" : "",
+    FMLAB_LOCAL: isLoopback(host) && isLocalUrl(publicUrl) ? "1" : "",
     FMLAB_HOME: home,
-    FMLAB_URL: process.env.FMLAB_URL || url,
+    FMLAB_URL: url,
+    // A token in the user's shell is for another server.
+    FMLAB_TOKEN: undefined,
     HOST: host,
     PORT: String(port),
   };
@@ -74,12 +81,28 @@ async function main() {
   await syncHistory(env);
 }
 
+/** Two on one folder would stop each other's database. */
+function assertOnlyOne() {
+  const holder = holdLock(path.join(home, "start.lock"));
+  if (holder === undefined) return;
+  throw new Error(
+    `fmlab runs already with the state in ${home} (process ${holder}). Stop it first, or give this ` +
+      "one a folder of its own: FMLAB_HOME=/other/folder PORT=3001 npm start",
+  );
+}
+
+function isLocalUrl(address) {
+  if (URL.canParse(address)) return isLoopback(new URL(address).hostname.replace(/^\[|\]$/g, ""));
+  throw new Error(`FMLAB_URL must be an address like https://lab.example.org, got "${address}"`);
+}
+
 function startWeb(env) {
   const next = path.join(root, "node_modules/next/dist/bin/next");
   supervisor.start("web", {
     args: [next, flags.dev ? "dev" : "start", "-p", String(port), "-H", host],
     cwd: path.join(root, "apps/web"),
-    env,
+    // Only the web server knows the public address; all else on this machine calls it directly.
+    env: { ...env, FMLAB_URL: publicUrl },
   });
 }
 

@@ -5,6 +5,13 @@ export function isLoopback(host) {
   return host === "localhost" || host === "::1" || /^127\./.test(host);
 }
 
+/** The address of a server on this machine that listens on `host`. */
+export function urlOf(host, port) {
+  const wildcards = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+  const reached = wildcards[host] ?? host;
+  return `http://${reached.includes(":") ? `[${reached}]` : reached}:${port}`;
+}
+
 /**
  * Throws when the port cannot be bound. Waits a moment first: after `kill -9` of an earlier start
  * its web server is still on its way out.

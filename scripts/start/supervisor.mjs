@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { log } from "./log.mjs";
+import { killGroup } from "./process.mjs";
 
 const BACK_OFF_MS_FIRST = 250;
 const BACK_OFF_MS_MAX = 15_000;
@@ -82,10 +83,13 @@ export class Supervisor {
     throw new Error(`${name} does not answer at ${url}; see its output above`);
   }
 
-  /** Stops all parts, then the servers they write to. */
+  /**
+   * Stops the parts, the last started first, since it still has to tell the earlier ones what it
+   * leaves behind; then the servers they write to.
+   */
   async stop() {
     this.#stopping = true;
-    await Promise.all([...this.#parts.values()].map((part) => end(part.child)));
+    for (const part of [...this.#parts.values()].reverse()) await end(part.child);
     for (const { server } of this.#servers) await server.stop();
   }
 }
@@ -95,16 +99,8 @@ async function end(child) {
   if (!child || child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise((resolve) => child.once("exit", resolve));
   child.kill("SIGTERM");
-  const timer = setTimeout(() => kill(-child.pid), STOP_GRACE_MS);
+  const timer = setTimeout(() => killGroup(child.pid), STOP_GRACE_MS);
   await gone;
   clearTimeout(timer);
-  kill(-child.pid);
-}
-
-function kill(group) {
-  try {
-    process.kill(group, "SIGKILL");
-  } catch (error) {
-    if (error.code !== "ESRCH") throw error;
-  }
+  killGroup(child.pid);
 }

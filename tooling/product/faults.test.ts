@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freePort } from "../../packages/db/src/embedded.mjs";
 import { Product, waitFor } from "./product.ts";
 
 /** Decode steps of one run; slow enough to be hit in the middle, about 8 s. */
@@ -76,11 +77,34 @@ describe("npm start", () => {
     await other.dispose();
   }, 60_000);
 
+  it("says so when it runs already on the same state, and leaves that alone", async () => {
+    const other = new Product();
+    const port = String(await freePort());
+    const { ended } = other.spawn({ PORT: port, FMLAB_HOME: product.home });
+    expect(await ended).toBe(1);
+    expect(other.output).toMatch(/fmlab runs already with the state in .* \(process \d+\)/);
+    expect((await fetch(product.url)).status).toBe(200);
+    await other.dispose();
+  }, 60_000);
+
   it("answers 200 at / without a session", async () => {
     const response = await fetch(`${product.url}/`);
     expect(response.status).toBe(200);
     expect(await response.text()).toContain("fmlab");
   });
+
+  it("gives a run back on Ctrl-C, and the next start finishes it", async () => {
+    const runId = await launch();
+    await inTheMiddle(runId);
+    expect(await product.interrupt("SIGINT")).toBe(0);
+    await product.start();
+    const [first] = (await get(runId)).attempts;
+    // Handed back, so FAILED; what nobody told the server would be RUNNING still, and LOST later.
+    expect([first?.state, first?.failure?.code]).toEqual(["FAILED", "HOST_LOST"]);
+    const run = await finished(runId);
+    expect(run.attempts).toHaveLength(2);
+    await expectEveryPointOnce(runId);
+  }, 120_000);
 
   it("stops cleanly on Ctrl-C: exit code 0 and no process left", async () => {
     const parts = [product.pidOf("web"), product.pidOf("runner"), product.pidOf("postgres")];

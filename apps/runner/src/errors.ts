@@ -22,3 +22,9 @@ export class RunnerError extends DomainError<RunnerFailure> {}
 export function usageError(message: string): RunnerError {
   return new RunnerError(message, { code: "USAGE" });
 }
+
+/** Why the server refused, e.g. `FORBIDDEN`; undefined for any other error. */
+export function refusalReason(error: unknown): string | undefined {
+  if (!(error instanceof RunnerError) || error.failure.code !== "SERVER_REFUSED") return undefined;
+  return error.failure.reason;
+}

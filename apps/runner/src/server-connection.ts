@@ -4,6 +4,7 @@ import { createTRPCUntypedClient, httpLink, TRPCClientError } from "@trpc/client
 import superjson from "superjson";
 import { z } from "zod";
 import { RunnerError } from "./errors.ts";
+import { readableRefusal } from "./readable-refusal.ts";
 
 /** Written by the seed of a local installation, readable by its owner only. */
 const localSchema = z.object({
@@ -57,7 +58,7 @@ export function findConnection(
   if (token === undefined) {
     throw new RunnerError(
       `no token for ${url} is known: give --token or FMLAB_TOKEN ` +
-        "(tokens are made on the settings page)",
+        "(tokens are made under Organisation, API tokens)",
       { code: "NOT_CONNECTED" },
     );
   }
@@ -134,7 +135,8 @@ export class ServerConnection {
         { cause: error },
       );
     }
-    return new RunnerError(message, { code: "SERVER_REFUSED", reason }, { cause: error });
+    const told = reason === "BAD_REQUEST" ? readableRefusal(message) : message;
+    return new RunnerError(told, { code: "SERVER_REFUSED", reason }, { cause: error });
   }
 }
 

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Job } from "@fmlab/api/protocol";
+import { type Job, LEASE } from "@fmlab/api/protocol";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
-import { Agent, type AgentOptions } from "../src/agent/agent.ts";
+import { Agent, type AgentOptions, RENEW_RETRY_MS, RENEW_TIMEOUT_MS } from "../src/agent/agent.ts";
 import { gone, temporaryFolder, testExperiments } from "./fixtures/command.ts";
 import { ReferenceServer } from "./fixtures/reference-server.ts";
 
@@ -153,6 +153,35 @@ describe("the agent", () => {
     await ended(server, server.launch(counting({ artifactBytes: 10 })));
     await stop();
     expect(readdirSync(join(homeDir, "scratch"))).toEqual([]);
+  });
+});
+
+describe("the agent's leases", () => {
+  it("are renewed at once when a renewal is never answered", async () => {
+    const { server } = startAgent({ beatMs: 400, renewTimeoutMs: 50 });
+    await server.until(() => server.renewedMs.length === 1);
+    server.hungRenewals = 2;
+    await server.until(() => server.renewedMs.length === 5);
+    const [, hung = 0, again = 0, answered = 0] = server.renewedMs;
+    // Each would come a whole beat after its timeout if failures were treated as beats.
+    expect(again - hung).toBeLessThan(400);
+    expect(answered - again).toBeLessThan(400);
+    expect(server.hungRenewals).toBe(0);
+  });
+
+  it("outlast two renewals in a row that are never answered", () => {
+    const attemptsMs = 2 * (RENEW_TIMEOUT_MS + RENEW_RETRY_MS) + RENEW_TIMEOUT_MS;
+    expect(LEASE.beatMs + attemptsMs).toBeLessThan(LEASE.lapseMs);
+  });
+
+  it("keep a run going whose renewals hang", async () => {
+    const { server, stop } = startAgent({ renewTimeoutMs: 50 });
+    server.hungRenewals = 1_000;
+    const run = await ended(server, server.launch(counting({ points: 30, everyMs: 20 })));
+    expect(run.finish?.state).toBe("SUCCEEDED");
+    const began = performance.now();
+    await stop();
+    expect(performance.now() - began).toBeLessThan(RENEW_TIMEOUT_MS);
   });
 });
 

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, hostname } from "node:os";
+import { homedir, hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { repositoryRoot } from "../src/repository.ts";
@@ -83,6 +83,10 @@ describe("fmlab exec", () => {
         }
       }
     }
+    expect(readRunFolder(out).record).toMatchObject({
+      config: { file: "weights.gguf" },
+      notes: { configScrubbed: true },
+    });
     expect(readRunFolder(out).record.inputs).toEqual([
       {
         path: "<path>/weights.gguf",
@@ -93,6 +97,21 @@ describe("fmlab exec", () => {
     expect(readRunFolder(failed).record.failure?.detail).toContain(
       "apps/runner/test/fixtures/fault.ts",
     );
+  });
+
+  it("keeps config and generated text to the letter, so that it can be run again", async () => {
+    const out = join(temporaryFolder(), "run");
+    const prompt = `He opened /etc/passwd and ${tmpdir()}/x, and read /home/alice/letter`;
+    const config = join(temporaryFolder(), "config.json");
+    writeFileSync(config, JSON.stringify({ prompt, points: 3 }));
+    await fmlab(["exec", "runner-test.count", "--config", config, "--out", out]);
+    const { record, series } = readRunFolder(out);
+    expect(record.config).toMatchObject({ prompt, file: "" });
+    expect(record.notes).toEqual({ directReads: false });
+    expect(series.find((one) => one.name === "output")?.data).toEqual({
+      kind: "text",
+      blocks: [{ title: "1", prompt, text: prompt }],
+    });
   });
 
   it.each([
@@ -193,7 +212,10 @@ describe("fmlab exec, called wrongly", () => {
     [["exec", "runner-test.count", "--seed", "-1"], "--seed"],
     [["exec", "runner-test.count", "--sed", "1"], "unknown option"],
     [["exec"], "missing required argument"],
-    [["exec", "runner-test.count", "--preset", "needy"], "https://example.org/x (licence: MIT)"],
+    [
+      ["exec", "runner-test.count", "--preset", "needy"],
+      "get it from https://example.org/x (licence: MIT) and put it into the models folder",
+    ],
   ])("%j says what was expected and exits with 2", async (args, told) => {
     const { exitCode, stderr } = await fmlabHere(args as string[]);
     expect(stderr).toContain(told);

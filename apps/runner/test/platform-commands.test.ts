@@ -1,8 +1,19 @@
-import { writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { fmlab, startFmlab, temporaryFolder } from "./fixtures/command.ts";
+import {
+  fmlab,
+  fmlabBin,
+  startFmlab,
+  temporaryFolder,
+  testEnvironment,
+} from "./fixtures/command.ts";
 import { countedPoints, Lab } from "./fixtures/lab.ts";
+
+/** Gives a command a terminal of its own. */
+const SCRIPT = "/usr/bin/script";
 
 let lab: Lab;
 beforeAll(async () => {
@@ -11,6 +22,14 @@ beforeAll(async () => {
 afterAll(async () => {
   await lab.close();
 });
+
+/** What a command writes on a terminal. */
+async function onTerminal(args: string[]): Promise<string> {
+  const command = [process.execPath, fmlabBin, ...args].map((word) => `'${word}'`).join(" ");
+  const env = { ...testEnvironment(lab.env), TERM: "xterm" };
+  const shown = await promisify(execFile)(SCRIPT, ["-qec", command, "/dev/null"], { env });
+  return shown.stdout;
+}
 
 describe.concurrent("the commands of a real server", () => {
   it("launch, wait for, list, show and print what ran", async () => {
@@ -98,6 +117,49 @@ describe.concurrent("the commands of a real server", () => {
     expect(exitCode).toBe(2);
     expect(stderr).toContain("metrics.jsonl line 1");
     expect(stdout).toContain("uploaded");
+  });
+
+  it("tell a folder that the server refuses and upload the others all the same", async () => {
+    const all = temporaryFolder();
+    const first = ["exec", "runner-test.count", "--set", "artifactBytes=50"];
+    await fmlab([...first, "--out", join(all, "a")]);
+    expect((await lab.fmlab(["sync", all])).exitCode).toBe(0);
+    // The same run with another artifact of that name: the server keeps the first.
+    writeFileSync(join(all, "a/artifacts/bytes.bin"), "other");
+    await fmlab(["exec", "runner-test.count", "--out", join(all, "b")]);
+    const { stdout, exitCode } = await lab.fmlab(["sync", all, "--json"]);
+    expect(exitCode).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject([
+      { error: expect.stringContaining(join(all, "a")) },
+      { created: true },
+    ]);
+  });
+
+  it.skipIf(!existsSync(SCRIPT))("show bars on a terminal", async () => {
+    await lab.agent("third");
+    const all = temporaryFolder();
+    for (const name of ["a", "b"]) {
+      await fmlab(["exec", "runner-test.count", "--out", join(all, name)]);
+    }
+    const sync = await onTerminal(["sync", all]);
+    expect(sync).toMatch(/█.* 1\/2 b/);
+    expect(sync).toContain(`1/2 ${join(all, "a")}: uploaded`);
+    const launch = await onTerminal(["launch", "runner-test.count", "--seeds", "2", "--wait"]);
+    expect(launch).toMatch(/█.*2\/2 2 of 2 ended/);
+  });
+
+  it("exit with 2 and plain words when the server refuses an input", async () => {
+    const args = ["launch", "runner-test.count", "--time-limit", "99999999"];
+    const { exitCode, stderr } = await lab.fmlab(args);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("timeLimitSec");
+    expect(stderr).not.toContain("{");
+    for (const wrong of [
+      ["logs", "not-a-uuid"],
+      ["runs", "--state", "FOO"],
+    ]) {
+      expect((await lab.fmlab(wrong)).exitCode).toBe(2);
+    }
   });
 
   it("refuse a wrong config before anything is sent, and a missing server clearly", async () => {

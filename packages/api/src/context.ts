@@ -54,7 +54,8 @@ function callerOf(token: VerifiedToken | undefined): Caller {
   if (token === undefined) {
     return {
       kind: "anonymous",
-      problem: "the token is unknown, revoked or expired: create a new one under Settings, Tokens",
+      problem:
+        "the token is unknown, revoked or expired: create a new one under Organisation, API tokens",
     };
   }
   const { id: tokenId, organizationId } = token;

@@ -28,6 +28,8 @@ export type ApiFailure =
   | { code: "ARTIFACT_HASH_MISMATCH"; expected: string; got: string }
   | { code: "ARTIFACT_TOO_LARGE"; allowed: number }
   | { code: "ARTIFACT_EXISTS"; name: string; sha256: string }
+  /** A machine that is online or has live attempts cannot be removed. */
+  | { code: "MACHINE_IN_USE"; online: boolean; liveAttempts: number }
   | { code: "LAST_OWNER"; organizationId: string }
   | { code: "UNKNOWN_USER"; email: string }
   | { code: "LAUNCH_KEY_USED"; idempotencyKey: string };
@@ -57,6 +59,7 @@ export function trpcCodeOf(code: string): TRPC_ERROR_CODE_KEY | undefined {
     case "FENCED":
     case "ARTIFACT_EXISTS":
     case "LAST_OWNER":
+    case "MACHINE_IN_USE":
     case "LAUNCH_KEY_USED":
       return "CONFLICT";
     case "NO_MACHINE":

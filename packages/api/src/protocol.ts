@@ -7,6 +7,7 @@ import {
   seriesSchema,
 } from "@fmlab/experiment";
 import { z } from "zod";
+import { plainText } from "./plain-text.ts";
 
 /**
  * What agents and the server say to each other. Everything a runner sends is idempotent: a batch
@@ -24,21 +25,21 @@ export const CLAIM_WAIT_MS_MAX = 25_000;
 export const CHUNK_SIZE = 1_000;
 
 /** Names one attempt; `attemptNumber` is the fence. */
-export const fenceSchema = z.object({ runId: z.uuid(), attemptNumber: z.number().int().min(1) });
+export const fenceSchema = z.object({ runId: z.uuid(), attemptNumber: z.int32().min(1) });
 export type Fence = z.infer<typeof fenceSchema>;
 
 /** What an agent tells of its machine. */
 export const registerInput = z.object({
-  protocolVersion: z.number().int(),
-  fmlabVersion: z.string(),
+  protocolVersion: z.int32(),
+  fmlabVersion: plainText(100),
   /**
    * Unique in the organisation; an agent that registers under a known name continues that machine.
    */
-  name: z.string().min(1).max(100),
+  name: plainText(100).min(1),
   facts: machineFactsSchema,
   /** Tags offered: `ggml`, `gpu`, `model:<path>`, `data:<path>`. */
-  capabilities: z.array(z.string().max(512)).max(10_000),
-  definitions: z.record(z.string(), z.number().int()),
+  capabilities: z.array(plainText(512)).max(10_000),
+  definitions: z.record(plainText(200), z.int32()),
 });
 
 /** One attempt to carry out. */
@@ -55,8 +56,8 @@ export type Job = z.infer<typeof jobSchema>;
 /** Points `0..n-1` of one chunk of one curve; a gap's value is null. */
 export const metricBatchSchema = z
   .object({
-    key: z.string().min(1).max(200),
-    chunkNo: z.number().int().min(0),
+    key: plainText(200).min(1),
+    chunkNo: z.int32().min(0),
     sealed: z.boolean(),
     steps: z.array(z.number()).min(1).max(CHUNK_SIZE),
     values: z.array(z.number().nullable()).min(1).max(CHUNK_SIZE),
@@ -80,7 +81,7 @@ export type LogLine = z.infer<typeof logLineSchema>;
 
 /** Lines `0..n-1` of one chunk of the log. */
 export const logBatchSchema = z.object({
-  chunkNo: z.number().int().min(0),
+  chunkNo: z.int32().min(0),
   sealed: z.boolean(),
   lines: z.array(logLineSchema).min(1).max(CHUNK_SIZE),
 });
@@ -90,7 +91,7 @@ export type LogBatch = z.infer<typeof logBatchSchema>;
 export const seriesBatchSchema = z.object({
   name: z.string().min(1).max(100),
   /** Grows with each new content; a lower one than stored is ignored. */
-  version: z.number().int().min(1),
+  version: z.int32().min(1),
   data: seriesSchema,
 });
 

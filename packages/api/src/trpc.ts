@@ -7,6 +7,7 @@ import { findRole, hasRole, type Role } from "./access/roles.ts";
 import type { Actor } from "./audit.ts";
 import type { Context, SessionUser } from "./context.ts";
 import { ApiError, notFound, trpcCodeOf } from "./errors.ts";
+import { plainText } from "./plain-text.ts";
 
 /** Who may call a procedure; stated by its builder, and tested against an independent table. */
 export interface Access {
@@ -30,7 +31,10 @@ const t = initTRPC
         return { ...shape, data: { ...shape.data, stack: undefined, failure: cause.failure } };
       }
       const isOurs = shape.data.httpStatus >= 500;
-      if (!isOurs) return { ...shape, data: { ...shape.data, stack: undefined, failure: null } };
+      if (!isOurs) {
+        const message = cause instanceof z.ZodError ? z.prettifyError(cause) : shape.message;
+        return { ...shape, message, data: { ...shape.data, stack: undefined, failure: null } };
+      }
       const id = randomUUID().slice(0, 8);
       ctx?.platform.log("error", `${id} in ${shape.data.path ?? "a request"}`, cause ?? error);
       return {
@@ -67,7 +71,7 @@ export const userProcedure = mapped
 export const organizationProcedure = (role: Role) =>
   userProcedure
     .meta({ access: { scope: "organization", role } })
-    .input(z.object({ organizationId: z.string().min(1).max(64) }))
+    .input(z.object({ organizationId: plainText(64).min(1) }))
     .use(async ({ ctx, input, next }) => {
       const { organizationId } = input;
       const own = await requireRole(ctx, organizationId, role, ["organisation", organizationId]);
@@ -127,7 +131,7 @@ export const agentProcedure = mapped.meta({ access: { scope: "agent" } }).use(({
     return next({ ctx: { agent: caller, organizationId: caller.organizationId, actor } });
   }
   if (caller.kind === "anonymous") throw unauthenticated(caller.problem);
-  throw new ApiError("this needs an agent token: create one under Settings, Tokens", {
+  throw new ApiError("this needs an agent token: create one under Organisation, API tokens", {
     code: "ROLE_MISSING",
     need: "agent token",
     have: caller.kind,

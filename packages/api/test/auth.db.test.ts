@@ -5,6 +5,7 @@ import { createTestDatabase } from "@fmlab/db/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createPlatform } from "../src/create-platform.ts";
 import { signInDemo } from "../src/demo.ts";
+import type { Platform } from "../src/platform.ts";
 import { seedLocal } from "../src/seed.ts";
 import { startTestPlatform, type TestPlatform } from "../src/testing.ts";
 import { testExperiments } from "./definitions.ts";
@@ -90,31 +91,67 @@ describe("the demo user", () => {
     expect(answer.headers.getSetCookie()).toEqual([]);
   });
 
-  it("signs in by one click in local mode, on this machine's own names only", async () => {
+  describe("in local mode", () => {
     const secret = "one secret of at least thirty-two characters";
-    const options = { databaseUrl: t.databaseUrl, url: "http://127.0.0.1:1", secret };
-    const home = await mkdtemp(path.join(os.tmpdir(), "fmlab-seed-"));
-    await seedLocal(t.db, { home, url: options.url, secret });
-    const { experiments } = t.platform();
-    const local = createPlatform({ ...options, localMode: true, experiments, db: t.db });
-    const ask = (host: string, origin = `http://${host}`) =>
-      signInDemo(
-        local,
-        new Request(`http://${host}/api/demo`, { method: "POST", headers: { host, origin } }),
-      );
-    const answer = await ask("127.0.0.1:3000");
-    expect(answer.status).toBe(200);
-    const cookie = answer.headers
-      .getSetCookie()
-      .map((c) => c.split(";")[0])
-      .join("; ");
-    const headers = new Headers({ cookie });
-    const session = await local.auth.api.getSession({ headers });
-    expect(session?.user.email).toBe("demo@fmlab.local");
-    expect((await ask("localhost:3000")).status).toBe(200);
-    expect((await ask("evil.example")).status).toBe(403);
-    expect((await ask("127.0.0.1:3000", "http://evil.example")).status).toBe(403);
-    await rm(home, { recursive: true });
+    let home: string;
+    let local: Platform;
+    beforeAll(async () => {
+      home = await mkdtemp(path.join(os.tmpdir(), "fmlab-seed-"));
+      const options = { databaseUrl: t.databaseUrl, url: "http://127.0.0.1:1", secret };
+      await seedLocal(t.db, { home, url: options.url, secret });
+      const { experiments } = t.platform();
+      local = createPlatform({ ...options, localMode: true, experiments, db: t.db });
+    });
+    afterAll(() => rm(home, { recursive: true }));
+
+    const ask = (headers: Record<string, string>) =>
+      signInDemo(local, new Request("http://127.0.0.1:3000/api/demo", { method: "POST", headers }));
+    const page = (host: string) => ({ host, origin: `http://${host}` });
+    /** What Next adds to a request that came without a proxy. */
+    const byNext = (host: string, address: string) => ({
+      "x-forwarded-for": address,
+      "x-forwarded-host": host,
+      "x-forwarded-port": "3000",
+      "x-forwarded-proto": "http",
+    });
+
+    it("signs in by one click", async () => {
+      const answer = await ask(page("127.0.0.1:3000"));
+      expect(answer.status).toBe(200);
+      const cookie = answer.headers
+        .getSetCookie()
+        .map((c) => c.split(";")[0])
+        .join("; ");
+      const session = await local.auth.api.getSession({ headers: new Headers({ cookie }) });
+      expect(session?.user.email).toBe("demo@fmlab.local");
+    });
+
+    it.each([
+      ["localhost:3000", "127.0.0.1"],
+      ["127.0.0.2", "::ffff:127.0.0.1"],
+      ["[::1]:3000", "::1"],
+    ])("is let in as %s from %s, with what Next adds", async (host, address) => {
+      expect((await ask({ ...page(host), ...byNext(host, address) })).status).toBe(200);
+    });
+
+    const host = "127.0.0.1:3000";
+    it.each<[string, Record<string, string>]>([
+      ["under a foreign name", page("evil.example")],
+      ["under a name that begins like a loopback one", page("127.0.0.1.evil.example")],
+      ["from a foreign page", { host, origin: "http://evil.example" }],
+      ["from a page on another port", { host, origin: "http://127.0.0.1:4000" }],
+      ["from a page without an origin", { host, origin: "null" }],
+      ["without an Origin header", { host }],
+      ["with Forwarded", { ...page(host), forwarded: "for=127.0.0.1" }],
+      ["with X-Real-IP", { ...page(host), "x-real-ip": "127.0.0.1" }],
+      ["from a far address", { ...page(host), ...byNext(host, "203.0.113.5") }],
+      ["by two proxies", { ...page(host), ...byNext(host, "127.0.0.1, 203.0.113.5") }],
+      ["by a proxy's own name", { ...page(host), ...byNext("lab.example", "127.0.0.1") }],
+    ])("is refused %s", async (_, headers) => {
+      const answer = await ask(headers);
+      expect(answer.status).toBe(403);
+      expect(answer.headers.getSetCookie()).toEqual([]);
+    });
   });
 });
 

@@ -66,6 +66,13 @@ describe("events.stream", () => {
     await foreign.close();
   });
 
+  it("takes an id that names no moment as none", async () => {
+    const stream = await open(t.users.viewer, t.organizationId, "1e300-x");
+    const runId = await launch();
+    await expect.poll(() => stream.of(runId)).toHaveLength(1);
+    await stream.close();
+  });
+
   it("tells everything that may have changed to a browser that comes back", async () => {
     const first = await open();
     const before = await launch();

@@ -310,6 +310,49 @@ describe("run.list", () => {
     await expect(query({ cursor: "what" })).rejects.toThrow(/start from the beginning/);
   });
 
+  it.each([
+    ["createdAt", "notadate"],
+    ["createdAt", "2026-02-30 00:00:00+00"],
+    ["createdAt", "2026-01-01 00:00:00+99"],
+    ["seed", "many"],
+    ["seed", "1e400"],
+    ["seed", "1e-400"],
+    ["kind", "a\0b"],
+  ])("refuses a cursor of the sort by %s whose value is %j", async (by, value) => {
+    const cursor = JSON.stringify([value, "0198c0de-0000-7000-8000-000000000000"]);
+    const refused = query({ sort: { by, dir: "asc" }, cursor });
+    await expect(refused).rejects.toMatchObject(failureOf("BAD_REQUEST"));
+  });
+
+  it.each([
+    { sort: { by: "metric:a\0b", dir: "asc" } },
+    { columns: ["a\0b"] },
+    { filter: { kinds: ["a\0b"] } },
+    { filter: { configHash: "a\0b" } },
+  ])("refuses a text that Postgres cannot hold, and says which: %j", async (more) => {
+    await expect(query(more)).rejects.toMatchObject({ data: { httpStatus: 400 } });
+    await expect(query(more)).rejects.toThrow(/^✖ holds a NUL character.*\n {2}→ at (\w|\.|\[)+/);
+  });
+
+  it("refuses such a text and too great a number also elsewhere", async () => {
+    const { projectId, organizationId } = t;
+    const viewer = t.as("viewer");
+    const [runId = ""] = (await query({})).rows.map((r) => r.id);
+    const kind = "a\0b";
+    const answers = await Promise.allSettled([
+      viewer.config.list.query({ projectId, kind }),
+      viewer.project.list.query({ organizationId: kind }),
+      viewer.machine.list.query({ organizationId: organizationId + kind }),
+      viewer.run.series.query({ runId, name: kind }),
+      viewer.run.metrics.query({ runId, keys: [kind] }),
+      viewer.run.metrics.query({ runId, attempt: 2 ** 31 }),
+      t.as("owner").member.remove.mutate({ organizationId, userId: kind }),
+      t.withToken(t.agentToken).agent.register.mutate(registration(kind)),
+    ]);
+    const refused = { status: "rejected", reason: { data: { httpStatus: 400 } } };
+    expect(answers).toMatchObject(answers.map(() => refused));
+  });
+
   it("run.stats counts by state", async () => {
     const stats = await t.as("viewer").run.stats.query({ projectId: t.projectId });
     expect(stats.byState).toMatchObject({ QUEUED: 5, SUCCEEDED: 10, FAILED: 10, RUNNING: 0 });

@@ -40,6 +40,7 @@ const TABLE: Record<string, string> = {
   "run.artifacts": /*   */ "- - + + + + - +",
   "run.stats": /*       */ "- - + + + + - +",
   "machine.list": /*    */ "- - + + + + - +",
+  "machine.remove": /*  */ "- - - - + + - -",
   "token.list": /*      */ "- - - + + + - -",
   "token.create": /*    */ "- - - + + + - -",
   "token.create#agent": "- - - - + + - -",
@@ -124,6 +125,7 @@ const INPUTS: Record<string, () => unknown> = {
   "run.artifacts": () => ({ runId }),
   "run.stats": () => ({ projectId: t.projectId }),
   "machine.list": () => ({ organizationId: t.organizationId }),
+  "machine.remove": () => offlineMachine(),
   "token.list": () => ({ organizationId: t.organizationId }),
   "token.create": () => ({ organizationId: t.organizationId, name: "mine", use: "cli" }),
   "token.create#agent": () => ({ organizationId: t.organizationId, name: "a", use: "agent" }),
@@ -192,6 +194,15 @@ async function newMember() {
   const data = { id: randomUUID(), organizationId, userId, role: "viewer", createdAt: new Date() };
   await t.db.member.create({ data });
   return { organizationId, userId };
+}
+
+/** A machine that was seen last an hour ago. */
+async function offlineMachine() {
+  const { agent } = t.withToken(t.agentToken);
+  const { machineId } = await agent.register.mutate(registration(randomUUID()));
+  await t.db.$executeRaw`UPDATE machine SET "lastSeenAt" = clock_timestamp() - interval '1 hour'
+    WHERE id = ${machineId}::uuid`;
+  return { organizationId: t.organizationId, machineId };
 }
 
 function headersOf(caller: Caller): Record<string, string> {
@@ -375,15 +386,23 @@ describe("members", () => {
     );
   });
 
-  it("lose their own tokens when they are removed", async () => {
+  it("lose every token that they made when they are removed, and others keep theirs", async () => {
     const user = await t.signUp("leaver");
     const { organizationId } = t;
-    const member = { organizationId, email: user.email, role: "member" as const };
+    const member = { organizationId, email: user.email, role: "admin" as const };
     await t.as("owner").member.add.mutate(member);
     const secret = await t.createToken("cli", user);
+    const agent = await t.createToken("agent", user);
     expect(await t.withToken(secret).project.list.query({})).not.toEqual([]);
+    const renew = (token: string) =>
+      t.withToken(token).agent.renew.mutate({ machineId, attempts: [] });
+    await renew(agent);
     await t.as("owner").member.remove.mutate({ organizationId, userId: user.id });
     await expect(t.withToken(secret).project.list.query({})).rejects.toThrow(/revoked/);
+    await expect(renew(agent)).rejects.toThrow(/revoked/);
+    await renew(t.agentToken);
+    const [entry] = (await t.as("owner").audit.list.query({ organizationId })).rows;
+    expect(entry).toMatchObject({ action: "member.remove", before: { role: "admin", tokens: 2 } });
   });
 });
 

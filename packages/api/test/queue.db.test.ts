@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Job } from "../src/protocol.ts";
 import { Reaper } from "../src/queue/reaper.ts";
-import { startTestPlatform, type TestPlatform } from "../src/testing.ts";
+import { startTestPlatform, type TestPlatform, type TestUser } from "../src/testing.ts";
 import { registration, reproduction, testExperiments } from "./definitions.ts";
 
 let t: TestPlatform;
@@ -57,6 +57,37 @@ const reap = async () => {
 const drain = async () => {
   for (let job = await claim(); job !== null; job = await claim()) await finish(job, "SUCCEEDED");
 };
+
+describe("a machine", () => {
+  const remove = (id: string, as: "admin" | TestUser = "admin") => {
+    const organizationId = as === "admin" ? t.organizationId : t.foreignOrganizationId;
+    return t.as(as).machine.remove.mutate({ organizationId, machineId: id });
+  };
+  const leave = (id: string) => t.db.$executeRaw`UPDATE machine
+    SET "lastSeenAt" = clock_timestamp() - interval '31 seconds' WHERE id = ${id}::uuid`;
+
+  it("can be removed when it is offline and idle, and its runs stay", async () => {
+    const { machineId: id } = await agent.agent.register.mutate(registration("leaver"));
+    const inUse = { data: { code: "CONFLICT", failure: { code: "MACHINE_IN_USE" } } };
+    await expect(remove(id)).rejects.toMatchObject(inUse);
+    const [runId = ""] = await launch();
+    const job = (await claim(id)) as Job;
+    await leave(id);
+    await expect(remove(id)).rejects.toThrow(/leaver still holds 1 unfinished attempt/);
+    await finish(job, "SUCCEEDED");
+    await expect(remove(id, t.foreigner)).rejects.toThrow(/there is no machine/);
+    expect(await remove(id)).toEqual({ id });
+    const { organizationId } = t;
+    const machines = await t.as("viewer").machine.list.query({ organizationId });
+    expect(machines.map((m) => m.name)).not.toContain("leaver");
+    expect((await get(runId)).state).toBe("SUCCEEDED");
+    const attempt = await t.db.attempt.findFirstOrThrow({ where: { runId } });
+    expect(attempt).toMatchObject({ state: "SUCCEEDED", machineId: null });
+    const [entry] = (await t.as("admin").audit.list.query({ organizationId })).rows;
+    expect(entry).toMatchObject({ action: "machine.remove", before: { name: "leaver" } });
+    await expect(claim(id)).rejects.toThrow(/there is no machine/);
+  });
+});
 
 describe("the queue", () => {
   it("gives out by priority, then by time", async () => {
@@ -214,6 +245,33 @@ describe("an attempt", () => {
       expect(await claim()).toBeNull();
     },
   );
+
+  it("that reports keeps its lease though no renewal arrives", async () => {
+    await launch();
+    const job = await claimed();
+    await start(job);
+    const other = await agent.agent.register.mutate(registration("machine-other"));
+    const report = (attemptNumber: number) =>
+      agent.agent.report.mutate({
+        runId: job.runId,
+        attemptNumber,
+        metrics: [],
+        logs: [],
+        series: [],
+      });
+    await lapse(job.runId);
+    expect(await report(job.attemptNumber)).toEqual({ order: "continue" });
+    expect(await reap()).toBe(0);
+    expect((await get(job.runId)).state).toBe("RUNNING");
+    await lapse(job.runId);
+    expect(await reap()).toBe(1);
+    const next = await agent.agent.claim.mutate({ machineId: other.machineId });
+    expect(next).toMatchObject({ runId: job.runId, attemptNumber: 2 });
+    await lapse(job.runId);
+    expect(await report(job.attemptNumber)).toEqual({ order: "stop" });
+    expect(await reap()).toBe(1);
+    await drain();
+  });
 
   it("whose lease lapses is retried under a new number, and the old one is fenced off", async () => {
     const [id = ""] = await launch(1, { maxAttempts: 2 });

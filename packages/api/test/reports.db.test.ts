@@ -49,6 +49,47 @@ const curveOf = async (runId: string, key = "loss") => {
   return all[0];
 };
 
+describe("a run's result", () => {
+  const finish = (job: Job, summary: Record<string, unknown>) =>
+    agent.agent.finish.mutate({
+      runId: job.runId,
+      attemptNumber: job.attemptNumber,
+      state: "SUCCEEDED",
+      failure: null,
+      summary,
+      fidelity: "measured",
+      reproduction,
+    });
+
+  it("is what its summary says of a metric; without one, the last point", async () => {
+    const job = await runningJob();
+    await report(job, { metrics: [points([9, 1]), points([4, 5], { key: "other" })] });
+    await finish(job, { loss: 6.5, other: "high", text: "no metric" });
+    const { metrics } = await t.as("viewer").run.get.query({ runId: job.runId });
+    expect(metrics.loss).toMatchObject({ value: 6.5, last: 1 });
+    expect(metrics.other).toMatchObject({ value: 5, last: 5 });
+  });
+
+  it("is what the runs table sorts by", async () => {
+    const ids: string[] = [];
+    for (const [last, result] of [
+      [1, 20],
+      [2, 10],
+    ] as const) {
+      const job = await runningJob();
+      await report(job, { metrics: [points([last], { key: "sorted" })] });
+      await finish(job, { sorted: result });
+      ids.push(job.runId);
+    }
+    const { rows } = await t.as("viewer").run.list.query({
+      projectId: t.projectId,
+      sort: { by: "metric:sorted", dir: "asc" },
+      limit: 2,
+    });
+    expect(rows.map(({ id }) => id)).toEqual(ids.reverse());
+  });
+});
+
 describe("a report", () => {
   it("sent twice counts once, with its gaps", async () => {
     const job = await runningJob();
@@ -61,7 +102,7 @@ describe("a report", () => {
     expect(await report(job, parts)).toEqual({ order: "continue" });
     expect(await report(job, parts)).toEqual({ order: "continue" });
     const run = await t.as("viewer").run.get.query({ runId: job.runId });
-    expect(run.metrics).toEqual({ loss: { n: 3, last: 3, min: 1, max: 3, mean: 2 } });
+    expect(run.metrics).toEqual({ loss: { n: 3, value: 3, last: 3, min: 1, max: 3, mean: 2 } });
     expect(run.progress).toEqual({ done: 3, total: 10, label: "three" });
     expect(await curveOf(job.runId)).toMatchObject({ n: 3, gaps: 1, raw: true });
     const logs = await t.as("viewer").run.logs.query({ runId: job.runId });
@@ -281,4 +322,14 @@ describe("sync.import", () => {
     expect((await curveOf(runId))?.n).toBe(2);
     expect(await agent.agent.claim.mutate({ machineId })).toBeNull();
   });
+
+  it.each([{ kind: "a\0b" }, { preset: "a\0b" }, { definitionVersion: 2 ** 31 }])(
+    "refuses what the database cannot hold: %j",
+    async (more) => {
+      const input = folder();
+      const bad = { ...input, record: { ...input.record, ...more } };
+      const refused = t.withToken(t.cliToken).sync.import.mutate(bad);
+      await expect(refused).rejects.toMatchObject({ data: { httpStatus: 400 } });
+    },
+  );
 });

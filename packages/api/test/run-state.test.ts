@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
   ATTEMPT_EVENTS,
@@ -80,6 +81,21 @@ describe("a run", () => {
     for (const state of Object.keys(RUN_TABLE) as RunKey[]) {
       expect(isTerminal(state)).toBe(RUN_TABLE[state] === ".........");
     }
+  });
+});
+
+describe("ARCHITECTURE's diagram of a run", () => {
+  const text = readFileSync(new URL("../../../ARCHITECTURE.md", import.meta.url), "utf8");
+  const [diagram = ""] = /^stateDiagram-v2$[^`]*/m.exec(text) ?? [];
+  const arrows = [...diagram.matchAll(/^ *(\S+) --> ([^:\s]+)/gm)].map((m) => `${m[1]} ${m[2]}`);
+
+  it("shows exactly the transitions of the table", () => {
+    const states = Object.keys(RUN_TRANSITIONS) as RunKey[];
+    const moves = states.flatMap((from) => {
+      const targets = Object.values(RUN_TRANSITIONS[from]).filter((to) => to && to !== from);
+      return isTerminal(from) ? [`${from} [*]`] : targets.map((to) => `${from} ${to}`);
+    });
+    expect([...arrows].sort()).toEqual([...new Set(["[*] QUEUED", ...moves])].sort());
   });
 });
 

@@ -76,7 +76,7 @@ export async function startPostgres(options) {
   mkdirSync(path.dirname(logFile), { recursive: true });
   if (!existsSync(path.join(data, "PG_VERSION"))) initialise(data, binaries, owner, password);
 
-  const running = await findRunning(data);
+  const running = await findRunning(data, password);
   if (running) return handle({ ...running, password, reused: true });
 
   let chosen = port ?? (await freePort());
@@ -240,14 +240,23 @@ function launch({ data, binaries, owner, port, logFile, fsync }) {
   return child;
 }
 
-async function findRunning(data) {
+/**
+ * The server that an earlier process left running. A living process and an open port are no proof,
+ * since after a crash others may have got their numbers: it must take the password too.
+ */
+async function findRunning(data, password) {
   const file = path.join(data, "postmaster.pid");
   if (!existsSync(file)) return undefined;
   const lines = readFileSync(file, "utf8").split("\n");
   const pid = Number(lines[0]);
   const port = Number(lines[3]);
-  if (!pid || !port || !isAlive(pid) || !(await isListening(port))) return undefined;
-  return { pid, port };
+  if (!pid || !port || !isAlive(pid)) return undefined;
+  // It may still be reading its journal, and refuse meanwhile.
+  for (let attempt = 0; attempt < 50 && (await isListening(port)); attempt++) {
+    if (await accepts(port, password)) return { pid, port };
+    await sleep(100);
+  }
+  return undefined;
 }
 
 async function accepts(port, password) {

@@ -4,7 +4,7 @@ import { CLAIM_WAIT_MS_MAX, type Job, LEASE, PROTOCOL_VERSION } from "@fmlab/api
 import type { CodeFacts, MachineFacts } from "@fmlab/experiment";
 import { ChildPool } from "../attempt/child-pool.ts";
 import { Scrubber, standardFolders } from "../context/scrub.ts";
-import { RunnerError } from "../errors.ts";
+import { RunnerError, refusalReason } from "../errors.ts";
 import { type Folders, fmlabVersion, repositoryRoot } from "../repository.ts";
 import { codeFacts } from "../reproduction/code-facts.ts";
 import { machineFacts } from "../reproduction/machine-facts.ts";
@@ -18,6 +18,10 @@ import { ScratchFolders } from "./scratch-folders.ts";
 const HAND_BACK_MS = 3_000;
 /** How often the machine's files are looked at again. */
 const REFRESH_MS = 30_000;
+/** When an unanswered renewal is given up: after two of them a third still saves the lease. */
+export const RENEW_TIMEOUT_MS = 3_000;
+/** Pause after a renewal that failed; it keeps a server that refuses at once from being flooded. */
+export const RENEW_RETRY_MS = 250;
 
 /** What an agent needs to serve one machine. */
 export interface AgentOptions {
@@ -35,6 +39,8 @@ export interface AgentOptions {
   shutdownGraceMs: number;
   /** How often leases are renewed; the protocol's beat by default. */
   beatMs?: number;
+  /** When a renewal without an answer is given up and made again. */
+  renewTimeoutMs?: number;
   /** What the operator should see. */
   tell: (message: string) => void;
 }
@@ -82,10 +88,11 @@ export class Agent {
       this.#definitions = await this.#pool.warm(keyOf(code));
       this.#facts = await machineFacts();
       await this.#persist(() => this.#register(), all);
-      const renewing = this.#every(this.#options.beatMs ?? LEASE.beatMs, beats.signal, () =>
-        this.#renew(),
+      const { beatMs = LEASE.beatMs } = this.#options;
+      const renewing = this.#every(beatMs, RENEW_RETRY_MS, beats.signal, () =>
+        this.#renew(beats.signal),
       );
-      const refreshing = this.#every(REFRESH_MS, beats.signal, () => this.#register());
+      const refreshing = this.#every(REFRESH_MS, REFRESH_MS, beats.signal, () => this.#register());
       await this.#claimLoop(all);
       await this.#drain();
       beats.abort();
@@ -124,11 +131,11 @@ export class Agent {
   }
 
   async #claimLoop(signal: AbortSignal): Promise<void> {
+    signal.addEventListener("abort", () => this.#slotFreed(), { once: true });
     while (!signal.aborted) {
       if (this.#running.size >= this.#options.concurrency) {
         await new Promise<void>((resolve) => {
           this.#slotFreed = resolve;
-          signal.addEventListener("abort", () => resolve(), { once: true });
         });
         continue;
       }
@@ -142,9 +149,7 @@ export class Agent {
     try {
       return await this.#options.server.claim(input, signal);
     } catch (error) {
-      const reason =
-        error instanceof RunnerError && "reason" in error.failure ? error.failure.reason : "";
-      if (reason !== "NOT_FOUND") throw error;
+      if (refusalReason(error) !== "NOT_FOUND") throw error;
       // The server has forgotten this machine, e.g. its database is a new one.
       this.#registered = "";
       await this.#register();
@@ -187,22 +192,35 @@ export class Agent {
     );
   }
 
-  async #renew(): Promise<void> {
+  async #renew(stop: AbortSignal): Promise<void> {
     const running = [...this.#running.values()];
     const attempts = running.map((one) => one.fence);
-    const { orders } = await this.#options.server.renew({ machineId: this.#machineId, attempts });
+    const { server, renewTimeoutMs = RENEW_TIMEOUT_MS } = this.#options;
+    const signal = AbortSignal.any([stop, AbortSignal.timeout(renewTimeoutMs)]);
+    const { orders } = await server.renew({ machineId: this.#machineId, attempts }, signal);
     for (const [i, order] of orders.entries()) running[i]?.obey(order);
   }
 
   /** Does something again and again until `signal`; an absent server is waited for. */
-  async #every(periodMs: number, signal: AbortSignal, act: () => Promise<void>): Promise<void> {
+  async #every(
+    periodMs: number,
+    retryMs: number,
+    signal: AbortSignal,
+    act: () => Promise<void>,
+  ): Promise<void> {
+    let pauseMs = periodMs;
     while (!signal.aborted) {
-      await sleep(periodMs, undefined, { signal }).catch(() => undefined);
+      await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
-      await act().catch((error: unknown) => {
+      try {
+        await act();
+        pauseMs = periodMs;
+      } catch (error) {
+        if (signal.aborted) return;
         if (!(error instanceof RunnerError)) throw error;
         this.#noteAway(error);
-      });
+        pauseMs = Math.min(retryMs, periodMs);
+      }
     }
   }
 

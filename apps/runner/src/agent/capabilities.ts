@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, realpath, stat } from "node:fs/promises";
+import { isAbsolute, join, relative, sep } from "node:path";
 import type { MachineFacts } from "@fmlab/experiment";
 import type { Folders } from "../repository.ts";
 
@@ -26,7 +26,9 @@ export async function findCapabilities(
   const tags = [
     ...(ggmlProblem === undefined ? ["ggml"] : []),
     ...(facts.gpus.length > 0 ? ["gpu"] : []),
-    ...(await filesIn(folders.modelsDir)).map((path) => `model:${path}`),
+    ...(await filesIn(folders.modelsDir))
+      .filter((path) => path.endsWith(".gguf"))
+      .map((path) => `model:${path}`),
     ...(folders.dataDir === undefined
       ? []
       : (await filesIn(folders.dataDir)).map((p) => `data:${p}`)),
@@ -44,7 +46,10 @@ async function findGgmlProblem(): Promise<string | undefined> {
   }
 }
 
-/** Files under a folder, by relative path, sorted; hidden ones are left out. Links are followed. */
+/**
+ * Files under a folder, by relative path, sorted; hidden ones are left out. Of links only those to
+ * files inside the folder are told: a run may not read what lies elsewhere, so it is not offered.
+ */
 async function filesIn(folder: string, prefix = "", depth = 0): Promise<string[]> {
   if (depth > DEPTH_MAX || !existsSync(folder)) return [];
   const found: string[] = [];
@@ -53,7 +58,20 @@ async function filesIn(folder: string, prefix = "", depth = 0): Promise<string[]
     if (entry.name.startsWith(".") || found.length >= TAGS_MAX) continue;
     const path = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
     if (entry.isDirectory()) found.push(...(await filesIn(folder, path, depth + 1)));
-    else if (entry.isFile() || entry.isSymbolicLink()) found.push(path);
+    else if (entry.isFile()) found.push(path);
+    else if (entry.isSymbolicLink() && (await leadsToFileInside(folder, path))) found.push(path);
   }
   return found;
+}
+
+async function leadsToFileInside(folder: string, path: string): Promise<boolean> {
+  try {
+    const target = await realpath(join(folder, path));
+    const inside = relative(await realpath(folder), target);
+    const isInside = inside !== ".." && !inside.startsWith(`..${sep}`) && !isAbsolute(inside);
+    return isInside && (await stat(target)).isFile();
+  } catch {
+    // A link to nothing.
+    return false;
+  }
 }

@@ -41,7 +41,7 @@ export function remoteAgentServer(connection: ServerConnection): AgentServer {
         timeoutMs: input.waitMs + CLAIM_SPARE_MS,
         signal,
       }),
-    renew: (input) => ask("agent.renew", input, ordersAnswer, { timeoutMs: 10_000 }),
+    renew: (input, signal) => ask("agent.renew", input, ordersAnswer, { signal }),
     start: (input) => ask("agent.start", input, orderAnswer),
     report: (input) => ask("agent.report", input, orderAnswer, { timeoutMs }),
     finish: (input) => ask("agent.finish", input, finishAnswer, { timeoutMs }),

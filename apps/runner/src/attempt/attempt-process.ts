@@ -192,7 +192,11 @@ export class AttemptProcess {
         sink.progress(event.done, event.total, scrubber.text(event.label));
         break;
       case "series":
-        sink.series(event.name, scrubber.value(event.data));
+        // What a model wrote is a result: it is kept to the letter.
+        sink.series(
+          event.name,
+          event.data.kind === "text" ? event.data : scrubber.value(event.data),
+        );
         break;
       case "artifact":
         sink.artifact(event.artifact);

@@ -1,5 +1,6 @@
 import { type Failure, type FailureCode, isDomainError } from "@fmlab/experiment";
 import type { AbortCause } from "./child-messages.ts";
+import { userFaultOf } from "./user-faults.ts";
 
 /** What an error of an experiment's own process means for its run. */
 export function failureOf(error: unknown, aborted: AbortCause | undefined): Failure {
@@ -13,13 +14,10 @@ export function failureOf(error: unknown, aborted: AbortCause | undefined): Fail
 }
 
 function codeOf(error: unknown, message: string): FailureCode {
+  const fault = userFaultOf(error);
+  if (fault !== undefined) return fault;
   if (isDomainError(error)) {
     switch (error.code) {
-      case "BAD_CONFIG":
-      case "FORBIDDEN_PATH":
-        return "BAD_CONFIG";
-      case "MISSING_FILE":
-        return "MISSING_FILE";
       case "UNKNOWN_EXPERIMENT":
       case "BROKEN_DEFINITION":
       case "VERSION_MISMATCH":

@@ -95,7 +95,10 @@ function runnables(
       ...tags.filter((tag) => !offered.has(tag)).map((tag) => `needs ${tag}`),
       ...(needs.files ?? [])
         .filter((file) => !offered.has(`${file.room}:${file.path}`))
-        .map((file) => `needs the ${file.room} ${file.path} from ${file.source} (${file.licence})`),
+        .map(
+          ({ room, path, source, licence }) =>
+            `needs the ${room} ${path} from ${source} (licence: ${licence})`,
+        ),
       ...((needs.memoryBytes ?? 0) > memoryBytes
         ? [`needs ${((needs.memoryBytes ?? 0) / GIB).toFixed(1)} GiB of memory`]
         : []),

@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import type { AnyExperiment, Reproduction } from "@fmlab/experiment";
 import { AttemptProcess } from "../attempt/attempt-process.ts";
 import { RunnerChild } from "../attempt/runner-child.ts";
+import { foldersOfFiles, recordedConfig } from "../context/recorded-config.ts";
 import { resolveFile } from "../context/resolve-file.ts";
 import { Scrubber, standardFolders } from "../context/scrub.ts";
 import { usageError } from "../errors.ts";
@@ -55,7 +56,9 @@ export async function execCommand(kind: string, options: ExecOptions): Promise<n
     child = new RunnerChild({ modules, heapMiB, preload: false });
     const progress = await ProgressView.create(options.quiet || options.json);
     const digest = new MetricDigest();
+    const recordConfig = (full: Record<string, unknown>) => recordedConfig(definition, full);
     const scrubber = new Scrubber({
+      ...foldersOfFiles(recordConfig(config).absoluteFiles),
       ...standardFolders(repositoryRoot, machineFolders()),
       [folder]: "<out>",
       [temporary]: "<scratch>",
@@ -69,10 +72,10 @@ export async function execCommand(kind: string, options: ExecOptions): Promise<n
       definitionVersion: definition.version,
       preset: options.set.length > 0 ? null : (options.preset ?? null),
       config,
+      recordConfig,
       seed,
       startedAt: new Date(),
       reproduction,
-      scrubber,
       onProgress: (done, total, label) => progress?.show(done, total, label),
       onLog: (entry) => progress?.line(entry.text),
       onPoint: (point) => digest.add(point),

@@ -1,6 +1,7 @@
 import { isDomainError } from "@fmlab/experiment";
+import { refusalReason } from "../errors.ts";
 
-/** What `fmlab` exits with; part of its interface, listed in `fmlab --help` and README.md. */
+/** What `fmlab` exits with; part of its interface, listed in `fmlab --help` and its README.md. */
 export const EXIT = {
   success: 0,
   /** A run failed, a check did not pass, or something unexpected happened. */
@@ -30,6 +31,7 @@ export function exitCodeOf(state: string): number {
 /** The exit code for an error that ended the command. */
 export function exitCodeOfError(error: unknown): number {
   if (!isDomainError(error)) return EXIT.failed;
+  if (refusalReason(error) === "BAD_REQUEST") return EXIT.usage;
   switch (error.code) {
     case "USAGE":
     case "OUT_NOT_EMPTY":

@@ -40,7 +40,8 @@ export async function experimentsCommand(
   return EXIT.success;
 }
 
-function explain(definition: AnyExperiment): string {
+/** An experiment's question, config fields with their ranges, presets, metrics and pictures. */
+export function explain(definition: AnyExperiment): string {
   const told = describeExperiment(definition);
   const fields = listConfigFields(told.jsonSchema, told.defaults).flatMap((field) => [
     `  ${field.path} = ${JSON.stringify(field.defaultValue) ?? ""}  (${field.type})`,

@@ -6,17 +6,10 @@ import type { ServerConnection } from "../server-connection.ts";
 import { BackOff } from "../sink/back-off.ts";
 import { type ConfigOptions, parseSeeds, parseWhole, readConfig } from "./config-input.ts";
 import { EXIT, exitCodeOf } from "./exit-code.ts";
-import {
-  type ConnectionOptions,
-  connect,
-  findProject,
-  type RunDetail,
-  TERMINAL_STATES,
-} from "./server-client.ts";
-import { columns, note, out, outJson } from "./terminal.ts";
+import { type ConnectionOptions, connect, findProject } from "./server-client.ts";
+import { columns, out, outJson } from "./terminal.ts";
+import { waitForRuns } from "./wait-for-runs.ts";
 
-/** How often a waiting command looks again. */
-const POLL_MS = 1_000;
 const SAME_REQUEST_TRIES = 5;
 
 /** Flags of `fmlab launch`, as commander hands them over. */
@@ -61,7 +54,7 @@ export async function launchCommand(kind: string, options: LaunchOptions): Promi
     else for (const run of launched.runs) out(`${run.id}  seed ${run.seed}`);
     return EXIT.success;
   }
-  const ended = await waitForAll(
+  const ended = await waitForRuns(
     connection,
     launched.runs.map((run) => run.id),
     options.json,
@@ -83,47 +76,5 @@ async function createOnce(connection: ServerConnection, input: unknown): Promise
       if (!isAway || tries === SAME_REQUEST_TRIES) throw error;
       await sleep(backOff.nextMs());
     }
-  }
-}
-
-interface Ended {
-  id: string;
-  seed: number;
-  state: string;
-  failure: string;
-}
-
-/** Waits until every run has ended; a server that is away is waited for. */
-async function waitForAll(
-  connection: ServerConnection,
-  ids: string[],
-  isQuiet: boolean,
-): Promise<Ended[]> {
-  const ended = new Map<string, Ended>();
-  let told = "";
-  while (ended.size < ids.length) {
-    for (const id of ids.filter((one) => !ended.has(one))) {
-      const run = await present(() => connection.query<RunDetail>("run.get", { runId: id }));
-      if (run === undefined) break;
-      const now = `${id} ${run.state} ${Math.round(run.progress.done)}/${run.progress.total}`;
-      if (!isQuiet && ids.length === 1 && now !== told) note(now);
-      told = now;
-      if (!TERMINAL_STATES.includes(run.state)) continue;
-      const failure = run.failureMessage ?? run.failureCode ?? "";
-      ended.set(id, { id, seed: run.seed, state: run.state, failure });
-      if (!isQuiet && ids.length > 1) note(`${ended.size}/${ids.length} ${id} ${run.state}`);
-    }
-    if (ended.size < ids.length) await sleep(POLL_MS);
-  }
-  return ids.flatMap((id) => ended.get(id) ?? []);
-}
-
-/** Undefined while the server is away. */
-export async function present<T>(ask: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (error instanceof RunnerError && error.failure.code === "SERVER_AWAY") return undefined;
-    throw error;
   }
 }

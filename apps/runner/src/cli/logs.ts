@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseWhole } from "./config-input.ts";
 import { EXIT, exitCodeOf } from "./exit-code.ts";
-import { present } from "./launch.ts";
 import {
   type ConnectionOptions,
   connect,
+  parseRunId,
   type RunDetail,
   TERMINAL_STATES,
 } from "./server-client.ts";
 import { note, out, outJson } from "./terminal.ts";
+import { present } from "./wait-for-runs.ts";
 
 const PAGE_LINES = 2_000;
 const POLL_MS = 500;
@@ -31,6 +32,7 @@ interface LogPage {
  * takes over. With `--json` each line is one JSON value.
  */
 export async function logsCommand(id: string, options: LogsOptions): Promise<number> {
+  const runId = parseRunId(id);
   const connection = connect(options);
   const wanted =
     options.attempt === undefined ? {} : { attempt: parseWhole("--attempt", options.attempt, 1) };
@@ -39,9 +41,9 @@ export async function logsCommand(id: string, options: LogsOptions): Promise<num
   for (;;) {
     // Asked before the lines: a run that has ended by now has written all of them.
     const run = options.follow
-      ? await present(() => connection.query<RunDetail>("run.get", { runId: id }))
+      ? await present(() => connection.query<RunDetail>("run.get", { runId }))
       : undefined;
-    const input = { runId: id, ...wanted, afterLine, limit: PAGE_LINES };
+    const input = { runId, ...wanted, afterLine, limit: PAGE_LINES };
     const ask = () => connection.query<LogPage>("run.logs", input);
     const page = options.follow ? await present(ask) : await ask();
     if (page !== undefined) {

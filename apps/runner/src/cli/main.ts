@@ -1,11 +1,13 @@
 import { CommanderError } from "commander";
+import { kindHelp } from "./kind-help.ts";
 import { buildProgram } from "./program.ts";
 
 // Entry point of the `fmlab` command.
-const program = buildProgram((code) => {
-  process.exitCode = code;
-});
 try {
+  const help = await kindHelp(process.argv.slice(2));
+  const program = buildProgram((code) => {
+    process.exitCode = code;
+  }, help);
   await program.parseAsync(process.argv);
 } catch (error) {
   if (error instanceof CommanderError) {

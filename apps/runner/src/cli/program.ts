@@ -18,8 +18,10 @@ const repeat = (value: string, all: string[]): string[] => [...all, value];
 
 /**
  * The whole command line. Each command's code is imported when it is called, so that help is quick.
+ *
+ * @param kindHelp shown below the help of commands that take an experiment
  */
-export function buildProgram(exit: (code: number) => void): Command {
+export function buildProgram(exit: (code: number) => void, kindHelp = ""): Command {
   const program = new Command("fmlab")
     .description("Runs, uploads and follows fmlab experiments.")
     .version(fmlabVersion)
@@ -32,6 +34,7 @@ export function buildProgram(exit: (code: number) => void): Command {
   addRemote(program, exit);
   for (const command of program.commands) {
     command.exitOverride();
+    if (["exec", "launch"].includes(command.name())) command.addHelpText("after", kindHelp);
     for (const inner of command.commands) inner.exitOverride();
   }
   return program;

@@ -4,7 +4,7 @@ import { note } from "./terminal.ts";
 /** Without a terminal a line is printed when this share of the work is done. */
 const LINE_EVERY = 0.1;
 
-/** Shows how far a run is: a bar on a terminal, now and then a line elsewhere. */
+/** Shows how far long work is: a bar on a terminal, now and then a line elsewhere. */
 export class ProgressView {
   #bar: SingleBar | undefined;
   #isBarShown = false;
@@ -22,6 +22,11 @@ export class ProgressView {
     const format = "{bar} {percentage}% {value}/{total} {label} ({duration_formatted})";
     const options = { format, hideCursor: true, stream: process.stderr, clearOnComplete: true };
     return new ProgressView(new progress.SingleBar(options, progress.Presets.shades_classic));
+  }
+
+  /** A bar, where there is a terminal for it; for work whose results are lines of their own. */
+  static async onTerminal(isQuiet: boolean): Promise<ProgressView | undefined> {
+    return process.stderr.isTTY ? ProgressView.create(isQuiet) : undefined;
   }
 
   show(done: number, total: number, label: string): void {
@@ -43,12 +48,9 @@ export class ProgressView {
   }
 
   /** Prints a line above the bar. */
-  line(text: string): void {
-    if (this.#bar === undefined || !this.#isBarShown) {
-      note(text);
-      return;
-    }
-    process.stderr.write(`\r\x1b[2K${text}\n`);
+  line(text: string, print: (text: string) => void = note): void {
+    if (this.#isBarShown) process.stderr.write("\r\x1b[2K");
+    print(text);
   }
 
   close(): void {

@@ -4,6 +4,8 @@ import {
   type ConnectionOptions,
   connect,
   findProject,
+  parseRunId,
+  parseStates,
   type RunDetail,
   type RunRow,
 } from "./server-client.ts";
@@ -19,10 +21,10 @@ interface ListOptions extends ConnectionOptions {
 
 /** `fmlab runs list`: the newest runs of a project. */
 export async function runsListCommand(options: ListOptions): Promise<number> {
+  const states = options.state === undefined ? undefined : parseStates(options.state);
   const connection = connect(options);
   const project = await findProject(connection, options.project);
   const limit = Math.min(200, parseWhole("--limit", options.limit, 1));
-  const states = options.state?.split(",").map((state) => state.trim().toUpperCase());
   const answer = await connection.query<{ rows: RunRow[]; total: unknown }>("run.list", {
     projectId: project.id,
     filter: {
@@ -40,7 +42,9 @@ export async function runsListCommand(options: ListOptions): Promise<number> {
 }
 
 function row(run: RunRow): string[] {
-  const state = run.failureCode === null ? run.state : `${run.state} ${run.failureCode}`;
+  const { failureCode } = run;
+  const isTold = failureCode === null || failureCode === run.state;
+  const state = isTold ? run.state : `${run.state} ${failureCode}`;
   const time = run.durationMs === null ? "" : shortDuration(run.durationMs);
   return [run.id, state, run.kind, String(run.seed), time, run.machineName ?? ""];
 }
@@ -50,7 +54,8 @@ export async function runsShowCommand(
   id: string,
   options: ConnectionOptions & { json: boolean },
 ): Promise<number> {
-  const run = await connect(options).query<RunDetail>("run.get", { runId: id });
+  const runId = parseRunId(id);
+  const run = await connect(options).query<RunDetail>("run.get", { runId });
   if (options.json) {
     outJson(run);
     return EXIT.success;
@@ -71,10 +76,10 @@ export async function runsShowCommand(
     ["config", JSON.stringify(run.config)],
   ];
   out(columns(facts.filter(([, value]) => value !== "")));
-  const metrics = Object.entries(run.metrics).map(([key, { last, min, max, n }]) => {
+  const metrics = Object.entries(run.metrics).map(([key, { value: result, min, max, n }]) => {
     const value = (x: number | null) => shortNumber(x ?? Number.NaN);
-    return [key, value(last), `${value(min)} .. ${value(max)}`, `${n} points`];
+    return [key, value(result), `${value(min)} .. ${value(max)}`, `${n} points`];
   });
-  if (metrics.length > 0) out(`\n${columns([["METRIC", "LAST", "RANGE", ""], ...metrics])}`);
+  if (metrics.length > 0) out(`\n${columns([["METRIC", "RESULT", "RANGE", ""], ...metrics])}`);
   return EXIT.success;
 }

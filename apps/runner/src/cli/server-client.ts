@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { usageError } from "../errors.ts";
 import { machineFolders } from "../repository.ts";
 import { findConnection, localConnection, ServerConnection } from "../server-connection.ts";
@@ -30,7 +31,7 @@ export interface RunRow {
   machineName: string | null;
   metrics: Record<
     string,
-    { last: number | null; min: number | null; max: number | null; n: number }
+    { value: number | null; min: number | null; max: number | null; n: number }
   >;
 }
 
@@ -47,6 +48,32 @@ export interface RunDetail extends RunRow {
 
 /** States in which a run will not change any more. */
 export const TERMINAL_STATES: readonly string[] = ["SUCCEEDED", "FAILED", "CANCELLED", "TIMED_OUT"];
+
+/** States of a run, in the order of its life. */
+const RUN_STATES: readonly string[] = [
+  "QUEUED",
+  "CLAIMED",
+  "RUNNING",
+  "CANCELLING",
+  ...TERMINAL_STATES,
+];
+
+/** States as a list with commas, in any case. @throws RunnerError `USAGE` naming what there is */
+export function parseStates(text: string): string[] {
+  const states = text.split(",").map((state) => state.trim().toUpperCase());
+  const wrong = states.filter((state) => !RUN_STATES.includes(state));
+  if (wrong.length === 0) return states;
+  throw usageError(`--state ${wrong.join(",")} is no state; states are ${RUN_STATES.join(", ")}`);
+}
+
+/** A run's id as given on the command line. @throws RunnerError `USAGE` */
+export function parseRunId(text: string): string {
+  if (z.uuid().safeParse(text).success) return text;
+  throw usageError(
+    `"${text}" is no run id; expected one like 1f0c7b52-8f0e-4d5c-9d1c-3c1f7f3c9a10 ` +
+      "(fmlab runs lists them)",
+  );
+}
 
 /** A connection with the command line's token. */
 export function connect(options: ConnectionOptions): ServerConnection {

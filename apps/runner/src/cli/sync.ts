@@ -1,6 +1,6 @@
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { uploadArtifact } from "../agent/remote-agent-server.ts";
-import { RunnerError } from "../errors.ts";
+import { RunnerError, refusalReason } from "../errors.ts";
 import type { ServerConnection } from "../server-connection.ts";
 import {
   findRunFolders,
@@ -10,6 +10,7 @@ import {
   readRunFolder,
 } from "../sink/run-folder-reader.ts";
 import { EXIT } from "./exit-code.ts";
+import { ProgressView } from "./progress-view.ts";
 import { type ConnectionOptions, connect, findProject } from "./server-client.ts";
 import { note, out, outJson } from "./terminal.ts";
 
@@ -40,13 +41,23 @@ export async function syncCommand(dirs: string[], options: SyncOptions): Promise
   const connection = connect(options);
   const project = await findProject(connection, options.project);
   const results: SyncResult[] = [];
-  for (const [i, folder] of folders.entries()) {
-    const result = await syncFolder(connection, project.id, folder);
-    results.push(result);
-    const count = folders.length > 1 ? `${i + 1}/${folders.length} ` : "";
-    if ("error" in result) note(`${count}${result.error}`);
-    else if (!options.json)
-      out(`${count}${folder}: ${result.created ? "uploaded" : "was there"} as ${result.runId}`);
+  const view = await ProgressView.onTerminal(options.json);
+  const show = (text: string, print: (text: string) => void) =>
+    view === undefined ? print(text) : view.line(text, print);
+  try {
+    for (const [i, folder] of folders.entries()) {
+      view?.show(i, folders.length, basename(folder));
+      const result = await syncFolder(connection, project.id, folder);
+      results.push(result);
+      const count = folders.length > 1 ? `${i + 1}/${folders.length} ` : "";
+      if ("error" in result) show(`${count}${result.error}`, note);
+      else if (!options.json) {
+        const how = result.created ? "uploaded" : "was there";
+        show(`${count}${folder}: ${how} as ${result.runId}`, out);
+      }
+    }
+  } finally {
+    view?.close();
   }
   if (options.json) outJson(results);
   return results.some((result) => "error" in result) ? EXIT.usage : EXIT.success;
@@ -65,13 +76,19 @@ async function syncFolder(
     }
     return { folder, runId, created, artifacts: run.artifacts.length };
   } catch (error) {
-    const code = error instanceof RunnerError ? error.failure.code : "";
-    const reason =
-      error instanceof RunnerError && "reason" in error.failure ? error.failure.reason : "";
-    const isOwnFault = code === "BAD_RUN_FOLDER" || reason === "BAD_REQUEST";
-    if (!isOwnFault) throw error;
-    return { folder, error: (error as Error).message };
+    if (!(error instanceof RunnerError) || !isOwnFault(error)) throw error;
+    const where = refusalReason(error) === undefined ? "" : `${folder}: `;
+    return { folder, error: `${where}${error.message}` };
   }
+}
+
+/** Refusals of the caller, not of a folder: every other folder would meet them, too. */
+const REFUSES_CALLER = new Set(["UNAUTHORIZED", "FORBIDDEN", "401", "403"]);
+
+function isOwnFault(error: RunnerError): boolean {
+  const reason = refusalReason(error);
+  if (reason === undefined) return error.failure.code === "BAD_RUN_FOLDER";
+  return !REFUSES_CALLER.has(reason);
 }
 
 function importRun(

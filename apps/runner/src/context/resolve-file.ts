@@ -85,7 +85,11 @@ function missing(
   required: readonly RequiredFile[],
 ): ExperimentError {
   const told = required.find((file) => file.path === path);
-  const known = told === undefined ? "" : `; get it from ${told.source} (licence: ${told.licence})`;
+  const known =
+    told === undefined
+      ? ""
+      : `; get it from ${told.source} (licence: ${told.licence}) and put it into the ` +
+        `${told.room === "model" ? "models" : "data"} folder`;
   const hint = places.includes("the data folder")
     ? ""
     : "; FMLAB_DATA_DIR is not set on this machine";

@@ -1,52 +1,57 @@
-import { readdirSync } from "node:fs";
-import { homedir, hostname, tmpdir } from "node:os";
-import { basename, relative } from "node:path";
+import { realpathSync } from "node:fs";
+import { homedir, hostname, tmpdir, userInfo } from "node:os";
+import { relative } from "node:path";
+
+/** Account names that name nobody; as words they may stand in any text. */
+const NOBODY = new Set(
+  "root user admin administrator node runner ubuntu debian docker vscode guest nobody".split(" "),
+);
+/** Shorter names are found in too many words. */
+const NAME_CHARACTERS_MIN = 4;
 
 /**
- * Takes what names a person or a machine out of text: run folders are committed and failures are
- * shown to a whole team. Paths inside the checkout become relative to it, known folders get their
- * name, any other absolute path keeps only its last part. A path is recognised by its first part
- * being a folder at the root of the file system, so that `tokens/s` or `/2` stay as they are.
+ * Takes this machine's own host name, user name and folders out of text: run folders are committed
+ * and failures are shown to a whole team. Paths inside the checkout become relative to it, other
+ * known folders get their name. Nothing else is touched: that a text looks like a path does not
+ * make it one, and a record must say what was there.
  */
 export class Scrubber {
-  readonly #known: [prefix: string, name: string][];
-  readonly #absolute: RegExp;
-  readonly #host: RegExp | undefined;
+  readonly #known: [at: RegExp, name: string][];
+  readonly #names: [at: RegExp, name: string][];
 
   /** @param folders absolute folders and the names to show for them; `""` drops the prefix */
-  constructor(folders: Record<string, string>, host: string = hostname()) {
-    const all: [string, string][] = [
+  constructor(
+    folders: Record<string, string>,
+    host: string = hostname(),
+    user: string = userName(),
+  ) {
+    const named: [string, string][] = [
       ...Object.entries(folders),
       [tmpdir(), "<tmp>"],
       [homedir(), "~"],
     ];
-    this.#known = all
-      .filter(([prefix]) => prefix.length > 1)
-      .sort(([a], [b]) => b.length - a.length);
-    const roots = rootFolders().map(escapeRegExp).join("|");
-    const part = String.raw`[^\s/:"'()<>\`,;]+`;
-    this.#absolute = new RegExp(
-      String.raw`(?<![\w.~>/-])(?:file://)?/(?:${roots})(?:/${part})+/?`,
-      "g",
-    );
-    const name = host.split(".")[0] ?? "";
-    this.#host =
-      name.length >= 4 && name !== "localhost"
-        ? new RegExp(String.raw`(?:[\w.-]+@)?\b${escapeRegExp(name)}\b(?:\.[\w-]+)*`, "g")
-        : undefined;
+    // Messages also hold paths with links followed. Where two names fit, the caller's own is kept.
+    const all = new Map<string, string>();
+    for (const [folder, name] of named) {
+      for (const path of [folder, withoutLinks(folder)]) {
+        if (path.length > 1 && !all.has(path)) all.set(path, name);
+      }
+    }
+    this.#known = [...all]
+      .sort(([a], [b]) => b.length - a.length)
+      .map(([prefix, name]) => [prefixPattern(prefix), name]);
+    this.#names = [...hostPattern(host), ...userPattern(user)];
   }
 
   text(text: string): string {
     let out = text;
-    for (const [prefix, name] of this.#known) {
-      if (!out.includes(prefix)) continue;
-      const at = new RegExp(`(?:file://)?${escapeRegExp(prefix)}(/|(?![\\w.-]))`, "g");
+    for (const [at, name] of this.#known) {
       out = out.replace(at, (_, slash: string) =>
         name === "" ? (slash === "" ? "." : "") : name + slash,
       );
     }
-    if (out.includes("/")) out = out.replace(this.#absolute, (path) => `<path>/${basename(path)}`);
-    return this.#host === undefined ? out : out.replace(this.#host, "<host>");
+    for (const [at, name] of this.#names) out = out.replace(at, name);
+    return out;
   }
 
   /** The same for every string inside a JSON value; the value itself is not changed. */
@@ -82,10 +87,41 @@ export function standardFolders(
   };
 }
 
-function rootFolders(): string[] {
-  return readdirSync("/", { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() || entry.isSymbolicLink())
-    .map((entry) => entry.name);
+/** A folder and its slash, where it is not the beginning of a longer name. */
+function prefixPattern(prefix: string): RegExp {
+  // `/tmp` also ends longer paths, e.g. `build/tmp`; a folder further down is found anywhere.
+  const before = prefix.lastIndexOf("/") === 0 ? String.raw`(?<![\w.~>-])` : "";
+  return new RegExp(`${before}(?:file://)?${escapeRegExp(prefix)}(/|(?![\\w.-]))`, "g");
+}
+
+function hostPattern(host: string): [RegExp, string][] {
+  const name = host.split(".")[0] ?? "";
+  if (name.length < NAME_CHARACTERS_MIN || name === "localhost") return [];
+  const at = String.raw`(?:[\w.-]+@)?\b${escapeRegExp(name)}\b(?:\.[\w-]+)*`;
+  return [[new RegExp(at, "g"), "<host>"]];
+}
+
+function userPattern(user: string): [RegExp, string][] {
+  if (user.length < NAME_CHARACTERS_MIN || NOBODY.has(user.toLowerCase())) return [];
+  return [[new RegExp(String.raw`(?<![\w-])${escapeRegExp(user)}(?![\w-])`, "g"), "<user>"]];
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // The account has no entry on this machine, as in some containers: nothing to hide.
+    return "";
+  }
+}
+
+function withoutLinks(folder: string): string {
+  try {
+    return realpathSync(folder);
+  } catch {
+    // A folder that is not there leads nowhere else.
+    return folder;
+  }
 }
 
 function escapeRegExp(text: string): string {

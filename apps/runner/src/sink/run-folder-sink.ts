@@ -20,8 +20,8 @@ import {
   type Series,
 } from "@fmlab/experiment";
 import type { LogEntry } from "../context/log-intake.ts";
+import type { RecordedConfig } from "../context/recorded-config.ts";
 import type { MetricPoint, StagedArtifact } from "../context/run-event.ts";
-import type { Scrubber } from "../context/scrub.ts";
 import { RunnerError } from "../errors.ts";
 import type { RunEnd, RunSink, RunStart } from "./run-sink.ts";
 
@@ -36,11 +36,12 @@ export interface RunFolderOptions {
   definitionVersion: number;
   preset: string | null;
   config: Record<string, unknown>;
+  /** Leaves out of a config what names this machine. */
+  recordConfig: (config: Record<string, unknown>) => RecordedConfig;
   seed: number;
   /** Wall clock when the run began; the end is this plus the duration. */
   startedAt: Date;
   reproduction: Reproduction;
-  scrubber: Scrubber;
   onProgress?: (done: number, total: number, label: string) => void;
   onLog?: (entry: LogEntry) => void;
   onPoint?: (point: MetricPoint) => void;
@@ -76,10 +77,11 @@ export class RunFolderSink implements RunSink {
   readonly #metrics: number;
   readonly #log: number;
   #record: RunRecord;
+  #isConfigScrubbed = false;
 
   constructor(options: RunFolderOptions) {
     this.#options = options;
-    const { folder, reproduction } = options;
+    const { folder } = options;
     this.#metrics = openSync(join(folder, "metrics.jsonl"), "w");
     this.#log = openSync(join(folder, "log.txt"), "w");
     const startedAt = options.startedAt.toISOString();
@@ -89,7 +91,7 @@ export class RunFolderSink implements RunSink {
       kind: options.kind,
       definitionVersion: options.definitionVersion,
       preset: options.preset,
-      config: options.scrubber.value(options.config),
+      config: this.#recorded(options.config),
       seed: options.seed,
       fidelity: "measured",
       state: "FAILED",
@@ -99,15 +101,15 @@ export class RunFolderSink implements RunSink {
       },
       startedAt,
       finishedAt: startedAt,
-      ...reproduction,
+      ...this.#withNote(options.reproduction),
     };
     this.#write("run.json", this.#record);
   }
 
   start({ definitionVersion, config, fidelity, reproduction }: RunStart): void {
-    const { scrubber } = this.#options;
-    const record = { ...this.#record, definitionVersion, fidelity, ...reproduction };
-    this.#record = { ...record, config: scrubber.value(config) };
+    const recorded = this.#recorded(config);
+    const record = { ...this.#record, definitionVersion, fidelity, config: recorded };
+    this.#record = { ...record, ...this.#withNote(reproduction) };
     this.#write("run.json", this.#record);
   }
 
@@ -155,9 +157,21 @@ export class RunFolderSink implements RunSink {
       state: end.state,
       failure,
       finishedAt: new Date(startedAt.getTime() + end.durationMs).toISOString(),
-      ...end.reproduction,
+      ...this.#withNote(end.reproduction),
     };
     this.#write("run.json", this.#record);
+  }
+
+  #recorded(config: Record<string, unknown>): Record<string, unknown> {
+    const { config: recorded, absoluteFiles } = this.#options.recordConfig(config);
+    this.#isConfigScrubbed = absoluteFiles.length > 0;
+    return recorded;
+  }
+
+  /** Says in the notes that the config names files by less than it was given. */
+  #withNote(reproduction: Reproduction): Reproduction {
+    if (!this.#isConfigScrubbed) return reproduction;
+    return { ...reproduction, notes: { ...reproduction.notes, configScrubbed: true } };
   }
 
   /** Replaces a file whole: a reader sees the old content or the new one. */

@@ -12,7 +12,7 @@ import { assertSize, readArtifact, storeArtifact } from "./store-artifact.ts";
 
 const putSchema = z.object({
   runId: z.uuid(),
-  attemptNumber: z.coerce.number().int().min(1),
+  attemptNumber: z.coerce.number().pipe(z.int32().min(1)),
   name: z
     .string()
     .min(1)

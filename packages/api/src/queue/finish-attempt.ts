@@ -3,6 +3,7 @@ import type { Failure } from "@fmlab/experiment";
 import type { z } from "zod";
 import type { finishInput } from "../protocol.ts";
 import { type AttemptEvent, isAttemptLive, type RunEvent } from "../run-state.ts";
+import { storeResults } from "../runs/store-results.ts";
 import { applyAttemptEvent, applyRunEvent, lockAttempt, lockRun } from "./apply-event.ts";
 import { assertOwnRun } from "./fence.ts";
 
@@ -36,10 +37,9 @@ export async function finishAttempt(
     const { failure, reproduction, summary, fidelity } = finish;
     await applyAttemptEvent(tx, attempt, EVENT_OF[finish.state], { failure, reproduction });
     const event = runEvent(finish, run);
-    return {
-      accepted: true,
-      state: await applyRunEvent(tx, run, event, { failure, summary, fidelity }),
-    };
+    const state = await applyRunEvent(tx, run, event, { failure, summary, fidelity });
+    await storeResults(tx, run.id, summary);
+    return { accepted: true, state };
   });
 }
 

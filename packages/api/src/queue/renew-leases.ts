@@ -1,7 +1,7 @@
-import type { Db, RunState } from "@fmlab/db";
+import type { Db, RunState, Tx } from "@fmlab/db";
 import { notFound } from "../errors.ts";
 import type { AttemptOrder, Fence } from "../protocol.ts";
-import { leaseEnd } from "./apply-event.ts";
+import { type LockedAttempt, leaseEnd } from "./apply-event.ts";
 import { orderFor } from "./fence.ts";
 
 /**
@@ -32,4 +32,10 @@ export async function renewLeases(
     const state = states.get(`${f.runId.toLowerCase()} ${f.attemptNumber}`);
     return state === undefined ? "stop" : orderFor(state);
   });
+}
+
+/** Extends the lease of a locked, live attempt. */
+export async function extendLease(tx: Tx, attempt: LockedAttempt): Promise<void> {
+  await tx.$executeRaw`UPDATE attempt SET "leaseExpiresAt" = ${leaseEnd()}
+    WHERE id = ${attempt.id}::uuid`;
 }

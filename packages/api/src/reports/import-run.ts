@@ -2,6 +2,7 @@ import { Prisma, type RunState, storableJson, storableText, type Tx } from "@fml
 import { LIMITS, type RunRecord } from "@fmlab/experiment";
 import { notifyRun } from "../events/notify.ts";
 import { configHash } from "../launch/config-hash.ts";
+import { storeResults } from "../runs/store-results.ts";
 import { assertLimit, type Batches, storeBatches } from "./store-report.ts";
 
 /** A run folder, parsed. */
@@ -59,6 +60,7 @@ export async function importRun(
     return { runId: await findImported(tx, projectId, record), created: false };
   const attempt = await createEndedAttempt(tx, created.id, record);
   await storeBatches(tx, { runId: created.id, attemptId: attempt.id }, run);
+  await storeResults(tx, created.id, summary);
   await notifyRun(tx, { organizationId, projectId, runId: created.id, what: ["created"], state });
   return { runId: created.id, created: true };
 }

@@ -13,6 +13,7 @@ import { ApiError } from "../errors.ts";
 import { notifyRun, type RunChange } from "../events/notify.ts";
 import type { AttemptOrder, LogBatch, MetricBatch, reportInput } from "../protocol.ts";
 import { lockLive, orderFor } from "../queue/fence.ts";
+import { extendLease } from "../queue/renew-leases.ts";
 
 export type ParsedReport = z.output<typeof reportInput>;
 /** A picture's data as reported. */
@@ -26,8 +27,9 @@ export interface Batches {
 }
 
 /**
- * Stores a report. The same report any number of times, and reports in any order, leave the same
- * rows.
+ * Stores a report and extends the attempt's lease: who reports is at work, so that one renewal lost
+ * on the way does not cost a healthy run its attempt. The same report any number of times, and
+ * reports in any order, leave the same rows.
  *
  * @throws ApiError `LIMIT_EXCEEDED` | `CHUNK_CHANGED`; then nothing of the report is stored
  */
@@ -40,6 +42,7 @@ export async function storeReport(
     const live = await lockLive(tx, organizationId, report);
     if (live === undefined) return "stop";
     const { run, attempt } = live;
+    await extendLease(tx, attempt);
     const what = await storeBatches(tx, { runId: run.id, attemptId: attempt.id }, report);
     if (report.progress) {
       const { done, total, label } = report.progress;

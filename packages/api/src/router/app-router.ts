@@ -15,6 +15,7 @@ import { check } from "./experiment/check.ts";
 import { get as getExperiment } from "./experiment/get.ts";
 import { list as listExperiments } from "./experiment/list.ts";
 import { list as listMachines } from "./machine/list.ts";
+import { remove as removeMachine } from "./machine/remove.ts";
 import { add as addMember } from "./member/add.ts";
 import { list as listMembers } from "./member/list.ts";
 import { remove as removeMember } from "./member/remove.ts";
@@ -65,7 +66,7 @@ export const appRouter = router({
     artifacts,
     stats,
   }),
-  machine: router({ list: listMachines }),
+  machine: router({ list: listMachines, remove: removeMachine }),
   token: router({ list: listTokens, create: createToken, revoke }),
   member: router({ list: listMembers, add: addMember, setRole, remove: removeMember }),
   audit: router({ list: listAudit }),

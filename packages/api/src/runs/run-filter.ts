@@ -1,5 +1,6 @@
 import { Prisma } from "@fmlab/db";
 import { z } from "zod";
+import { plainText } from "../plain-text.ts";
 
 /** All states of a run, in the order of its life. */
 export const RUN_STATES = [
@@ -16,11 +17,11 @@ export const RUN_STATES = [
 /** Which runs to show. */
 export const runFilterSchema = z.object({
   states: z.array(z.enum(RUN_STATES)).max(20).optional(),
-  kinds: z.array(z.string().max(200)).max(100).optional(),
+  kinds: z.array(plainText(200)).max(100).optional(),
   /** Every word must occur somewhere in the run's names, note or failure. */
-  search: z.string().max(200).optional(),
+  search: plainText(200).optional(),
   launchId: z.uuid().optional(),
-  configHash: z.string().max(64).optional(),
+  configHash: plainText(64).optional(),
 });
 
 /** The condition of a filter, over the tables of RUN_ROW_FROM. */

@@ -2,6 +2,8 @@ import { Prisma, type RunState, type Tx } from "@fmlab/db";
 
 /** A metric's summary as tables show it. */
 export interface MetricCell {
+  /** The run's result by its summary; until there is one, the last point. */
+  value: number | null;
   last: number | null;
   min: number | null;
   max: number | null;
@@ -103,9 +105,9 @@ async function readCells(tx: Tx, runIds: string[], columns: readonly string[]) {
   const summaries = await tx.metricSummary.findMany({
     where: { runId: { in: runIds }, key: { in: [...columns] } },
   });
-  for (const { runId, key, last, min, max, mean, n } of summaries) {
+  for (const { runId, key, result, last, min, max, mean, n } of summaries) {
     const cells = byRun.get(runId) ?? {};
-    cells[key] = { last, min, max, mean, n };
+    cells[key] = { value: result ?? last, last, min, max, mean, n };
     byRun.set(runId, cells);
   }
   return byRun;

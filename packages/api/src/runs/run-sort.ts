@@ -1,17 +1,15 @@
 import { Prisma } from "@fmlab/db";
 import { z } from "zod";
-import { ApiError } from "../errors.ts";
+import { plainText } from "../plain-text.ts";
+import { type CursorType, parseRunCursor } from "./run-cursor.ts";
 import { DURATION_MS } from "./run-row.ts";
 
 /** How to sort the runs table. */
 export const runSortSchema = z.object({
-  /** A column, or `metric:<key>` for its last value. */
-  by: z
-    .string()
-    .max(210)
-    .refine((by) => Object.hasOwn(COLUMN_SORTS, by) || by.startsWith("metric:"), {
-      error: () => `sort by one of ${Object.keys(COLUMN_SORTS).join(", ")} or metric:<key>`,
-    }),
+  /** A column, or `metric:<key>` for its result. */
+  by: plainText(210).refine((by) => Object.hasOwn(COLUMN_SORTS, by) || by.startsWith("metric:"), {
+    error: () => `sort by one of ${Object.keys(COLUMN_SORTS).join(", ")} or metric:<key>`,
+  }),
   dir: z.enum(["asc", "desc"]),
 });
 /** A parsed sort. */
@@ -20,7 +18,7 @@ export type RunSort = z.output<typeof runSortSchema>;
 /** A sort key: an expression, its type, and what stands for a missing value (always shown last). */
 interface SortKey {
   expression: Prisma.Sql;
-  type: "timestamptz" | "float8" | "text";
+  type: CursorType;
   join?: Prisma.Sql;
 }
 
@@ -68,7 +66,7 @@ export function runSortSql(sort: RunSort): SortSql {
     orderBy: Prisma.sql`${key} ${direction}, r.id ${direction}`,
     cursor: Prisma.sql`jsonb_build_array((${key})::text, r.id)`,
     after: (cursor) => {
-      const [value, id] = parseCursor(cursor);
+      const [value, id] = parseRunCursor(cursor, type);
       const beyond = Prisma.raw(sort.dir === "asc" ? ">" : "<");
       return Prisma.sql`(${key}, r.id) ${beyond} (${value}::${typed}, ${id}::uuid)`;
     },
@@ -80,22 +78,8 @@ function sortKey(by: string): SortKey {
   if (known) return known;
   const metric = by.slice("metric:".length);
   return {
-    expression: Prisma.sql`sorted.last`,
+    expression: Prisma.sql`coalesce(sorted.result, sorted.last)`,
     type: "float8",
     join: Prisma.sql`LEFT JOIN metric_summary sorted ON sorted."runId" = r.id AND sorted.key = ${metric}`,
   };
-}
-
-const cursorSchema = z.tuple([z.string(), z.uuid()]);
-
-function parseCursor(cursor: string): [value: string, id: string] {
-  try {
-    return cursorSchema.parse(JSON.parse(cursor));
-  } catch (cause) {
-    throw new ApiError(
-      "the cursor is not one that this list gave: start from the beginning",
-      { code: "BAD_REQUEST", field: "cursor" },
-      { cause },
-    );
-  }
 }

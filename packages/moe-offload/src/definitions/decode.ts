@@ -244,14 +244,14 @@ export const decode = defineExperiment({
         ? {
             path: config.model,
             room: "model",
-            source: "part of the repository: models/README.md",
+            source: "this repository, models/README.md",
             licence: "Apache-2.0",
           }
         : {
             path: config.model,
             room: "model",
-            source: "your own GGUF file; put it in the models folder",
-            licence: "the model's own",
+            source: "its publisher, as a GGUF file",
+            licence: "see its model card",
           },
     ],
   }),

@@ -18,7 +18,7 @@ export function DiffTable({ before, after }: { before: unknown; after: unknown }
   if (differences.length === 0) return <p className="text-muted">These two are the same.</p>;
   return (
     <ScrollRegion label="Differences" className="overflow-x-auto">
-      <table className="w-full min-w-96 border-collapse">
+      <table className="w-full border-collapse">
         <caption className="pb-2 text-left text-xs text-muted">
           {plural(differences.length, "difference")}
         </caption>
@@ -33,12 +33,18 @@ export function DiffTable({ before, after }: { before: unknown; after: unknown }
         <tbody>
           {differences.map((difference) => (
             <tr key={difference.path} className="border-t border-line align-top">
-              <td className="py-1 pr-4 font-mono text-xs">{difference.path || "config"}</td>
+              <td className="py-1 pr-4 font-mono text-xs [overflow-wrap:anywhere]">
+                {difference.path || "config"}
+              </td>
               <td className={cn("py-1 pr-4", KINDS[difference.kind].tone)}>
                 {KINDS[difference.kind].name}
               </td>
-              <td className="py-1 pr-4 font-mono text-xs break-words">{tell(difference.before)}</td>
-              <td className="py-1 font-mono text-xs break-words">{tell(difference.after)}</td>
+              <td className="py-1 pr-4 font-mono text-xs [overflow-wrap:anywhere]">
+                {tell(difference.before)}
+              </td>
+              <td className="py-1 font-mono text-xs [overflow-wrap:anywhere]">
+                {tell(difference.after)}
+              </td>
             </tr>
           ))}
         </tbody>

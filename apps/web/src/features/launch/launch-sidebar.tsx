@@ -80,9 +80,11 @@ function Readiness({ check, machines }: { check: ConfigCheck; machines: number }
       </p>
     );
   }
+  // Without a machine, which files none of them has is beside the point.
+  const missing = machines === 0 ? [] : server.missingFiles;
   return (
     <div id="readiness" tabIndex={-1} className="flex flex-col gap-2" data-testid="readiness">
-      {server.missingFiles.map((file) => (
+      {missing.map((file) => (
         <Notice key={file.path} tone="warn" title={`${file.path} is on no machine`}>
           <p>Source: {file.source}</p>
           <p>Licence: {file.licence}</p>
@@ -97,7 +99,7 @@ function Readiness({ check, machines }: { check: ConfigCheck; machines: number }
           <span className="text-muted">Can run on </span>
           {server.runnableOn.join(", ")}
         </p>
-      ) : server.missingFiles.length > 0 ? null : (
+      ) : missing.length > 0 ? null : (
         <Notice tone="warn" title={unfitTitle(server)}>
           {unfit(server, machines)}
         </Notice>
@@ -111,9 +113,13 @@ const unfitTitle = (server: NonNullable<ConfigCheck["server"]>): string =>
 
 /** Why nothing can run it, in the server's own words where it has some. */
 function unfit(server: NonNullable<ConfigCheck["server"]>, machines: number): string {
+  if (machines === 0) {
+    return (
+      "No machine is connected to this organisation. Make an agent token under Organisation, API " +
+      "tokens, and start “fmlab agent” with it."
+    );
+  }
   const told = server.problems.filter(({ path }) => path === "").map(({ message }) => message);
   if (told.length > 0) return told.join(" ");
-  return machines === 0
-    ? "No runner is connected. Start one with “fmlab agent”; the run waits until then."
-    : `${plural(machines, "machine is", "machines are")} online, but none offers what it needs.`;
+  return `${plural(machines, "machine is", "machines are")} online, but none offers what it needs.`;
 }

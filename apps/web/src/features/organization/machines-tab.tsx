@@ -1,6 +1,7 @@
 "use client";
 
 import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
 import { type RouterOutputs, useTRPC } from "@/trpc/client.tsx";
 import { Tag } from "@/ui/badges.tsx";
 import { formatBytes, plural } from "@/ui/format/number.ts";
@@ -8,6 +9,8 @@ import { Facts, Panel } from "@/ui/panel.tsx";
 import { EmptyState, ErrorState, Loading } from "@/ui/status.tsx";
 import { Ago } from "@/ui/time.tsx";
 import { OnlineSign } from "./online-sign.tsx";
+import { RemoveMachineButton } from "./remove-machine-button.tsx";
+import { allows } from "./roles.ts";
 
 type Machine = RouterOutputs["machine"]["list"][number];
 
@@ -15,7 +18,7 @@ type Machine = RouterOutputs["machine"]["list"][number];
 const TAGS_SHOWN = 12;
 
 /** Machines whose agents have registered, and what each can do. */
-export function MachinesTab({ organizationId }: { organizationId: string }) {
+export function MachinesTab({ organizationId, role }: { organizationId: string; role: string }) {
   const trpc = useTRPC();
   const machines = useQuery(
     trpc.machine.list.queryOptions({ organizationId }, { refetchInterval: 10_000 }),
@@ -34,16 +37,27 @@ export function MachinesTab({ organizationId }: { organizationId: string }) {
   return (
     <div className="grid grid-cols-1 items-start gap-4 xl:grid-cols-2">
       {machines.data.map((machine) => (
-        <MachinePanel key={machine.id} machine={machine} />
+        <MachinePanel
+          key={machine.id}
+          machine={machine}
+          actions={
+            <>
+              {!machine.online && allows(role, "admin") && (
+                <RemoveMachineButton organizationId={organizationId} machine={machine} />
+              )}
+              <OnlineSign online={machine.online} />
+            </>
+          }
+        />
       ))}
     </div>
   );
 }
 
-function MachinePanel({ machine }: { machine: Machine }) {
+function MachinePanel({ machine, actions }: { machine: Machine; actions: ReactNode }) {
   const { facts, capabilities } = machine;
   return (
-    <Panel title={machine.name} actions={<OnlineSign online={machine.online} />}>
+    <Panel title={machine.name} actions={actions}>
       <Facts
         facts={[
           ["Last seen", <Ago key="seen" at={machine.lastSeenAt} />],

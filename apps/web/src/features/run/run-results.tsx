@@ -70,7 +70,7 @@ function Charts({ run, groups }: { run: RunDetail; groups: MetricGroup[] }) {
   );
 }
 
-/** The metrics' latest values, headlines first. */
+/** The metrics' results, while it runs their latest values; headlines first. */
 function KeyNumbers({
   run,
   groups,
@@ -81,6 +81,8 @@ function KeyNumbers({
   isLive: boolean;
 }) {
   const plain = groups.filter((group) => group.keys.includes(group.base));
+  const ended = run.summary === null ? "Last reported values." : "Results of the whole run.";
+  const told = isLive ? "Latest values while it runs." : ended;
   const sorted = [...plain].sort((a, b) => Number(b.headline) - Number(a.headline));
   if (sorted.length === 0) {
     return isLive ? <p className="text-muted">No numbers yet.</p> : null;
@@ -92,15 +94,14 @@ function KeyNumbers({
           <div key={group.base} title={group.help} className="px-4 py-2.5">
             <dt className="truncate text-xs text-muted">{group.title}</dt>
             <dd className="text-base font-medium" data-metric={group.base}>
-              <Value value={run.metrics[group.base]?.last} unit={group.unit} />
+              <Value value={run.metrics[group.base]?.value} unit={group.unit} />
             </dd>
           </div>
         ))}
       </dl>
       <p className="flex items-center gap-2 border-t border-line px-4 py-2 text-xs text-muted">
         <FidelityBadge fidelity={run.fidelity} />
-        {isLive ? "Latest values while it runs." : "Last reported values."} Point at a number to
-        read what it counts.
+        {told} Point at a number to read what it counts.
       </p>
     </section>
   );

@@ -125,7 +125,7 @@ function MetricCell({
       : undefined;
   return (
     <span title={title}>
-      <Value value={metric.last} unit={unit} />
+      <Value value={metric.value} unit={unit} />
     </span>
   );
 }

@@ -38,9 +38,8 @@ export function Welcome({ localMode }: { localMode: boolean }) {
           A research platform for foundation-model systems
         </h1>
         <p className="mb-6 max-w-xl text-base leading-6 text-muted">
-          Launch experiments on real machines, watch them run, and compare what they show: expert
-          offloading for mixture-of-experts models, sharded ledgers, schedulers for computing and
-          network.
+          Launch experiments on real machines, watch them run, and find every result again, with the
+          config, the seed and the machine that made it.
         </p>
         <dl className="flex max-w-xl flex-col gap-3">
           {POINTS.map(([name, text]) => (

@@ -44,7 +44,7 @@ export function SeriesView({
         <p className="text-muted">
           {waiting
             ? `Appears when the run writes its series “${view.series}”.`
-            : `This run wrote nothing for it: its series “${view.series}” is missing or empty.`}
+            : `The run ended before it wrote its series “${view.series}”, or wrote nothing in it.`}
         </p>
       ) : asTable ? (
         <TableTwin series={series} title={view.title} />

@@ -1,9 +1,10 @@
 import { z } from "zod";
+import { plainText } from "../../plain-text.ts";
 import { projectProcedure } from "../../trpc.ts";
 
 /** The project's named configs with their latest revisions. */
 export const list = projectProcedure("viewer")
-  .input(z.object({ kind: z.string().max(200).optional() }))
+  .input(z.object({ kind: plainText(200).optional() }))
   .query(async ({ ctx, input }) => {
     const configs = await ctx.platform.db.experimentConfig.findMany({
       where: { projectId: input.projectId, ...(input.kind !== undefined && { kind: input.kind }) },

@@ -4,13 +4,14 @@ import { audit } from "../../audit.ts";
 import { checkConfig, requireExperiment } from "../../definitions.ts";
 import { ApiError } from "../../errors.ts";
 import { nameSchema } from "../../names.ts";
+import { plainText } from "../../plain-text.ts";
 import { projectProcedure } from "../../trpc.ts";
 
 /** Saves a config as a new, immutable revision; the first one creates the name. */
 export const save = projectProcedure("member")
   .input(
     z.object({
-      kind: z.string().max(200),
+      kind: plainText(200),
       name: nameSchema,
       config: z.record(z.string(), z.unknown()),
       message: z.string().max(2_000).default(""),

@@ -7,6 +7,8 @@ import { organizationProcedure } from "../../trpc.ts";
 
 /** How often a long stream checks that its reader still belongs to the organisation. */
 const CHECK_MS = 60_000;
+/** The last moment that a Date can hold, ms; Postgres' times end a little later. */
+const DATE_MS_MAX = 8.64e15;
 
 /**
  * What happens to the organisation's runs, at most five events a run and second. After a gap (the
@@ -59,7 +61,7 @@ export const stream = organizationProcedure("viewer")
 
 function sinceOf(lastEventId: string | null | undefined): number | undefined {
   const ms = Number(lastEventId?.split("-")[0]);
-  return lastEventId && Number.isFinite(ms) ? ms : undefined;
+  return lastEventId && Math.abs(ms) <= DATE_MS_MAX ? ms : undefined;
 }
 
 async function wokenOrAfter(woken: Promise<void>, ms: number): Promise<void> {

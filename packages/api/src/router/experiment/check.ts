@@ -3,11 +3,12 @@ import { z } from "zod";
 import { type CheckedConfig, checkConfig, requireExperiment } from "../../definitions.ts";
 import { assertRunnable, misfitOf, missingFiles } from "../../launch/machine-fit.ts";
 import { listMachines } from "../../launch/machines.ts";
+import { plainText } from "../../plain-text.ts";
 import { projectProcedure } from "../../trpc.ts";
 
 /** Checks a config as `run.create` would, without launching. */
 export const check = projectProcedure("viewer")
-  .input(z.object({ kind: z.string().max(200), config: z.record(z.string(), z.unknown()) }))
+  .input(z.object({ kind: plainText(200), config: z.record(z.string(), z.unknown()) }))
   .query(async ({ ctx, input }) => {
     const { db, experiments } = ctx.platform;
     const definition = requireExperiment(experiments, input.kind);

@@ -3,11 +3,12 @@ import { z } from "zod";
 import { checkConfig, requireExperiment } from "../../definitions.ts";
 import { assertRunnable, missingFiles } from "../../launch/machine-fit.ts";
 import { type KnownMachine, listMachines } from "../../launch/machines.ts";
+import { plainText } from "../../plain-text.ts";
 import { projectProcedure } from "../../trpc.ts";
 
 /** All that the launch form needs of an experiment. */
 export const get = projectProcedure("viewer")
-  .input(z.object({ kind: z.string().max(200) }))
+  .input(z.object({ kind: plainText(200) }))
   .query(async ({ ctx, input }) => {
     const { db, experiments } = ctx.platform;
     const d = requireExperiment(experiments, input.kind);

@@ -6,11 +6,15 @@ import {
   requireMember,
 } from "../../access/members.ts";
 import { audit } from "../../audit.ts";
+import { plainText } from "../../plain-text.ts";
 import { managementProcedure } from "../../trpc.ts";
 
-/** Removes a member, with the member's own tokens; runs and configs stay. */
+/**
+ * Removes a member with every token that the member has made, an agent's too: who has left may have
+ * kept the secrets. Runs and configs stay.
+ */
 export const remove = managementProcedure("admin")
-  .input(z.object({ userId: z.string().max(64) }))
+  .input(z.object({ userId: plainText(64) }))
   .mutation(({ ctx, input }) =>
     ctx.platform.db.$transaction(async (tx) => {
       const { organizationId, userId } = input;
@@ -19,13 +23,13 @@ export const remove = managementProcedure("admin")
       assertMayGive(ctx.role, member.role);
       if (member.role === "owner") assertOwnerRemains(members, userId, organizationId);
       await tx.member.delete({ where: { id: member.id } });
-      await tx.apiToken.deleteMany({ where: { organizationId, userId, use: "cli" } });
+      const { count: tokens } = await tx.apiToken.deleteMany({ where: { organizationId, userId } });
       await audit(tx, ctx.actor, {
         organizationId,
         action: "member.remove",
         resourceType: "member",
         resourceId: userId,
-        before: { role: member.role },
+        before: { role: member.role, tokens },
       });
       return { userId };
     }),

@@ -7,11 +7,12 @@ import {
 } from "../../access/members.ts";
 import { ROLES } from "../../access/roles.ts";
 import { audit } from "../../audit.ts";
+import { plainText } from "../../plain-text.ts";
 import { managementProcedure } from "../../trpc.ts";
 
 /** Changes a member's role. */
 export const setRole = managementProcedure("admin")
-  .input(z.object({ userId: z.string().max(64), role: z.enum(ROLES) }))
+  .input(z.object({ userId: plainText(64), role: z.enum(ROLES) }))
   .mutation(({ ctx, input }) =>
     ctx.platform.db.$transaction(async (tx) => {
       const { organizationId, userId, role } = input;

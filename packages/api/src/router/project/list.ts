@@ -1,9 +1,10 @@
 import { z } from "zod";
+import { plainText } from "../../plain-text.ts";
 import { userProcedure } from "../../trpc.ts";
 
 /** The projects of the organisations the caller belongs to. */
 export const list = userProcedure
-  .input(z.object({ organizationId: z.string().max(64).optional() }))
+  .input(z.object({ organizationId: plainText(64).optional() }))
   .query(async ({ ctx, input }) => {
     const { caller, platform, user } = ctx;
     const within = caller.kind === "cli" ? caller.organizationId : input.organizationId;

@@ -4,12 +4,13 @@ import { audit } from "../../audit.ts";
 import { checkConfig, requireExperiment } from "../../definitions.ts";
 import { ApiError, notFound } from "../../errors.ts";
 import { createRuns } from "../../launch/create-runs.ts";
+import { plainText } from "../../plain-text.ts";
 import type { Platform } from "../../platform.ts";
 import { projectProcedure } from "../../trpc.ts";
 
 const launchInput = z.object({
-  kind: z.string().max(200),
-  preset: z.string().max(200).optional(),
+  kind: plainText(200),
+  preset: plainText(200).optional(),
   configRevisionId: z.uuid().optional(),
   /** Wins over the revision's and the preset's; those then only name where it came from. */
   config: z.record(z.string(), z.unknown()).optional(),

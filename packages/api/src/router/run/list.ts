@@ -1,5 +1,6 @@
 import { Prisma, type Tx } from "@fmlab/db";
 import { z } from "zod";
+import { plainText } from "../../plain-text.ts";
 import { runFilterSchema, runFilterSql } from "../../runs/run-filter.ts";
 import { RUN_ROW_FROM, readRunRows } from "../../runs/run-row.ts";
 import { runSortSchema, runSortSql } from "../../runs/run-sort.ts";
@@ -14,8 +15,8 @@ export const list = projectProcedure("viewer")
     z.object({
       filter: runFilterSchema.default({}),
       sort: runSortSchema.default({ by: "createdAt", dir: "desc" }),
-      columns: z.array(z.string().max(200)).max(100).default([]),
-      cursor: z.string().max(1_000).nullish(),
+      columns: z.array(plainText(200)).max(100).default([]),
+      cursor: plainText(1_000).nullish(),
       limit: z.number().int().min(1).max(200).default(50),
     }),
   )

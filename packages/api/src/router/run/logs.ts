@@ -1,5 +1,6 @@
 import type { Tx } from "@fmlab/db";
 import { z } from "zod";
+import { plainText } from "../../plain-text.ts";
 import { CHUNK_SIZE, type LogLine } from "../../protocol.ts";
 import { findAttempt } from "../../runs/find-attempt.ts";
 import { containing } from "../../runs/run-filter.ts";
@@ -9,11 +10,11 @@ import { runProcedure } from "../../trpc.ts";
 export const logs = runProcedure("viewer")
   .input(
     z.object({
-      attempt: z.number().int().min(1).optional(),
+      attempt: z.int32().min(1).optional(),
       /** Lines after this number. */
       afterLine: z.number().int().min(0).max(1_000_000_000).default(0),
       limit: z.number().int().min(1).max(2_000).default(500),
-      search: z.string().max(200).optional(),
+      search: plainText(200).optional(),
       /** The last `limit` lines instead. */
       tail: z.boolean().default(false),
     }),

@@ -1,6 +1,7 @@
 import { type Db, readMetricChunks } from "@fmlab/db";
 import { z } from "zod";
 import { bucketCurve, type CurveExtent } from "../../metrics/bucket-reader.ts";
+import { plainText } from "../../plain-text.ts";
 import { findAttempt } from "../../runs/find-attempt.ts";
 import { runProcedure } from "../../trpc.ts";
 
@@ -11,9 +12,9 @@ const PIECE_CHUNKS = 50;
 export const metrics = runProcedure("viewer")
   .input(
     z.object({
-      keys: z.array(z.string().max(200)).max(100).optional(),
+      keys: z.array(plainText(200)).max(100).optional(),
       buckets: z.number().int().min(10).max(1_000).default(600),
-      attempt: z.number().int().min(1).optional(),
+      attempt: z.int32().min(1).optional(),
       xMin: z.number().optional(),
       xMax: z.number().optional(),
     }),

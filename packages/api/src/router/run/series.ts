@@ -1,11 +1,12 @@
 import type { Series } from "@fmlab/experiment";
 import { z } from "zod";
+import { plainText } from "../../plain-text.ts";
 import { findAttempt } from "../../runs/find-attempt.ts";
 import { runProcedure } from "../../trpc.ts";
 
 /** The data of one picture; null while the run has not written it. */
 export const series = runProcedure("viewer")
-  .input(z.object({ name: z.string().max(100), attempt: z.number().int().min(1).optional() }))
+  .input(z.object({ name: plainText(100), attempt: z.int32().min(1).optional() }))
   .query(async ({ ctx, input }) => {
     const { db } = ctx.platform;
     const attempt = await findAttempt(db, ctx.run, input.attempt);

@@ -1,6 +1,7 @@
 import { runRecordSchema } from "@fmlab/experiment";
 import { z } from "zod";
 import { audit } from "../../audit.ts";
+import { plainText } from "../../plain-text.ts";
 import { logBatchSchema, metricBatchSchema, reportInput } from "../../protocol.ts";
 import { importRun } from "../../reports/import-run.ts";
 import { projectProcedure } from "../../trpc.ts";
@@ -11,7 +12,11 @@ import { projectProcedure } from "../../trpc.ts";
 export const importFolder = projectProcedure("member")
   .input(
     z.object({
-      record: runRecordSchema,
+      record: runRecordSchema.extend({
+        kind: plainText(200),
+        preset: plainText(200).nullable(),
+        definitionVersion: z.int32(),
+      }),
       summary: z.record(z.string(), z.unknown()).nullable(),
       metrics: z.array(metricBatchSchema).max(100_000).default([]),
       logs: z.array(logBatchSchema).max(10_000).default([]),
