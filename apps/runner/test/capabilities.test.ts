@@ -13,19 +13,20 @@ it("offers files and links to files inside, and no link that a run may not follo
   const modelsDir = join(homeDir, "models");
   symlinkSync(real, modelsDir);
   writeFileSync(join(homeDir, "secret"), "s");
-  writeFileSync(join(real, "good"), "g");
-  writeFileSync(join(real, "sub/..odd"), "o");
-  writeFileSync(join(real, "sub/deep"), "d");
-  symlinkSync("../good", join(real, "sub/inside"));
-  symlinkSync(join(homeDir, "secret"), join(real, "leak"));
-  symlinkSync("../secret", join(real, "leak-relative"));
-  symlinkSync("nothing", join(real, "dangling"));
+  writeFileSync(join(real, "good.gguf"), "g");
+  writeFileSync(join(real, "sub/..odd.gguf"), "o");
+  writeFileSync(join(real, "sub/deep.gguf"), "d");
+  symlinkSync("../good.gguf", join(real, "sub/inside.gguf"));
+  symlinkSync(join(homeDir, "secret"), join(real, "leak.gguf"));
+  symlinkSync("../secret", join(real, "leak-relative.gguf"));
+  symlinkSync("nothing", join(real, "dangling.gguf"));
   symlinkSync("sub", join(real, "folder"));
+  writeFileSync(join(real, "README.md"), "no model");
   const folders = { modelsDir, dataDir: undefined, homeDir };
   const { tags } = await findCapabilities(await machineFacts(), folders);
   expect(tags.filter((tag) => tag.startsWith("model:"))).toEqual([
-    "model:good",
-    "model:sub/deep",
-    "model:sub/inside",
+    "model:good.gguf",
+    "model:sub/deep.gguf",
+    "model:sub/inside.gguf",
   ]);
 });
