@@ -8,6 +8,7 @@ import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { generateClient } from "./prepare.mjs";
+import { buildWeb } from "./start/build.mjs";
 
 const root = path.resolve(import.meta.dirname, "..");
 const { values: flags } = parseArgs({
@@ -17,7 +18,11 @@ const scratch = mkdtempSync(path.join(os.tmpdir(), "fmlab-test-"));
 const total = { passed: 0, failed: 0 };
 
 await generateClient();
+// What the second half starts is built beside the first.
+const built = buildWeb({ root, env: { NODE_ENV: "production" } });
+built.catch(() => undefined); // Told below, when the first half is through.
 await runVitest(["--project", "!product"]);
+await built;
 // Fault tests of the whole product mostly wait for leases and restarts: browser tests fill the
 // time.
 const [faultTests] = await Promise.all([

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../../packages/db/src/embedded.mjs";
 import { Product, waitFor } from "./product.ts";
 
-/** Decode steps of one run; slow enough to be hit in the middle, about 8 s. */
-const TOKENS = 200;
+/** Decode steps of one run; slow enough to be hit in the middle, about 5 s. */
+const TOKENS = 120;
 const RECOVERY_MS = 30_000;
 const product = new Product();
 
