@@ -3,8 +3,8 @@ import path from "node:path";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-// Files share their workers' modules, which loads each module once; where tests look at the memory,
-// handles or children of their own process, each file has a process to itself.
+// Files share their workers' modules, so that each is loaded once; what uses native code, Postgres
+// or child processes runs in forks instead of threads.
 const pure = (name: string, root: string) => ({
   test: { name, root, include: ["test/**/*.test.ts"], pool: "threads" as const, isolate: false },
 });
@@ -20,10 +20,6 @@ const forked = (name: string, root: string, globalSetup: string[] = []) => ({
     hookTimeout: 60_000,
   },
 });
-const isolated = (name: string, root: string, globalSetup: string[] = []) => ({
-  test: { ...forked(name, root, globalSetup).test, isolate: true },
-});
-
 const postgres = [path.resolve("tooling/vitest-postgres.ts")];
 
 // The whole product, started as users start it, and killed part by part.
@@ -56,10 +52,10 @@ export default defineConfig({
       pure("sim", "packages/sim"),
       pure("registry", "packages/registry"),
       forked("ggml", "packages/ggml"),
-      isolated("moe-offload", "packages/moe-offload"),
+      forked("moe-offload", "packages/moe-offload"),
       forked("db", "packages/db", postgres),
       forked("api", "packages/api", postgres),
-      isolated("runner", "apps/runner", postgres),
+      forked("runner", "apps/runner", postgres),
       pure("web", "apps/web"),
       forked("repository", "tooling"),
       product,

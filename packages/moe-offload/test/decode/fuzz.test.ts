@@ -15,7 +15,7 @@ writeFileSync(small, smallModel());
 
 describe("opening and running mutated models", () => {
   it.each([
-    ["a small model", small, 1500, 11],
+    ["a small model", small, 800, 11],
     ["the shipped model", SHIPPED_MODEL, 60, 12],
   ])(
     "of %s gives results or domain errors, never a crash, a hang or a flood",
