@@ -1,4 +1,4 @@
-import type { SeriesInput } from "./views.ts";
+import type { SeriesInput } from "./series.ts";
 
 /** How much a log line matters; `debug` is hidden by default. */
 export type LogLevel = "debug" | "info" | "warn" | "error";

@@ -169,7 +169,9 @@ function viewProblem(d: AnyExperiment): string | undefined {
   if (twice !== undefined) return `two views draw the series ${twice}`;
   // The name becomes a file name in run folders.
   const odd = names.find((name) => !/^[A-Za-z][A-Za-z0-9-]*$/.test(name));
-  return odd === undefined ? undefined : `series name ${JSON.stringify(odd)} is no plain word`;
+  if (odd !== undefined) return `series name ${JSON.stringify(odd)} is no plain word`;
+  const gaps = d.views.find((view) => view.gapLanes !== undefined && view.kind !== "timeline");
+  return gaps && `the view of ${gaps.series} has gapLanes, but only a timeline has lanes`;
 }
 
 /**

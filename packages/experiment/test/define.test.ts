@@ -102,6 +102,11 @@ const BROKEN: [what: string, change: Partial<Definition>, problem: RegExp][] = [
     /metric hitRate has no help text/,
   ],
   ["two views of a series", { views: [view("a"), view("a")] }, /two views draw the series a/],
+  [
+    "gap lanes of what has no lanes",
+    { views: [{ ...view("a"), gapLanes: ["compute"] }] },
+    /the view of a has gapLanes, but only a timeline has lanes/,
+  ],
   ["a series that is no file name", { views: [view("../a")] }, /series name "\.\.\/a" is no plain/],
 ];
 

@@ -8,6 +8,7 @@ import {
   seriesTable,
   tableSeriesSchema,
 } from "../src/index.ts";
+import { BARS, SCATTER } from "./pictures.ts";
 
 const EXAMPLES: Record<SeriesKind, SeriesInput> = {
   line: {
@@ -45,6 +46,8 @@ const EXAMPLES: Record<SeriesKind, SeriesInput> = {
     columns: [{ key: "k", title: "K", type: "number" }],
     rows: [{ k: 1 }, { k: null }],
   },
+  bars: BARS,
+  scatter: SCATTER,
 };
 
 const parse = (input: SeriesInput): Series => seriesSchema.parse(input);

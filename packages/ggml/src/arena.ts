@@ -133,6 +133,29 @@ export class Arena {
     return alias;
   }
 
+  /**
+   * Makes the result of an operation lie in the memory of `target`, which may belong to another
+   * graph: this is how several graphs write the same tensor. Call it before `allocate`.
+   */
+  placeInto(result: Tensor, target: Tensor): void {
+    requireArgument(
+      result.arena === this && result.root === result && !result.isPlaced,
+      "Arena.placeInto",
+      () => `${result} has memory already, is a view, or belongs to another arena`,
+    );
+    requireArgument(
+      result.type === target.type &&
+        target.isContiguous &&
+        result.shape.every((size, dimension) => size === target.shape[dimension]),
+      "Arena.placeInto",
+      () => `${result} does not fit into ${target}; expected the same type and shape, contiguous`,
+    );
+    const { buffer, address } = target.memory();
+    target.root.isWrittenByOperation = true;
+    this.library.native.ggml_backend_tensor_alloc(buffer.pointer, result.pointer, address);
+    result.place(buffer, address);
+  }
+
   /** The arena's graph. @throws GgmlError `INVALID_ARGUMENT` when it was made without one */
   get graph(): Graph {
     if (this.#graph) return this.#graph;

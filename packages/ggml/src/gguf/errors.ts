@@ -25,6 +25,10 @@ export type GgufFailure =
   | { code: "UNKNOWN_TENSOR_TYPE"; path: string; position: number; tensor: string; type: number }
   /** A tensor's place is misaligned, outside the file, or shared with another tensor. */
   | { code: "BAD_TENSOR_PLACE"; path: string; position: number; tensor: string; offset: number }
+  /** A part of a split file is not there or cannot be read; `part` counts from 1. */
+  | { code: "MISSING_PART"; path: string; part: number; partCount: number }
+  /** A part of a split file belongs to another file, or was renamed; `part` counts from 1. */
+  | { code: "WRONG_PART"; path: string; part: number; partCount: number; problem: string }
   /** The metadata lack a key that is asked for. */
   | { code: "MISSING_KEY"; path: string; key: string }
   /** A metadata value has another type or range than is asked for. */

@@ -20,12 +20,20 @@ interface Entry {
   position: number;
 }
 
-/** Reads and checks the directory from the source's position on. */
-export function readTensors(source: ByteSource, count: number, alignment: number): TensorPart {
+/**
+ * Reads and checks the directory from the source's position on.
+ * @param part 0-based number of the source among the files of its model
+ */
+export function readTensors(
+  source: ByteSource,
+  count: number,
+  alignment: number,
+  part: number,
+): TensorPart {
   const entries = new Map<string, Entry>();
   for (let i = 0; i < count; i++) {
     const position = source.position;
-    const entry = readEntry(source, i);
+    const entry = readEntry(source, i, part);
     const name = entry.tensor.name;
     if (entries.has(name)) {
       throw new GgufError(
@@ -48,7 +56,7 @@ export function readTensors(source: ByteSource, count: number, alignment: number
 }
 
 /** One entry; its `offset` still counts from the start of the data part. */
-function readEntry(source: ByteSource, index: number): Entry {
+function readEntry(source: ByteSource, index: number, part: number): Entry {
   const namePosition = source.position;
   const name = source.text(`name of tensor ${index}`, NAME_BYTES_MAX);
   if (name === "") {
@@ -88,7 +96,16 @@ function readEntry(source: ByteSource, index: number): Entry {
     throw outOfFile(source, name, position, Number(offset), sizeBytes);
   }
   return {
-    tensor: { name, type, typeName: layout.name, shape, offset: Number(offset), sizeBytes },
+    tensor: {
+      name,
+      type,
+      typeName: layout.name,
+      shape,
+      offset: Number(offset),
+      sizeBytes,
+      path: source.path,
+      part,
+    },
     position,
   };
 }

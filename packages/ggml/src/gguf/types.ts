@@ -128,7 +128,11 @@ export interface GgufTensor {
   typeName: string;
   /** Sizes in ne order: `shape[0]` is contiguous. 1 to 4 entries, each at least 1. */
   shape: number[];
-  /** First byte, counted from the start of the file. */
+  /** First byte, counted from the start of the file it lies in. */
   offset: number;
   sizeBytes: number;
+  /** The file it lies in: one of the parts when the model is split. */
+  path: string;
+  /** 0-based number of that file. */
+  part: number;
 }

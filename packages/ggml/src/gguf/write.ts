@@ -58,6 +58,28 @@ export function encodeGguf(input: GgufInput): Uint8Array {
   return sink.finish();
 }
 
+/**
+ * Serialises a model as several files, as llama.cpp's `gguf-split` does: the metadata lie in the
+ * first part, the tensors are dealt out in order. Write part `n` to `splitPath(prefix, n, count)`.
+ *
+ * @param partCount files to make, from 2 up; late ones may be without tensors
+ */
+export function encodeSplitGguf(input: GgufInput, partCount: number): Uint8Array[] {
+  const perPart = Math.max(1, Math.ceil(input.tensors.length / partCount));
+  return Array.from({ length: partCount }, (_, part) => {
+    const split: [string, GgufValue][] = [
+      ["split.no", { type: "uint16", value: part }],
+      ["split.count", { type: "uint16", value: partCount }],
+      ["split.tensors.count", { type: "int32", value: input.tensors.length }],
+    ];
+    return encodeGguf({
+      ...input,
+      metadata: part === 0 ? [...input.metadata, ...split] : split,
+      tensors: input.tensors.slice(part * perPart, (part + 1) * perPart),
+    });
+  });
+}
+
 function checkSize(tensor: GgufTensorInput): void {
   const layout = GGML_TYPE_LAYOUTS.get(tensor.type);
   const elements = tensor.shape.reduce((product, n) => product * n, 1);

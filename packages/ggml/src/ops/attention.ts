@@ -1,5 +1,5 @@
 import type { Arena } from "../arena.ts";
-import { requireArgument, requireFinite, requireInteger } from "../errors.ts";
+import { requireFinite } from "../errors.ts";
 import type { Tensor } from "../tensor.ts";
 import { TENSOR_TYPE } from "../tensor-types.ts";
 import {
@@ -10,117 +10,6 @@ import {
   requireShapes,
   requireType,
 } from "./check.ts";
-
-/** Which elements of a head are turned together: neighbours, or those half a head apart. */
-export const ROPE_MODE = { NORMAL: 0, NEOX: 2 } as const;
-
-/** How positions turn the heads. @see Su et al. 2021, RoFormer; Peng et al. 2023, YaRN */
-export interface RopeOptions {
-  /** Elements of each head that are turned; even, at most the head's size. */
-  readonly dimensions: number;
-  readonly mode: (typeof ROPE_MODE)[keyof typeof ROPE_MODE];
-  readonly frequencyBase: number;
-  /** Divides positions: 1 / scaling factor; default 1. */
-  readonly frequencyScale?: number;
-  /** Context length the model was trained with; YaRN needs it. Default 0. */
-  readonly originalContext?: number;
-  /** YaRN's mix of extrapolation; 0 (the default) turns YaRN off. */
-  readonly extFactor?: number;
-  readonly attentionFactor?: number;
-  readonly betaFast?: number;
-  readonly betaSlow?: number;
-}
-
-/**
- * Rotary position embedding.
- * @param x          `[headSize, heads, tokens]`, F32
- * @param positions  `[tokens]`, I32
- */
-export function rope(arena: Arena, x: Tensor, positions: Tensor, options: RopeOptions): Tensor {
-  const pointer = callRope("rope", arena, x, positions, options);
-  return finish(arena, pointer, {
-    operation: "rope",
-    type: x.type,
-    shape: x.shape,
-    sources: [x, positions],
-  });
-}
-
-/** {@link rope} that overwrites `x`: the result is a view of it. */
-export function ropeInPlace(
-  arena: Arena,
-  x: Tensor,
-  positions: Tensor,
-  options: RopeOptions,
-): Tensor {
-  const pointer = callRope("ropeInPlace", arena, x, positions, options);
-  x.root.isWrittenByOperation = true;
-  return finish(arena, pointer, {
-    operation: "ropeInPlace",
-    type: x.type,
-    shape: x.shape,
-    strides: x.strides,
-    sources: [x, positions],
-    viewOf: { tensor: x, offsetBytes: 0 },
-  });
-}
-
-function callRope(
-  operation: "rope" | "ropeInPlace",
-  arena: Arena,
-  x: Tensor,
-  positions: Tensor,
-  options: RopeOptions,
-): bigint {
-  begin(operation, arena, [x, positions]);
-  requireType(operation, x, "F32");
-  requireContiguousRows(operation, x);
-  requireType(operation, positions, "I32");
-  requireContiguous(operation, positions);
-  requireShapes(
-    operation,
-    x.shape[2] === positions.shape[0] && positions.elements === positions.shape[0],
-    x,
-    positions,
-    "one position for each token (dimension 2)",
-  );
-  const { dimensions, mode, frequencyBase } = options;
-  requireInteger(operation, "dimensions", dimensions, 2, x.shape[0]);
-  requireArgument(dimensions % 2 === 0, operation, () => `dimensions ${dimensions} is odd`);
-  requireArgument(mode === 0 || mode === 2, operation, () => `mode ${mode}; use ROPE_MODE`);
-  const numbers = {
-    frequencyBase,
-    frequencyScale: options.frequencyScale ?? 1,
-    extFactor: options.extFactor ?? 0,
-    attentionFactor: options.attentionFactor ?? 1,
-    betaFast: options.betaFast ?? 32,
-    betaSlow: options.betaSlow ?? 1,
-  };
-  for (const [name, value] of Object.entries(numbers)) requireFinite(operation, name, value);
-  requireArgument(
-    frequencyBase > 0 && numbers.frequencyScale > 0,
-    operation,
-    () => `frequency base ${frequencyBase} and scale must be above 0`,
-  );
-  const originalContext = options.originalContext ?? 0;
-  requireInteger(operation, "originalContext", originalContext, 0, 2 ** 31 - 1);
-  const { native } = arena.library;
-  return (operation === "rope" ? native.ggml_rope_ext : native.ggml_rope_ext_inplace)(
-    arena.pointer,
-    x.pointer,
-    positions.pointer,
-    null,
-    dimensions,
-    mode,
-    originalContext,
-    numbers.frequencyBase,
-    numbers.frequencyScale,
-    numbers.extFactor,
-    numbers.attentionFactor,
-    numbers.betaFast,
-    numbers.betaSlow,
-  );
-}
 
 /** Tensors of an attention; heads of K and V may be fewer than those of Q (grouped queries). */
 export interface AttentionInputs {

@@ -4,4 +4,5 @@ export * from "./attention.ts";
 export * from "./layout.ts";
 export * from "./matrix.ts";
 export * from "./normalise.ts";
+export * from "./rope.ts";
 export * from "./rows.ts";

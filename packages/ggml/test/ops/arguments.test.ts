@@ -135,6 +135,14 @@ const WRONG: readonly [string, () => unknown][] = [
   ["rope with positions for other tokens", () => ops.rope(arena, t(F32, 8, 2, 3), t(I32, 2), rope)],
   ["rope with float positions", () => ops.rope(arena, t(F32, 8, 2, 3), t(F32, 3), rope)],
   [
+    "rope with fewer frequency factors than pairs",
+    () => ops.rope(arena, t(F32, 8, 2, 3), t(I32, 3), { ...rope, frequencyFactors: t(F32, 3) }),
+  ],
+  [
+    "rope with frequency factors in whole numbers",
+    () => ops.rope(arena, t(F32, 8, 2, 3), t(I32, 3), { ...rope, frequencyFactors: t(I32, 4) }),
+  ],
+  [
     "rope with a frequency base of 0",
     () => ops.ropeInPlace(arena, t(F32, 8, 2, 3), t(I32, 3), { ...rope, frequencyBase: 0 }),
   ],

@@ -16,23 +16,33 @@ describe.each([
     for (const seed of SEEDS) {
       const x = noise(size * heads * tokens, seed);
       const positions = Int32Array.from({ length: tokens }, (_, i) => i * 13 + seed);
-      const expected = rope(x, [size, heads, tokens], positions, {
-        dimensions,
-        isNeox,
-        base: 10_000,
-        scale: 0.5,
-      });
-      const options = { dimensions, mode, frequencyBase: 10_000, frequencyScale: 0.5 };
-      for (const operation of [ops.rope, ops.ropeInPlace]) {
-        const actual = evaluate((bench) =>
-          operation(
-            bench.arena,
-            bench.f32([size, heads, tokens], x),
-            bench.i32([tokens], positions),
-            options,
-          ),
-        );
-        expectClose(actual, expected, 1e-4);
+      for (const factors of [[], noise(dimensions / 2, seed).map((value) => value + 3)]) {
+        const expected = rope(x, [size, heads, tokens], positions, {
+          dimensions,
+          isNeox,
+          base: 10_000,
+          scale: 0.5,
+          factors,
+        });
+        for (const operation of [ops.rope, ops.ropeInPlace]) {
+          const actual = evaluate((bench) =>
+            operation(
+              bench.arena,
+              bench.f32([size, heads, tokens], x),
+              bench.i32([tokens], positions),
+              {
+                dimensions,
+                mode,
+                frequencyBase: 10_000,
+                frequencyScale: 0.5,
+                ...(factors.length > 0 && {
+                  frequencyFactors: bench.f32([dimensions / 2], Float32Array.from(factors)),
+                }),
+              },
+            ),
+          );
+          expectClose(actual, expected, 1e-4);
+        }
       }
     }
   });

@@ -102,7 +102,13 @@ export function rope(
   x: ArrayLike<number>,
   shape: readonly [number, number, number],
   positions: ArrayLike<number>,
-  options: { dimensions: number; isNeox: boolean; base: number; scale: number },
+  options: {
+    dimensions: number;
+    isNeox: boolean;
+    base: number;
+    scale: number;
+    factors: ArrayLike<number>;
+  },
 ): Float64Array {
   const [size, heads, tokens] = shape;
   const result = Float64Array.from(Array.from(x));
@@ -113,7 +119,7 @@ export function rope(
         const angle =
           (positions[token] ?? 0) *
           options.scale *
-          options.base ** ((-2 * pair) / options.dimensions);
+          (options.base ** ((-2 * pair) / options.dimensions) / (options.factors[pair] ?? 1));
         const a = first + (options.isNeox ? pair : 2 * pair);
         const b = options.isNeox ? a + options.dimensions / 2 : a + 1;
         const [xa, xb] = [x[a] ?? 0, x[b] ?? 0];

@@ -1,17 +1,26 @@
 import type { TimelineSeries } from "@fmlab/experiment";
-import type { ReadMode } from "../experts/aligned-reader.ts";
-import type { BudgetPlan } from "../experts/budget.ts";
-import type { LinkOptions } from "../experts/link.ts";
-import type { PolicyName } from "../policies/names.ts";
+import type { ScheduleCounts } from "../offload/scheduler.ts";
+import type { Strategy } from "../offload/strategies.ts";
 import type { SamplingOptions } from "../sampling/sampler.ts";
+import type { ReadMode } from "../tiers/aligned-reader.ts";
+import type { HostTierOptions } from "../tiers/host-tier.ts";
+import type { LinkOptions } from "../tiers/link-schedule.ts";
 import type { WireError } from "./wire-error.ts";
 
 /** All that decides what a session computes and how. */
 export interface SessionOptions {
   modelPath: string;
-  policy: PolicyName;
+  strategy: Strategy;
+  /** Every byte of expert storage in fast memory, staging included. */
   budgetBytes: number;
+  /** Expert storage in host memory; 0 bytes: experts come straight from disk. */
+  host: HostTierOptions;
+  /** Into fast memory. */
   link: LinkOptions;
+  /** From disk to host memory. */
+  disk: LinkOptions;
+  /** Tokens a model writes of itself for strategies that learn, where no calibration is kept. */
+  calibrationTokens: number;
   sampling: SamplingOptions;
   seed: number;
   threads: number;
@@ -36,6 +45,22 @@ export interface WorkerInput {
   cancelFlag: Int32Array;
 }
 
+/** What a budget of fast memory bought. */
+export interface BudgetFacts {
+  budgetBytes: number;
+  /** Bytes of all slots in use, staging included. */
+  usedBytes: number;
+  slotCount: number;
+  /** Slots that keep experts: by layer, or one number for all. */
+  slotsByLayer: readonly number[];
+  /** Of `slotCount`: slots for experts that nobody keeps. */
+  stagingSlots: number;
+  /** Experts of the whole model. */
+  expertTotal: number;
+  /** Bytes of the largest kind of expert. */
+  expertBytes: number;
+}
+
 /** Facts of an opened session. */
 export interface SessionFacts {
   architecture: string;
@@ -44,8 +69,11 @@ export interface SessionFacts {
   expertCount: number;
   expertUsedCount: number;
   contextLength: number;
-  budget: BudgetPlan;
-  readMode: ReadMode;
+  budget: BudgetFacts;
+  /** How experts are read from disk; undefined when all are resident. */
+  readMode: ReadMode | undefined;
+  /** Where the strategy's calibration came from; undefined when it needs none. */
+  calibration: { origin: "file" | "made"; tokenCount: number; notKept?: string } | undefined;
   /** From start to ready, with the loading of resident weights. */
   openMs: number;
 }
@@ -60,9 +88,12 @@ export interface StepRecord {
   stepMs: number;
   /** Part of `stepMs` in which the computation waited for experts. */
   stallMs: number;
+  /** Expert bytes that came over the link. */
   bytes: number;
-  /** By layer: experts that had to be loaded. */
+  /** By layer: chosen experts that were neither there nor on their way. */
   misses: number[];
+  /** Chosen experts that were on their way. */
+  lateHits: number;
 }
 
 /** One prompt, evaluated and continued. */
@@ -87,10 +118,12 @@ export interface SessionResult {
   /** `[layer][expert]`: how often it had to be loaded. */
   loads: number[][];
   timeline: Pick<TimelineSeries, "lanes" | "events">;
-  /** Bytes asked of the file system in the whole session, with what aligned reading adds. */
+  /** Bytes asked of the file system while running, with what aligned reading adds. */
   fetchedBytes: number;
-  /** Expert bytes put in slots in the whole session. */
+  /** Expert bytes put in slots while running. */
   deliveredBytes: number;
+  /** Of the whole session, prompts included. */
+  counts: ScheduleCounts;
 }
 
 /** From the compute thread to the main thread. */

@@ -1,6 +1,7 @@
 import type { TimelineSeries } from "@fmlab/experiment";
 import type { LayerPhase, MoeShape } from "../engine/interfaces.ts";
-import type { Transfer } from "../experts/link.ts";
+import type { FinishedLoad } from "../offload/lane.ts";
+import type { Scheduler } from "../offload/scheduler.ts";
 
 /** Lanes of the timeline. */
 const LANES = ["compute", "transfer"];
@@ -9,10 +10,12 @@ const TRANSFER = 1;
 
 /** What was loaded and waited for since the last `takeStep`. */
 export interface StepCounts {
+  /** Of transfers that have ended. */
   bytes: number;
   stallMs: number;
   /** By layer. */
   misses: number[];
+  lateHits: number;
 }
 
 /** Counts what the router chose and what was loaded, and keeps the first steps' timeline. */
@@ -26,7 +29,9 @@ export class Recorder {
   /** While true, loads and phases become timeline events. */
   recordsTimeline = false;
   #shape: MoeShape;
-  #step: StepCounts;
+  #bytes = 0;
+  /** Counts of the scheduler at the last `takeStep`. */
+  #before = { stallMs: 0, lateHits: 0, demanded: [] as number[] };
   #phase: { phase: LayerPhase; layer: number; startMs: number } | undefined;
   #nowMs: () => number;
 
@@ -37,7 +42,6 @@ export class Recorder {
     this.loads = matrix();
     this.#shape = shape;
     this.#nowMs = nowMs;
-    this.#step = emptyStep(shape);
   }
 
   get timeline(): Pick<TimelineSeries, "lanes" | "events"> {
@@ -51,21 +55,20 @@ export class Recorder {
     for (const expert of experts) row[expert] = (row[expert] ?? 0) + 1;
   };
 
-  /** The cache's observer. */
-  onLoad = (layer: number, expert: number, bytes: number, times: Transfer): void => {
-    const step = this.#step;
-    step.bytes += bytes;
-    step.stallMs += times.endMs - times.startMs;
-    step.misses[layer] = (step.misses[layer] ?? 0) + 1;
+  /** The scheduler's observer. */
+  onLoad = ({ key, bytes, urgency, startMs, endMs }: FinishedLoad): void => {
+    const layer = Math.floor(key / this.#shape.expertCount);
+    const expert = key % this.#shape.expertCount;
+    this.#bytes += bytes;
     const row = this.loads[layer];
     if (this.countsDecode && row !== undefined) row[expert] = (row[expert] ?? 0) + 1;
     if (!this.recordsTimeline) return;
     this.events.push({
       lane: TRANSFER,
-      startMs: times.startMs,
-      endMs: times.endMs,
+      startMs,
+      endMs,
       label: `layer ${layer} expert ${expert}`,
-      category: "load",
+      category: urgency === "demand" ? "load" : "prefetch",
     });
   };
 
@@ -74,25 +77,33 @@ export class Recorder {
     const nowMs = this.#nowMs();
     const ended = this.#phase;
     this.#phase = phase === "idle" ? undefined : { phase, layer, startMs: nowMs };
-    // Waiting for experts is not computing; the transfer lane shows it.
-    if (ended === undefined || ended.phase === "acquire" || ended.phase === "idle") return;
+    if (ended === undefined || ended.phase === "request" || ended.phase === "idle") return;
     this.events.push({
       lane: COMPUTE,
       startMs: ended.startMs,
       endMs: nowMs,
       label: ended.phase === "head" ? "head" : `layer ${ended.layer} ${ended.phase}`,
-      category: ended.phase,
+      category: ended.phase === "wait" ? "stall" : ended.phase,
     });
   };
 
   /** Counts since the last call, which start anew. */
-  takeStep(): StepCounts {
-    const step = this.#step;
-    this.#step = emptyStep(this.#shape);
+  takeStep(scheduler: Scheduler): StepCounts {
+    const { counts, layerCounts } = scheduler;
+    const now = {
+      stallMs: counts.stallMs,
+      lateHits: counts.lateHits,
+      demanded: [...layerCounts.demanded],
+    };
+    const before = this.#before;
+    const step = {
+      bytes: this.#bytes,
+      stallMs: now.stallMs - before.stallMs,
+      lateHits: now.lateHits - before.lateHits,
+      misses: now.demanded.map((count, layer) => count - (before.demanded[layer] ?? 0)),
+    };
+    this.#before = now;
+    this.#bytes = 0;
     return step;
   }
-}
-
-function emptyStep(shape: MoeShape): StepCounts {
-  return { bytes: 0, stallMs: 0, misses: new Array<number>(shape.layerCount).fill(0) };
 }

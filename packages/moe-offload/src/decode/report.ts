@@ -29,6 +29,7 @@ export class Report {
   #decodeMs = 0;
   #bytes = 0;
   #misses: number[] = [];
+  #lateHits = 0;
   #textSentMs = Number.NEGATIVE_INFINITY;
   /** Steps that wait for their common metric point. */
   #untold: StepRecord[] = [];
@@ -50,7 +51,8 @@ export class Report {
     );
     ctx.metric("openMs", facts.openMs);
     ctx.metric("expertMemoryMiB", budget.usedBytes / MIB);
-    ctx.note("readMode", facts.readMode);
+    ctx.note("readMode", facts.readMode ?? "none: every expert is resident");
+    this.#tellCalibration(facts);
     if (facts.readMode === "buffered") {
       const remark =
         "the file system does not offer O_DIRECT: experts are read through the page cache, " +
@@ -59,6 +61,15 @@ export class Report {
       ctx.log(remark, "warn");
     }
     this.#progress("evaluating the prompt");
+  }
+
+  #tellCalibration({ calibration }: SessionFacts): void {
+    if (!calibration) return;
+    const { notKept, origin, tokenCount } = calibration;
+    const source = origin === "file" ? "the file beside the model" : "text the model just wrote";
+    this.#ctx.note("calibration", `${tokenCount} tokens, ${source}`);
+    this.#ctx.log(`calibrated on ${tokenCount} tokens, from ${source}`);
+    if (notKept !== undefined) this.#ctx.log(notKept, "warn");
   }
 
   prompt(record: PromptRecord): void {
@@ -82,6 +93,7 @@ export class Report {
       this.#stallMs.push(record.stallMs);
       this.#decodeMs += record.stepMs;
       this.#bytes += record.bytes;
+      this.#lateHits += record.lateHits;
       record.misses.forEach((n, layer) => {
         this.#misses[layer] = (this.#misses[layer] ?? 0) + n;
       });
@@ -91,6 +103,7 @@ export class Report {
     const step = this.#stepMs.length - 1;
     ctx.metric("decodeTokensPerSecond", perSecond(this.#stepMs.length, this.#decodeMs), { step });
     ctx.metric("hitRate", this.#hitRate(), { step });
+    ctx.metric("lateHitRate", this.#lateHitRate(), { step });
     this.#progress(`prompt ${this.#prompts.length} of ${this.#config.prompts.length}`);
     const nowMs = ctx.nowMs();
     if (nowMs - this.#textSentMs < TEXT_EVERY_MS) return;
@@ -159,6 +172,7 @@ export class Report {
       timeToFirstTokenMs: sum(this.#prompts.map((p) => p.firstTokenMs)) / this.#prompts.length,
       tokenMs: steps > 0 ? this.#decodeMs / steps : null,
       hitRate: steps > 0 ? this.#hitRate() : null,
+      lateHitRate: steps > 0 ? this.#lateHitRate() : null,
       bytesPerToken: steps > 0 ? this.#bytes / steps : null,
       stallMsPerToken: steps > 0 ? sum(this.#stallMs) / steps : null,
       expertMemoryMiB: this.#opened().budget.usedBytes / MIB,
@@ -168,6 +182,7 @@ export class Report {
       prefillBytes: sum(this.#prompts.map((p) => p.prefillBytes)),
       fetchedBytes: result.fetchedBytes,
       deliveredBytes: result.deliveredBytes,
+      schedule: { ...result.counts },
     };
   }
 
@@ -175,8 +190,8 @@ export class Report {
     return {
       text: result.texts,
       tokens: result.tokens,
-      budget: facts.budget,
-      readMode: facts.readMode,
+      budget: { ...facts.budget, slotsByLayer: [...facts.budget.slotsByLayer] },
+      readMode: facts.readMode ?? null,
       model: {
         name: facts.modelName,
         architecture: facts.architecture,
@@ -197,6 +212,11 @@ export class Report {
     const misses =
       layer === undefined ? this.#misses.reduce((a, b) => a + b, 0) : (this.#misses[layer] ?? 0);
     return (100 * (uses - misses)) / uses;
+  }
+
+  #lateHitRate(): number {
+    const { layerCount, expertUsedCount } = this.#opened();
+    return (100 * this.#lateHits) / (this.#stepMs.length * layerCount * expertUsedCount);
   }
 
   #progress(label: string, isDone = false): void {

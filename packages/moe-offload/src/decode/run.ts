@@ -2,6 +2,8 @@ import { availableParallelism } from "node:os";
 import type { RunContext, Summary } from "@fmlab/experiment";
 import type { DecodeConfig } from "../definitions/decode.ts";
 import { MoeError } from "../errors.ts";
+import type { Strategy } from "../offload/strategies.ts";
+import type { HostTierOptions } from "../tiers/host-tier.ts";
 import { runDecodeWorker } from "./decode-worker.ts";
 import type { SessionOptions } from "./messages.ts";
 import { Report } from "./report.ts";
@@ -18,9 +20,12 @@ export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summar
   checkThreads(config.threads);
   const options: SessionOptions = {
     modelPath: await ctx.resolveFile(config.model),
-    policy: config.policy,
+    strategy: strategyOf(config),
     budgetBytes: Math.floor(config.budgetMiB * MIB),
+    host: hostOf(config),
     link: config.link,
+    disk: config.disk,
+    calibrationTokens: config.calibrationTokens,
     sampling: config.sampling,
     seed: ctx.seed,
     threads: config.threads,
@@ -42,6 +47,17 @@ export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summar
     },
   });
   return await report.finish(result);
+}
+
+/** The parts of a config that decide when an expert is where. */
+export function strategyOf(config: DecodeConfig): Strategy {
+  const { policy, predictor, prefetch, readyFirst } = config;
+  return { policy, predictor, prefetch, readyFirst };
+}
+
+function hostOf({ host }: DecodeConfig): HostTierOptions {
+  const { budgetMiB, mode, preload } = host;
+  return { budgetBytes: Math.floor(budgetMiB * MIB), mode, preload };
 }
 
 /** A token stands for at least one byte, and one is put before the prompt. */

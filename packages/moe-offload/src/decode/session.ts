@@ -1,16 +1,15 @@
 import { assert } from "@fmlab/experiment";
 import { type GgufFile, openGguf } from "@fmlab/ggml";
 import { createPrng } from "@fmlab/sim";
-import { MoeEngine } from "../engine/engine.ts";
+import {
+  isCalibrated,
+  type ObtainedCalibration,
+  obtainCalibration,
+} from "../calibration/obtain.ts";
 import { MoeError } from "../errors.ts";
-import { planBudget } from "../experts/budget.ts";
-import type { WaitClock } from "../experts/clock.ts";
-import { ExpertCache } from "../experts/expert-cache.ts";
-import { ExpertStore } from "../experts/expert-store.ts";
-import { Link } from "../experts/link.ts";
 import { badModel, describeModel, type ModelDescription } from "../model/description.ts";
-import { expertLayout } from "../model/expert-layout.ts";
-import { POLICIES } from "../policies/registry.ts";
+import { type ExpertLayout, expertLayout } from "../model/expert-layout.ts";
+import { OffloadedModel, type OffloadOptions } from "../offload/offloaded-model.ts";
 import { createSampler, type Sampler } from "../sampling/sampler.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type {
@@ -21,6 +20,7 @@ import type {
   StepRecord,
 } from "./messages.ts";
 import { Recorder } from "./recorder.ts";
+import type { SessionClock } from "./session-clock.ts";
 
 /** Told of a session's progress while it generates. */
 export interface SessionListener {
@@ -31,8 +31,7 @@ export interface SessionListener {
 /** What an open session holds; `close` frees it in the reverse order. */
 interface SessionParts {
   file: GgufFile;
-  store: ExpertStore;
-  engine: MoeEngine;
+  offloaded: OffloadedModel;
   model: ModelDescription;
   tokenizer: Tokenizer;
   sampler: Sampler;
@@ -48,13 +47,13 @@ export class DecodeSession {
   readonly facts: SessionFacts;
   #parts: SessionParts;
   #options: SessionOptions;
-  #clock: WaitClock;
+  #clock: SessionClock;
   #tokens: number[][] = [];
   #texts: string[] = [];
   #stepCount = 0;
   #isClosed = false;
 
-  private constructor(parts: SessionParts, options: SessionOptions, clock: WaitClock) {
+  private constructor(parts: SessionParts, options: SessionOptions, clock: SessionClock) {
     this.facts = parts.facts;
     this.#parts = parts;
     this.#options = options;
@@ -67,7 +66,7 @@ export class DecodeSession {
    * @throws GgufError | MoeError | GgmlError for a file, budget or machine that does not do
    * @throws ExperimentError `CANCELLED`
    */
-  static open(options: SessionOptions, clock: WaitClock): DecodeSession {
+  static open(options: SessionOptions, clock: SessionClock): DecodeSession {
     const opened: { close(): void }[] = [];
     try {
       return new DecodeSession(openParts(options, clock, opened), options, clock);
@@ -92,7 +91,8 @@ export class DecodeSession {
    */
   generate(prompt: string, maxTokens: number, listener: SessionListener): number[] {
     assert(!this.#isClosed, "a closed session is not used");
-    const { engine, recorder, sampler, tokenizer } = this.#parts;
+    const { offloaded, recorder, sampler, tokenizer } = this.#parts;
+    const { engine, scheduler } = offloaded;
     const promptTokens = this.encode(prompt);
     this.#checkContext(promptTokens.length, maxTokens);
     const index = this.#tokens.length;
@@ -101,13 +101,13 @@ export class DecodeSession {
       decoder.decode(tokenizer.bytesOf(token, false), { stream: true });
 
     engine.reset();
-    recorder.takeStep();
+    recorder.takeStep(scheduler);
     const startMs = this.#clock.nowMs();
     const logits = this.#evaluate(promptTokens);
     const prefillMs = this.#clock.nowMs() - startMs;
     let token = sampler(logits);
     const firstTokenMs = this.#clock.nowMs() - startMs;
-    const prefill = recorder.takeStep();
+    const prefill = recorder.takeStep(scheduler);
     let text = textOf(token);
     const tokens: number[] = [];
     this.#tokens.push(tokens);
@@ -135,15 +135,17 @@ export class DecodeSession {
 
   /** Counts, texts and timeline of everything generated so far. */
   result(): SessionResult {
-    const { recorder, store } = this.#parts;
+    const { recorder, offloaded } = this.#parts;
+    const moved = offloaded.lane?.counts();
     return {
       tokens: this.#tokens,
       texts: this.#texts,
       routed: recorder.routed,
       loads: recorder.loads,
       timeline: recorder.timeline,
-      fetchedBytes: store.fetchedBytes,
-      deliveredBytes: store.deliveredBytes,
+      fetchedBytes: moved?.fetchedBytes ?? 0,
+      deliveredBytes: moved?.deliveredBytes ?? 0,
+      counts: { ...offloaded.scheduler.counts },
     };
   }
 
@@ -151,13 +153,14 @@ export class DecodeSession {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const { engine, store, file } = this.#parts;
-    closeAll([file, store, engine]);
+    const { offloaded, file } = this.#parts;
+    closeAll([file, offloaded]);
   }
 
   #evaluate(promptTokens: number[]): Float32Array {
-    const { engine } = this.#parts;
-    if (this.#options.promptEvaluation === "batch" && this.#options.policy === "all-resident") {
+    const { engine } = this.#parts.offloaded;
+    const { promptEvaluation, strategy } = this.#options;
+    if (promptEvaluation === "batch" && strategy.policy === "all-resident") {
       return engine.prefill(Int32Array.from(promptTokens));
     }
     let logits: Float32Array | undefined;
@@ -170,7 +173,8 @@ export class DecodeSession {
   }
 
   #step(prompt: number, token: number, textOf: (token: number) => string): StepRecord {
-    const { engine, recorder, sampler } = this.#parts;
+    const { offloaded, recorder, sampler } = this.#parts;
+    const { engine, scheduler } = offloaded;
     this.#clock.throwIfCancelled();
     const isRecorded = this.#stepCount < this.#options.timelineTokens;
     if (isRecorded !== recorder.recordsTimeline) {
@@ -183,14 +187,14 @@ export class DecodeSession {
     const next = sampler(engine.decode(token));
     const stepMs = this.#clock.nowMs() - startMs;
     recorder.countsDecode = false;
-    const counts = recorder.takeStep();
+    const counts = recorder.takeStep(scheduler);
     // The end of the text belongs to the result, not to the text.
     const text = this.#isEnd(next) ? "" : textOf(next);
     return { prompt, token: next, text, stepMs, ...counts };
   }
 
   #isEnd(token: number): boolean {
-    return !this.#options.ignoreEnd && token === this.#parts.tokenizer.eosToken;
+    return !this.#options.ignoreEnd && this.#parts.tokenizer.endTokens.has(token);
   }
 
   #checkContext(promptTokens: number, maxTokens: number): void {
@@ -208,7 +212,7 @@ export class DecodeSession {
 
 function openParts(
   options: SessionOptions,
-  clock: WaitClock,
+  clock: SessionClock,
   opened: { close(): void }[],
 ): SessionParts {
   const startMs = clock.nowMs();
@@ -225,39 +229,82 @@ function openParts(
     );
   }
   const layout = expertLayout(file, model);
-  const definition = POLICIES[options.policy];
-  const budget = planBudget(options.budgetBytes, layout, definition);
-  const sampler = createSampler(options.sampling, () => prng.nextFloat());
   const prng = createPrng(options.seed, "sampling");
-  const link = new Link(options.link, clock);
-  const store = new ExpertStore(options.modelPath, layout);
-  opened.push(store);
+  const sampler = createSampler(options.sampling, () => prng.nextFloat());
   const recorder = new Recorder(layout, () => clock.nowMs());
-  const policy = definition.create(layout, budget.slotCount);
   const contextLength = Math.min(model.contextLength, options.contextTokensMax);
-  const engine = MoeEngine.open(
-    file,
-    { slotCount: budget.slotCount, threads: options.threads, contextLength },
-    (pool) => {
-      const cache = new ExpertCache({ pool, store, link, policy, clock, onLoad: recorder.onLoad });
-      cache.fill();
-      return cache;
-    },
-  );
-  opened.push(engine);
-  engine.onRouting = recorder.onRouting;
-  const facts: SessionFacts = {
+  const settings: OffloadOptions = {
+    strategy: options.strategy,
+    budgetBytes: options.budgetBytes,
+    host: options.host,
+    link: options.link,
+    disk: options.disk,
+    threads: options.threads,
+    contextLength,
+    clock: clock.monotonic,
+    cancelFlag: clock.cancelFlag,
+  };
+  const obtained = calibrationOf(file, layout, settings, { options, tokenizer, clock });
+  const offloaded = OffloadedModel.open(file, layout, {
+    ...settings,
+    calibration: obtained?.calibration,
+    onLoad: recorder.onLoad,
+  });
+  opened.push(offloaded);
+  offloaded.engine.onRouting = recorder.onRouting;
+  const openMs = clock.nowMs() - startMs;
+  const facts = factsOf(model, layout, offloaded, { options, obtained, openMs });
+  return { file, offloaded, model, tokenizer, sampler, recorder, facts };
+}
+
+/** A calibration, where the strategy learns from one. */
+function calibrationOf(
+  file: GgufFile,
+  layout: ExpertLayout,
+  settings: OffloadOptions,
+  session: { options: SessionOptions; tokenizer: Tokenizer; clock: SessionClock },
+): ObtainedCalibration | undefined {
+  const { clock, options, tokenizer } = session;
+  if (options.calibrationTokens === 0 || !isCalibrated(options.strategy)) return undefined;
+  return obtainCalibration(file, layout, settings, {
+    tokenCount: options.calibrationTokens,
+    firstToken: tokenizer.bosToken ?? tokenizer.eosToken ?? 0,
+    throwIfCancelled: () => clock.throwIfCancelled(),
+  });
+}
+
+function factsOf(
+  model: ModelDescription,
+  layout: ExpertLayout,
+  { lane, memory }: OffloadedModel,
+  session: { options: SessionOptions; obtained: ObtainedCalibration | undefined; openMs: number },
+): SessionFacts {
+  const { obtained, openMs, options } = session;
+  const { allocation } = memory;
+  return {
     architecture: model.architecture,
     modelName: model.name,
     layerCount: model.layerCount,
     expertCount: model.expertCount,
     expertUsedCount: model.expertUsedCount,
     contextLength: model.contextLength,
-    budget,
-    readMode: store.readMode,
-    openMs: clock.nowMs() - startMs,
+    budget: {
+      budgetBytes: options.budgetBytes,
+      usedBytes: memory.usedBytes,
+      slotCount: memory.plan.slotCount,
+      slotsByLayer: allocation.slots,
+      stagingSlots: allocation.staging * layout.classes.length,
+      expertTotal: layout.moeLayers.length * layout.expertCount,
+      expertBytes: Math.max(...layout.classes.map((one) => one.expertBytes)),
+    },
+    readMode: lane?.readMode,
+    calibration: obtained && {
+      origin: obtained.origin,
+      tokenCount: obtained.calibration.tokenCount,
+      ...(obtained.notKept !== undefined && { notKept: obtained.notKept }),
+    },
+    openMs,
   };
-  return { file, store, engine, model, tokenizer, sampler, recorder, facts };
 }
 
 /** Closes in the reverse order of opening; the last one opened may use the others. */

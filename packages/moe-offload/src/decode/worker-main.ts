@@ -1,8 +1,8 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "@fmlab/experiment";
-import { WallClock } from "../experts/wall-clock.ts";
 import type { PromptRecord, StepRecord, WorkerInput, WorkerMessage } from "./messages.ts";
 import { DecodeSession } from "./session.ts";
+import { SessionClock } from "./session-clock.ts";
 import { toWire } from "./wire-error.ts";
 
 /**
@@ -13,7 +13,7 @@ const SEND_EVERY_MS = 50;
 
 /** Runs one session to its end and sends all there is to tell; never throws. */
 function work(input: WorkerInput, send: (message: WorkerMessage) => void): void {
-  const clock = new WallClock(input.cancelFlag);
+  const clock = new SessionClock(input.cancelFlag);
   let session: DecodeSession | undefined;
   try {
     session = DecodeSession.open(input.options, clock);
@@ -30,7 +30,7 @@ function work(input: WorkerInput, send: (message: WorkerMessage) => void): void 
 function generateAll(
   session: DecodeSession,
   input: WorkerInput,
-  clock: WallClock,
+  clock: SessionClock,
   send: (message: WorkerMessage) => void,
 ): void {
   let steps: StepRecord[] = [];

@@ -8,14 +8,17 @@ import {
   timeline,
 } from "@fmlab/experiment";
 import { z } from "zod";
-import { POLICY_NAMES } from "../policies/names.ts";
-
-/** The model that comes with the repository. */
-export const SHIPPED_MODEL = "tiny-story-moe.q8_0.gguf";
-/** A quarter of the shipped model's 256 experts of 104,448 bytes, in MiB. */
-const QUARTER_MIB = 6.375;
-/** All of them. */
-const ALL_MIB = 25.5;
+import {
+  ALL_MIB,
+  budgetField,
+  HALF_MIB,
+  hostField,
+  linkField,
+  modelField,
+  modelFile,
+  QUARTER_MIB,
+  strategyFields,
+} from "./offload-fields.ts";
 
 /** Written for this repository. */
 const PROMPTS = [
@@ -26,13 +29,7 @@ const PROMPTS = [
 
 /** Config of `moe-offload.decode`. */
 export const decodeConfig = z.object({
-  model: z
-    .string()
-    .min(1)
-    .max(1024)
-    .default(SHIPPED_MODEL)
-    .describe("GGUF file of a Mixture-of-Experts model, in the models folder.")
-    .meta({ file: "model" }),
+  model: modelField,
   prompts: z
     .array(z.string().min(1).max(20_000))
     .min(1)
@@ -46,33 +43,11 @@ export const decodeConfig = z.object({
     .max(100_000)
     .default(64)
     .describe("Tokens to generate for each prompt; prompt and tokens must fit the context."),
-  budgetMiB: z
-    .number()
-    .positive()
-    .max(1_048_576)
-    .default(QUARTER_MIB)
-    .describe("Memory for routed experts, MiB; the shipped model has 25.5 MiB of them."),
-  policy: z
-    .enum(POLICY_NAMES)
-    .default("lru")
-    .describe("Which experts stay in memory: all, none, or each layer's most recently used."),
-  link: z
-    .object({
-      bandwidthMBps: z
-        .number()
-        .min(0)
-        .max(1_000_000)
-        .default(200)
-        .describe("Emulated bandwidth from storage, MB/s (1 MB = 1e6 bytes); 0 imposes no limit."),
-      latencyUs: z
-        .number()
-        .min(0)
-        .max(1_000_000)
-        .default(0)
-        .describe("Emulated delay before each expert's first byte, microseconds."),
-    })
-    .prefault({})
-    .describe("Limits imposed on top of the real reads from disk."),
+  budgetMiB: budgetField,
+  ...strategyFields,
+  host: hostField,
+  link: linkField(200, "into fast memory"),
+  disk: linkField(0, "from disk to host memory"),
   sampling: z
     .object({
       temperature: z
@@ -164,17 +139,27 @@ const metrics = {
     title: "Hit rate",
     unit: "%",
     better: "higher",
-    help: "Expert uses of decode steps that found the expert in memory; also by layer.",
-    measured: false,
+    help:
+      "Expert uses of decode steps that found the expert in fast memory or on its way there; also " +
+      "by layer.",
+    measured: true,
     headline: true,
+    step: "token",
+  },
+  lateHitRate: {
+    title: "Late hits",
+    unit: "%",
+    better: "lower",
+    help: "Part of the hit rate: experts that had been prefetched but were still on their way.",
+    measured: true,
     step: "token",
   },
   bytesPerToken: {
     title: "Loaded per token",
     unit: "B",
     better: "lower",
-    help: "Expert bytes that came over the link per decode step.",
-    measured: false,
+    help: "Expert bytes that came over the link per decode step, prefetched ones included.",
+    measured: true,
     headline: true,
     step: "token",
   },
@@ -202,10 +187,23 @@ const metrics = {
   },
 } satisfies Record<string, MetricSpec>;
 
+function isThrottled(link: DecodeConfig["link"]): boolean {
+  return link.bandwidthMBps > 0 || link.latencyUs > 0;
+}
+
+/** The same work for all strategies: half of the experts, 400 MB/s from host memory. */
+const COMPARED = {
+  maxTokens: 128,
+  ignoreEnd: true,
+  budgetMiB: HALF_MIB,
+  host: { budgetMiB: ALL_MIB },
+  link: { bandwidthMBps: 400 },
+} as const;
+
 /** How fast a model decodes when only part of its experts fits in memory. */
 export const decode = defineExperiment({
   kind: "moe-offload.decode",
-  version: 1,
+  version: 2,
   title: "Decode under an expert memory budget",
   question:
     "How fast does a Mixture-of-Experts model decode when only part of its experts fits in memory?",
@@ -236,27 +234,51 @@ export const decode = defineExperiment({
       everywhere: true,
       config: { policy: "lru", budgetMiB: QUARTER_MIB, maxTokens: 128, ignoreEnd: true },
     },
+    lru: {
+      title: "LRU, half in memory, 400 MB/s",
+      description: "The cache of mixtral-offloading, for comparison with fate and ours.",
+      everywhere: true,
+      config: { ...COMPARED, policy: "lru" },
+    },
+    fate: {
+      title: "Fate, half in memory, 400 MB/s",
+      description: "Shallow-favouring ARC and the cross-layer gate with Fate's transfer budget.",
+      everywhere: true,
+      config: {
+        ...COMPARED,
+        policy: "fate",
+        predictor: "cross-layer",
+        prefetch: { control: "fate", width: 8 },
+        readyFirst: true,
+      },
+    },
+    "moe-infinity": {
+      title: "MoE-Infinity, half in memory, 400 MB/s",
+      description: "Activation-matrix priorities and prefetch.",
+      everywhere: true,
+      config: {
+        ...COMPARED,
+        policy: "moe-infinity",
+        predictor: "activation-matrix",
+        prefetch: { control: "fixed", width: 2 },
+      },
+    },
+    ours: {
+      title: "Reuse score, half in memory, 400 MB/s",
+      description: "Learned reuse score, prefetch only where it pays, ready experts first.",
+      everywhere: true,
+      config: {
+        ...COMPARED,
+        policy: "reuse",
+        predictor: "cross-layer",
+        prefetch: { control: "adaptive" },
+        readyFirst: true,
+      },
+    },
   },
-  requires: (config) => ({
-    tags: ["ggml"],
-    files: [
-      config.model === SHIPPED_MODEL
-        ? {
-            path: config.model,
-            room: "model",
-            source: "this repository, models/README.md",
-            licence: "Apache-2.0",
-          }
-        : {
-            path: config.model,
-            room: "model",
-            source: "its publisher, as a GGUF file",
-            licence: "see its model card",
-          },
-    ],
-  }),
+  requires: (config) => ({ tags: ["ggml"], files: [modelFile(config.model)] }),
   fidelity: (config) =>
-    config.policy !== "all-resident" && (config.link.bandwidthMBps > 0 || config.link.latencyUs > 0)
+    config.policy !== "all-resident" && [config.link, config.disk].some(isThrottled)
       ? "emulated"
       : "measured",
   metrics,

@@ -12,10 +12,17 @@ export class ContextMemory {
   readonly rows: Tensor; // [batchTokens] I64: where in the cache each token goes
   /** Slots of the experts of the layer that is computed, `[expertUsedCount, 1]` I32. */
   readonly slots: Tensor;
+  /** What goes from layer to layer of one token, `[width, 1]` F32: each layer writes it anew. */
+  readonly hidden: Tensor;
+  /** Outputs of a token's chosen experts in routing order, `[width, expertUsedCount, 1]` F32. */
+  readonly expertOutputs: Tensor;
+  /** Rows of `expertOutputs` that the next experts' outputs go to, `[expertUsedCount]` I64. */
+  readonly expertRows: Tensor;
   readonly tokensView: Int32Array;
   readonly positionsView: Int32Array;
   readonly rowsView: BigInt64Array;
   readonly slotsView: Int32Array;
+  readonly expertRowsView: BigInt64Array;
   readonly #arena: Arena;
 
   constructor(
@@ -24,7 +31,7 @@ export class ContextMemory {
     readonly contextLength: number,
     readonly batchTokens: number,
   ) {
-    const arena = new Arena(device.library, { tensorCountMax: model.layerCount + 4 });
+    const arena = new Arena(device.library, { tensorCountMax: model.layerCount + 7 });
     this.#arena = arena;
     this.keyValues = Array.from({ length: model.layerCount }, (_, layer) =>
       arena.tensor(TENSOR_TYPE.F16, [2 * model.keyLength, contextLength], `kv.${layer}`),
@@ -33,6 +40,10 @@ export class ContextMemory {
     this.positions = arena.tensor(TENSOR_TYPE.I32, [batchTokens], "positions");
     this.rows = arena.tensor(TENSOR_TYPE.I64, [batchTokens], "rows");
     this.slots = arena.tensor(TENSOR_TYPE.I32, [model.expertUsedCount, 1], "slots");
+    const { embeddingLength: width, expertUsedCount: used } = model;
+    this.hidden = arena.tensor(TENSOR_TYPE.F32, [width, 1], "hidden");
+    this.expertOutputs = arena.tensor(TENSOR_TYPE.F32, [width, used, 1], "expert outputs");
+    this.expertRows = arena.tensor(TENSOR_TYPE.I64, [used], "expert rows");
     try {
       arena.allocate(device);
     } catch (error) {
@@ -44,6 +55,8 @@ export class ContextMemory {
     this.positionsView = this.positions.int32();
     this.rowsView = this.rows.int64();
     this.slotsView = this.slots.int32();
+    this.expertRowsView = this.expertRows.int64();
+    this.expertRowsView.fill(0n);
     this.tokensView.fill(0);
     this.positionsView.fill(0);
     this.rowsView.fill(0n);

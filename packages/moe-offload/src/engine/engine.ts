@@ -1,4 +1,5 @@
 import { type Backend, GgmlLibrary, ThreadPool } from "@fmlab/ggml";
+import { expertLayout } from "../model/expert-layout.ts";
 import { ContextMemory } from "./context-memory.ts";
 import { EngineError, requireOption } from "./errors.ts";
 import { type HyperParameters, readHyperParameters } from "./hyper-parameters.ts";
@@ -10,8 +11,9 @@ import type {
   MoeShape,
   RoutingHook,
   SlotPool,
+  TokenRoutingHook,
 } from "./interfaces.ts";
-import type { Machine } from "./machine.ts";
+import type { Machine, TokenGraphs } from "./machine.ts";
 import { PromptGraph } from "./prompt-graph.ts";
 import { NativeSlotPool } from "./slot-pool.ts";
 import { SplitGraphs } from "./split-graphs.ts";
@@ -21,9 +23,10 @@ import { WholeGraph } from "./whole-graph.ts";
 /** Chosen; also llama.cpp's default, so that batches can be compared. */
 const BATCH_TOKENS_DEFAULT = 512;
 const THREADS_MAX = 64;
+const AHEAD_DEPTH_MAX = 3;
 
 /**
- * Computes a Mixture-of-Experts model (qwen2moe) whose experts live in a pool of slots.
+ * Computes a Mixture-of-Experts model whose experts live in a pool of slots.
  *
  * Synchronous and meant for a compute thread: a token takes as long as it takes. One engine holds
  * one context; several engines may live in one process and share a thread pool. Logits equal
@@ -37,6 +40,8 @@ export class MoeEngine {
   onLayer: LayerHook | undefined;
   /** Told which experts the router chose. */
   onRouting: RoutingHook | undefined;
+  /** Told all that the routers said of each token that is evaluated by itself. */
+  onTokenRouting: TokenRoutingHook | undefined;
   readonly #machine: Machine;
   readonly #source: ExpertSource;
   readonly #resources: Resources;
@@ -44,6 +49,8 @@ export class MoeEngine {
   #split: SplitGraphs | undefined;
   #prompt: PromptGraph | undefined;
   #position = 0;
+  /** Tokens evaluated by themselves since the engine was opened. */
+  #token = 0;
   #isClosed = false;
 
   /**
@@ -71,7 +78,7 @@ export class MoeEngine {
   private constructor(machine: Machine, source: ExpertSource, resources: Resources) {
     const { model, context, pool } = machine;
     if (source.allResident) {
-      const all = model.layerCount * model.expertCount;
+      const all = model.moeLayers.length * model.expertCount;
       requireOption("slotCount for all experts", pool.slotCount, all, Number.MAX_SAFE_INTEGER);
     }
     this.#machine = machine;
@@ -81,6 +88,7 @@ export class MoeEngine {
       layerCount: model.layerCount,
       expertCount: model.expertCount,
       expertUsedCount: model.expertUsedCount,
+      moeLayers: model.moeLayers,
     };
     this.vocabularySize = model.vocabularySize;
     this.contextLength = context.contextLength;
@@ -146,18 +154,26 @@ export class MoeEngine {
   }
 
   #evaluate(token: number): Float32Array {
-    const { context, model } = this.#machine;
+    const { context } = this.#machine;
     context.enter([token], 0, 1, this.#position);
     const graphs =
       this.#source.allResident && !this.onLayer ? this.#wholeGraph() : this.#splitting();
     const logits = graphs.evaluate(this.#position);
     this.#position++;
-    if (this.onRouting) {
-      for (let layer = 0; layer < model.layerCount; layer++) {
-        this.onRouting(layer, graphs.chosen(layer));
-      }
-    }
+    if (this.onRouting || this.onTokenRouting) this.#tellRouting(graphs);
+    this.#token++;
     return logits;
+  }
+
+  #tellRouting(graphs: TokenGraphs): void {
+    for (const layer of this.#machine.model.moeLayers) {
+      const routing = graphs.routing(layer);
+      if (!routing) continue;
+      routing.token = this.#token;
+      routing.position = this.#position - 1;
+      this.onRouting?.(layer, routing.experts);
+      this.onTokenRouting?.(routing);
+    }
   }
 
   #prefillBatches(tokens: ArrayLike<number>): Float32Array {
@@ -243,17 +259,21 @@ function openMachine(file: ModelFile, options: EngineOptions, resources: Resourc
   useThreads(backend, options, resources);
   const weights = loadWeights(file, model, device);
   resources.add(weights.arena);
-  const pool = resources.add(new NativeSlotPool(file, model, device, options.slotCount));
+  const layout = expertLayout(file, model);
+  const pool = resources.add(new NativeSlotPool(layout, device, options.slotCount));
   const contextLength = options.contextLength ?? model.contextLength;
   const batchTokens = Math.min(options.batchTokens ?? BATCH_TOKENS_DEFAULT, contextLength);
   const context = resources.add(new ContextMemory(model, device, contextLength, batchTokens));
-  return { device, backend, model, weights, context, pool };
+  return { device, backend, model, weights, context, pool, aheadDepth: options.aheadDepth ?? 0 };
 }
 
 function checkOptions(options: EngineOptions, model: HyperParameters): void {
   const { threads, threadPool } = options;
-  const slotsMax = model.layerCount * model.expertCount;
-  requireOption("slotCount", options.slotCount, model.expertUsedCount, slotsMax);
+  const slotsMax = model.moeLayers.length * model.expertCount;
+  for (const count of [options.slotCount].flat()) {
+    requireOption("slotCount", count, model.expertUsedCount, slotsMax);
+  }
+  requireOption("aheadDepth", options.aheadDepth ?? 0, 0, AHEAD_DEPTH_MAX);
   requireOption("threads", threads, 1, THREADS_MAX);
   if (threadPool)
     requireOption("threads with a pool", threads, threadPool.threads, threadPool.threads);

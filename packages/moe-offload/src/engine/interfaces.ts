@@ -1,4 +1,5 @@
 import type { GgufFile, ThreadPool } from "@fmlab/ggml";
+import type { Routing, RoutingShape } from "../offload/routing.ts";
 
 /**
  * What the engine asks of its neighbours: the file it is loaded from, the memory it offers for
@@ -13,57 +14,85 @@ export type ExpertPart = (typeof EXPERT_PARTS)[number];
 /** The file an engine is opened from. The caller closes it, after the engine is opened or later. */
 export type ModelFile = GgufFile;
 
-/**
- * Memory for `slotCount` experts of any layer. Slot numbers are global: 3-D tensors with one
- * matrix per slot hold all of them, and the engine computes on them in place.
- */
-export interface SlotPool {
+/** Slots of one kind: experts of layers that are alike in types and shapes share them. */
+export interface SlotClass {
+  readonly index: number;
+  /** Number of its first slot; those of the class follow without a gap. */
+  readonly firstSlot: number;
   readonly slotCount: number;
   /** Bytes of one expert: the sum of its parts. */
   readonly expertBytes: number;
   readonly parts: readonly { readonly name: ExpertPart; readonly sizeBytes: number }[];
+}
+
+/**
+ * Memory for `slotCount` experts. Slot numbers are global, class by class; an expert may lie in any
+ * slot of its layer's class, and the engine computes on it in place.
+ */
+export interface SlotPool {
+  readonly slotCount: number;
+  readonly classes: readonly SlotClass[];
+  /** Bytes of one expert of the first class. */
+  readonly expertBytes: number;
+  /** Parts of an expert of the first class. */
+  readonly parts: SlotClass["parts"];
+  /** @throws RangeError for a layer without experts */
+  classOfLayer(layer: number): SlotClass;
+  /** @throws RangeError for a slot that is not there */
+  classOfSlot(slot: number): SlotClass;
   /**
    * The bytes of one part of one slot. The view is stable until the engine is closed; then it is
    * detached (length 0), so that a late write throws or does nothing instead of touching freed
    * memory.
    */
   view(slot: number, part: ExpertPart): Uint8Array;
+  /** Native address of a part of a slot, for a copying thread of the same process. */
+  address(slot: number, part: ExpertPart): bigint;
+  /** Where an expert lies when all are resident. */
+  residentSlot(layer: number, expert: number): number;
 }
 
-/** Keeps the experts of a model in a pool of slots: a cache with its policy and its link. */
+/**
+ * Keeps the experts of a model in a pool of slots. Called on the compute thread for each layer of
+ * each token: `request` after the router, then `isReady` and `waitFor`, then `release` when the
+ * layer's experts have been computed.
+ */
 export interface ExpertSource {
   /**
-   * True when expert `e` of layer `l` lies in slot `l * expertCount + e` before the first token
-   * and stays there. The engine may then run a whole token, or a whole prompt, as one graph
-   * without calling `acquire`.
+   * True when every expert lies in the slot `pool.residentSlot` names before the first token and
+   * stays there. The engine may then run a whole token, or a whole prompt, as one graph
+   * without calling anything here.
    */
   readonly allResident?: boolean;
   /**
-   * Makes the experts of one layer resident and says where they are. Called on the compute thread
-   * between the router and the experts of each layer of each token.
-   *
-   * @param layer    0-based layer
-   * @param experts  expert numbers within the layer, all different, by falling router weight
-   * @param slots    output: the global slot of each expert, in the same order. The slots must keep
-   *                 these bytes until the next call.
+   * Compute with the experts that are there while others arrive. The results are the same to the
+   * bit: each expert's output has its own row, and rows are summed in routing order.
    */
-  acquire(layer: number, experts: Int32Array, slots: Int32Array): void;
+  readonly readyFirst?: boolean;
+  /**
+   * Says where the experts of one layer are or will be.
+   *
+   * @param slots  output: the global slot of each chosen expert, in routing order, all different
+   */
+  request(routing: Routing, slots: Int32Array): void;
+  /** True when the slot of the `index`-th chosen expert holds its bytes; until `release`. */
+  isReady(index: number): boolean;
+  /** Returns when it does. */
+  waitFor(index: number): void;
+  /** The layer's experts are computed; slots may be filled with others. */
+  release(): void;
 }
 
 /** Counts the engine derives from the model file; a source needs them to address experts. */
-export interface MoeShape {
-  readonly layerCount: number;
-  readonly expertCount: number;
-  /** Experts used per token in each layer (top-k). */
-  readonly expertUsedCount: number;
-}
+export type MoeShape = RoutingShape;
 
 /** Where the engine is inside a token. */
-export const LAYER_PHASES = ["attention", "acquire", "experts", "head", "idle"] as const;
+export const LAYER_PHASES = ["attention", "request", "experts", "wait", "head", "idle"] as const;
 export type LayerPhase = (typeof LAYER_PHASES)[number];
 
 /**
- * Called when a phase begins; it lasts until the next call. `idle` ends the token. The hook reads
+ * Called when a phase begins; it lasts until the next call. `wait` is time in which nothing can be
+ * computed because experts are missing; `idle` ends the token. The hook reads
  * its own clock. While a hook is set the engine decodes with the graphs that are split per layer
  * (their results are the same to the bit). A prompt that is evaluated as one graph reports nothing.
  */
@@ -76,10 +105,21 @@ export type LayerHook = (phase: LayerPhase, layer: number) => void;
  */
 export type RoutingHook = (layer: number, experts: Int32Array) => void;
 
+/**
+ * Called once per layer of each token that is evaluated by itself, after the token, with all that
+ * its router said. Arrays are reused: copy what you keep.
+ */
+export type TokenRoutingHook = (routing: Routing) => void;
+
 /** How an engine is opened. */
 export interface EngineOptions {
-  /** Experts that fit in memory at once, at least `expertUsedCount`. */
-  readonly slotCount: number;
+  /**
+   * Slots for experts: of each class, or of all together, which are then shared out in proportion.
+   * Every class needs at least `expertUsedCount`.
+   */
+  readonly slotCount: number | readonly number[];
+  /** Next layers, 0..3, whose routers are applied to each layer's gate input; default 0. */
+  readonly aheadDepth?: number;
   /** Compute threads, 1..64. */
   readonly threads: number;
   /** Tokens the KV cache holds; default and maximum: the model's own context length. */

@@ -1,7 +1,11 @@
 import { type Arena, ops, type Tensor } from "@fmlab/ggml";
+import { isMoeLayer } from "../model/description.ts";
+import { AttentionGraph, type BatchInputs } from "./attention-graph.ts";
 import type { ContextMemory } from "./context-memory.ts";
 import type { HyperParameters } from "./hyper-parameters.ts";
-import type { LayerWeights, MatrixGroup, ModelWeights } from "./weights.ts";
+import type { FeedForwardWeights, LayerWeights, ModelWeights } from "./weights.ts";
+
+export type { BatchInputs } from "./attention-graph.ts";
 
 /** What the attention half of a layer leaves to its experts. */
 export interface Attended {
@@ -13,11 +17,15 @@ export interface Attended {
 export interface Routed {
   readonly ids: Tensor; // [used, tokens] I32, by falling weight: a view of the next
   readonly sorted: Tensor; // [experts, tokens] I32: all experts by falling weight
-  readonly weights: Tensor; // [1, used, tokens]
-  readonly sharedGate: Tensor; // [1, tokens]: the shared expert's gate before its sigmoid
+  readonly probabilities: Tensor; // [experts, tokens]: the softmax
+  readonly weights: Tensor; // [1, used, tokens]: as the outputs are multiplied with them
+  /** `[1, tokens]`: the gate of the shared expert before its sigmoid, if it has one. */
+  readonly sharedGate: Tensor | undefined;
+  /** Logits of following layers' routers, `[experts, tokens]` each, as `routeAhead` gives them. */
+  readonly ahead: readonly Tensor[];
 }
 
-/** The matrices of the experts a layer computes with, one per slot. */
+/** The matrices of experts, one per slot of a class. */
 export interface ExpertTensors {
   /**
    * Gate above up in one matrix `[width, 2 * inner, slots]`, or the two `[width, inner, slots]`.
@@ -26,18 +34,14 @@ export interface ExpertTensors {
   readonly down: Tensor; // [inner, width, slots]
 }
 
-/** Where a graph's tokens are and what they may see. */
-export interface BatchInputs {
-  readonly tokenCount: number;
-  /** Cached tokens that are seen, those of this batch included. */
-  readonly visible: number;
-  readonly mask?: Tensor; // [visible, padded tokens] F16
-}
+/** Least sum that weights are divided by: the smallest normal half-precision number. */
+const WEIGHT_SUM_MIN = 2 ** -14;
 
 /**
- * Builds the graphs of a qwen2moe model into one arena, layer by layer, in the order of operations
- * of llama.cpp, so that results agree to the bit.
- * @see llama.cpp src/models/qwen2moe.cpp and llama-graph.cpp `build_moe_ffn` (b7347)
+ * Builds the graphs of a model into one arena, layer by layer, in the order of operations of
+ * llama.cpp, so that results agree to the bit. Experts may be computed all at once (`experts`) or
+ * in parts: `expertRows` of any of them in any order, then `shared`, then `combine`.
+ * @see llama.cpp src/models and llama-graph.cpp `build_moe_ffn` (b7347)
  */
 export class LayerGraph {
   readonly #arena: Arena;
@@ -45,10 +49,7 @@ export class LayerGraph {
   readonly #weights: ModelWeights;
   readonly #context: ContextMemory;
   readonly #batch: BatchInputs;
-  readonly #positions: Tensor;
-  readonly #rows: Tensor;
-  /** Views of the cache that show its visible part; in the graphs of one token they grow. */
-  readonly cacheViews: Tensor[] = [];
+  readonly #attention: AttentionGraph;
 
   constructor(
     arena: Arena,
@@ -62,15 +63,20 @@ export class LayerGraph {
     this.#weights = weights;
     this.#context = context;
     this.#batch = batch;
-    this.#positions = ops.view(arena, context.positions, { shape: [batch.tokenCount] });
-    this.#rows = ops.view(arena, context.rows, { shape: [batch.tokenCount] });
+    this.#attention = new AttentionGraph(arena, model, weights, context, batch);
+  }
+
+  /** Views of the cache that show its visible part; in the graphs of one token they grow. */
+  get cacheViews(): readonly Tensor[] {
+    return this.#attention.cacheViews;
   }
 
   /** The embeddings of the entered tokens, `[width, tokens]`. */
   embed(): Tensor {
     const { tokenCount } = this.#batch;
     const tokens = ops.view(this.#arena, this.#context.tokens, { shape: [tokenCount] });
-    return ops.getRows(this.#arena, this.#weights.embedding, tokens);
+    const rows = ops.getRows(this.#arena, this.#weights.embedding, tokens);
+    return this.#scale(rows, this.#model.scales.embedding);
   }
 
   /**
@@ -81,105 +87,211 @@ export class LayerGraph {
   attention(layer: number, x: Tensor, lastOnly = false): Attended {
     const arena = this.#arena;
     const weights = this.#layer(layer);
-    const { embeddingLength: width, headLength, headCount, rmsEpsilon } = this.#model;
-    const { tokenCount, mask } = this.#batch;
-    const q = this.cacheKeysAndValues(layer, x);
-    const cache = this.#cached(layer);
-    const attended = ops.flashAttention(arena, {
-      q: ops.permute(arena, q, [0, 2, 1, 3]), // [headLength, tokens, heads]
-      k: cache.keys,
-      v: cache.values,
-      mask,
-      scale: 1 / Math.sqrt(headLength),
-    });
-    const joined = ops.reshape(arena, attended, [headCount * headLength, tokenCount]);
-    let output = ops.mulMat(arena, weights.attentionOutput, joined);
+    const { embeddingLength: width, scales } = this.#model;
+    const { tokenCount } = this.#batch;
+    let output = this.#attention.attend(layer, weights, this.#norm(x, weights.attentionNorm));
     let before = x;
     if (lastOnly && tokenCount > 1) {
       const last = { shape: [width, 1], offsetBytes: (tokenCount - 1) * width * 4 };
       output = ops.view(arena, output, last);
       before = ops.view(arena, before, last);
     }
-    const residual = ops.add(arena, output, before);
-    const normed = this.#norm(residual, weights.feedForwardNorm, rmsEpsilon);
-    return { residual, normed };
+    const residual = ops.add(arena, this.#scale(output, scales.residual), before);
+    return { residual, normed: this.#norm(residual, weights.feedForwardNorm) };
+  }
+
+  /** Writes keys and values of the batch into the cache, and no more. */
+  cacheKeysAndValues(layer: number, x: Tensor): void {
+    const weights = this.#layer(layer);
+    const normed = this.#norm(x, weights.attentionNorm);
+    this.#attention.cacheKeysAndValues(layer, weights, normed);
+  }
+
+  /** True for a layer that has one dense network in place of experts. */
+  isDense(layer: number): boolean {
+    return !isMoeLayer(this.#model, layer);
+  }
+
+  /** The output of a layer without experts, `[width, tokens]`. */
+  dense(layer: number, attended: Attended): Tensor {
+    const { dense } = this.#layer(layer);
+    if (!dense) throw new Error(`layer ${layer} has experts`);
+    return this.#close(attended, this.#feedForward(dense, attended.normed));
   }
 
   /**
-   * Writes keys and values of the batch into the cache.
-   * @returns the queries, turned to their positions, `[headLength, heads, tokens]`
+   * The router of a layer: softmax over all experts, the best of them, and their weights.
+   * @param normed      `[width, tokens]`
+   * @param depthAhead  how many of the following layers' routers to apply to this layer's state as
+   *                    well; for one token they are rows of the same product, nearly for free
    */
-  cacheKeysAndValues(layer: number, x: Tensor): Tensor {
-    const weights = this.#layer(layer);
-    const normed = this.#norm(x, weights.attentionNorm, this.#model.rmsEpsilon);
-    const { stacked } = weights.qkv;
-    if (this.#batch.tokenCount === 1 && stacked && weights.qkvBias.stacked) {
-      return this.#projectStacked(layer, normed, stacked, weights.qkvBias.stacked);
-    }
-    return this.#projectParts(layer, normed, weights.qkv, weights.qkvBias);
-  }
-
-  /** Router: softmax over all experts, the best of them, their weights as they are. */
-  route(layer: number, normed: Tensor): Routed {
+  route(layer: number, normed: Tensor, depthAhead = 0): Routed {
     const arena = this.#arena;
     const { expertCount, expertUsedCount } = this.#model;
     const tokens = normed.shape[1];
-    const { stacked, parts } = this.#layer(layer).router;
-    let logits: Tensor;
-    let sharedGate: Tensor;
-    if (tokens === 1 && stacked) {
-      const all = ops.mulMat(arena, stacked, normed); // [experts + 1, 1]
-      logits = ops.view(arena, all, { shape: [expertCount, 1] });
-      sharedGate = ops.view(arena, all, { shape: [1, 1], offsetBytes: expertCount * 4 });
-    } else {
-      const [router, gate] = both(parts);
-      logits = ops.mulMat(arena, router, normed);
-      sharedGate = ops.mulMat(arena, gate, normed);
-    }
+    const { logits, sharedGate, ahead } = this.#routers(layer, normed, depthAhead);
     const probabilities = ops.softMax(arena, logits); // [experts, tokens]
     const ids = ops.argsortTopK(arena, probabilities, expertUsedCount);
     const table = ops.reshape(arena, probabilities, [1, expertCount, tokens]);
-    const weights = ops.getRows(arena, table, ids);
-    return { ids, sorted: ids.root, weights, sharedGate };
+    const weights = this.#finalWeights(ops.getRows(arena, table, ids));
+    return { ids, sorted: ids.root, probabilities, weights, sharedGate, ahead };
+  }
+
+  /**
+   * The routers of the layers after `layer`, applied to its state: their logits
+   * `[experts, tokens]` for layers `layer + 1` to `layer + depth`, those that exist. Layers with
+   * experts follow each other, so none is skipped.
+   * @see Fang et al. 2025, Fate, section 3.2 (cross-layer gate)
+   */
+  routeAhead(layer: number, normed: Tensor, depth: number): Tensor[] {
+    return this.#layersAhead(layer, depth).map((next) =>
+      ops.mulMat(this.#arena, this.#routerPart(next, 0), normed),
+    );
+  }
+
+  /** What the shared expert adds, `[width, tokens]`; undefined where there is none. */
+  shared(layer: number, normed: Tensor, sharedGate?: Tensor): Tensor | undefined {
+    const arena = this.#arena;
+    const { shared } = this.#layer(layer);
+    if (!shared) return undefined;
+    const output = this.#feedForward(shared, normed);
+    if (!sharedGate) return output;
+    // llama.cpp b7347 computes the sigmoid as silu(x) / x; ggml's own differs in the last bit.
+    const factor = ops.div(arena, ops.silu(arena, sharedGate), sharedGate);
+    return ops.mul(arena, output, factor);
+  }
+
+  /**
+   * The outputs of experts, unweighted, `[width, n, tokens]`: row `i` of a token is that of the
+   * expert in slot `ids[i]`, whatever the other rows are.
+   * @param x    `[width, 1, tokens]`
+   * @param ids  `[n, tokens]` I32: slots, numbered within their class
+   */
+  expertRows(x: Tensor, ids: Tensor, tensors: ExpertTensors): Tensor {
+    const hidden = this.#activate(x, ids, tensors.gateUp); // [inner, n, tokens]
+    return ops.mulMatId(this.#arena, tensors.down, hidden, ids);
+  }
+
+  /**
+   * A layer's output from those of its experts, `[width, tokens]`: weighted, summed, with shared
+   * expert and residual.
+   * @param rows     `[width, used, tokens]`, in the router's order
+   * @param weights  `[1, used, tokens]`
+   * @param shared   `[width, tokens]`
+   */
+  combine(
+    layer: number,
+    attended: Pick<Attended, "residual">,
+    rows: Tensor,
+    weights: Tensor,
+    shared?: Tensor,
+  ): Tensor {
+    if (this.isDense(layer)) throw new Error(`layer ${layer} has no experts`);
+    const arena = this.#arena;
+    const [width, used, tokens] = rows.shape;
+    const weighted = ops.mul(arena, rows, weights);
+    // The order of these sums decides the last bits: first to last, then the shared expert.
+    let sum: Tensor | undefined;
+    for (let expert = 0; expert < used; expert++) {
+      const one = ops.view(arena, weighted, {
+        shape: [width, tokens],
+        strides: [used * width * 4],
+        offsetBytes: expert * width * 4,
+      });
+      sum = sum ? ops.add(arena, sum, one) : one;
+    }
+    if (!sum) throw new Error("a token uses an expert at least");
+    return this.#close(attended, shared ? ops.add(arena, sum, shared) : sum);
   }
 
   /**
    * Routed and shared experts with the residual: the layer's output, `[width, tokens]`.
-   * @param ids  `[used, tokens]`: numbers of matrices in `pool`
+   * @param ids  `[used, tokens]`: numbers of matrices in `tensors`
    */
   experts(
     layer: number,
     attended: Attended,
     routed: Pick<Routed, "weights" | "sharedGate">,
-    pool: ExpertTensors,
+    tensors: ExpertTensors,
     ids: Tensor,
   ): Tensor {
-    const arena = this.#arena;
-    const { embeddingLength: width, expertUsedCount } = this.#model;
-    const tokens = attended.normed.shape[1];
-    const x = ops.reshape(arena, attended.normed, [width, 1, tokens]);
-    const hidden = this.#activate(x, ids, pool.gateUp); // [inner, used, tokens]
-    const down = ops.mulMatId(arena, pool.down, hidden, ids); // [width, used, tokens]
-    const weighted = ops.mul(arena, down, routed.weights);
-    // The order of these sums decides the last bits: first to last, then the shared expert.
-    let sum: Tensor | undefined;
-    for (let expert = 0; expert < expertUsedCount; expert++) {
-      const one = ops.view(arena, weighted, {
-        shape: [width, tokens],
-        strides: [expertUsedCount * width * 4],
-        offsetBytes: expert * width * 4,
-      });
-      sum = sum ? ops.add(arena, sum, one) : one;
-    }
-    const shared = this.#sharedExpert(layer, attended.normed, routed.sharedGate);
-    const output = sum ? ops.add(arena, sum, shared) : shared;
-    return ops.add(arena, output, attended.residual);
+    const [width, tokens] = attended.normed.shape;
+    const x = ops.reshape(this.#arena, attended.normed, [width, 1, tokens]);
+    const rows = this.expertRows(x, ids, tensors);
+    const shared = this.shared(layer, attended.normed, routed.sharedGate);
+    return this.combine(layer, attended, rows, routed.weights, shared);
   }
 
   /** Logits of every token of `x`, `[vocabulary, tokens]`. */
   head(x: Tensor): Tensor {
-    const normed = this.#norm(x, this.#weights.outputNorm, this.#model.rmsEpsilon);
-    return ops.mulMat(this.#arena, this.#weights.output, normed);
+    const normed = this.#norm(x, this.#weights.outputNorm);
+    const logits = ops.mulMat(this.#arena, this.#weights.output, normed);
+    return this.#scale(logits, this.#model.scales.logits);
+  }
+
+  /** Logits of a layer's router and what is multiplied with the same state. */
+  #routers(layer: number, normed: Tensor, depthAhead: number) {
+    const arena = this.#arena;
+    const { expertCount, traits } = this.#model;
+    const isGated = traits.sharedExpert === "gated";
+    const { stacked } = this.#weights.routers;
+    if (normed.shape[1] !== 1 || !stacked) {
+      return {
+        logits: ops.mulMat(arena, this.#routerPart(layer, 0), normed),
+        sharedGate: isGated ? ops.mulMat(arena, this.#routerPart(layer, 1), normed) : undefined,
+        ahead: this.routeAhead(layer, normed, depthAhead),
+      };
+    }
+    const rowsPerLayer = expertCount + (isGated ? 1 : 0);
+    const layers = this.#layersAhead(layer, depthAhead);
+    const weight = ops.view(arena, stacked, {
+      shape: [stacked.shape[0], rowsPerLayer * (layers.length + 1)],
+      offsetBytes: this.#rank(layer) * rowsPerLayer * stacked.strides[1],
+    });
+    const all = ops.mulMat(arena, weight, normed); // [rowsPerLayer * (1 + ahead), 1]
+    const rows = (first: number, count: number) =>
+      ops.view(arena, all, { shape: [count, 1], offsetBytes: first * 4 });
+    return {
+      logits: rows(0, expertCount),
+      sharedGate: isGated ? rows(expertCount, 1) : undefined,
+      ahead: layers.map((_, index) => rows((index + 1) * rowsPerLayer, expertCount)),
+    };
+  }
+
+  #finalWeights(chosen: Tensor): Tensor {
+    const arena = this.#arena;
+    const { scales, traits } = this.#model;
+    let weights = chosen; // [1, used, tokens]
+    if (traits.renormalises) {
+      const [, used, tokens] = chosen.shape;
+      const flat = ops.reshape(arena, chosen, [used, tokens]);
+      const sums = ops.clampInPlace(
+        arena,
+        ops.sumRows(arena, flat),
+        WEIGHT_SUM_MIN,
+        Number.POSITIVE_INFINITY,
+      );
+      weights = ops.reshape(arena, ops.div(arena, flat, sums), [1, used, tokens]);
+    }
+    return this.#scale(weights, scales.expertWeights);
+  }
+
+  #layersAhead(layer: number, depth: number): number[] {
+    return this.#model.moeLayers.filter((next) => next > layer && next <= layer + depth);
+  }
+
+  #rank(layer: number): number {
+    const rank = this.#model.moeLayers.indexOf(layer);
+    if (rank < 0) throw new Error(`layer ${layer} has no experts`);
+    return rank;
+  }
+
+  // Part 0 of a layer is its router, part 1 the gate of its shared expert.
+  #routerPart(layer: number, part: number): Tensor {
+    const partsPerLayer = this.#model.traits.sharedExpert === "gated" ? 2 : 1;
+    const tensor = this.#weights.routers.parts[this.#rank(layer) * partsPerLayer + part];
+    if (!tensor) throw new Error(`layer ${layer} has no router`);
+    return tensor;
   }
 
   // Each product is a sum over one row by itself, so stacking gate and up changes no bit.
@@ -192,88 +304,34 @@ export class LayerGraph {
     return ops.swiglu(arena, ops.mulMatId(arena, weights, x, ids));
   }
 
-  #sharedExpert(layer: number, normed: Tensor, gateLogit: Tensor): Tensor {
+  #feedForward({ gateUp, down }: FeedForwardWeights, x: Tensor): Tensor {
     const arena = this.#arena;
-    const weights = this.#layer(layer);
-    const { stacked, parts } = weights.sharedGateUp;
+    const { stacked, parts } = gateUp;
     let hidden: Tensor;
-    if (normed.shape[1] === 1 && stacked) {
-      hidden = ops.swiglu(arena, ops.mulMat(arena, stacked, normed));
+    if (x.shape[1] === 1 && stacked) {
+      hidden = ops.swiglu(arena, ops.mulMat(arena, stacked, x));
     } else {
-      const [gate, up] = both(parts);
-      const gated = ops.mulMat(arena, gate, normed);
-      hidden = ops.swigluSplit(arena, gated, ops.mulMat(arena, up, normed));
+      const [gate, up] = parts;
+      if (!gate || !up) throw new Error("a gated network has two matrices before its activation");
+      const gated = ops.mulMat(arena, gate, x);
+      hidden = ops.swigluSplit(arena, gated, ops.mulMat(arena, up, x));
     }
-    const output = ops.mulMat(arena, weights.sharedDown, hidden);
-    // llama.cpp b7347 computes the sigmoid as silu(x) / x; ggml's own differs in the last bit.
-    const factor = ops.div(arena, ops.silu(arena, gateLogit), gateLogit);
-    return ops.mul(arena, output, factor);
+    return ops.mulMat(arena, down, hidden);
   }
 
-  // One product and one cache write for queries, keys and values of a single token.
-  #projectStacked(layer: number, normed: Tensor, weight: Tensor, bias: Tensor): Tensor {
-    const arena = this.#arena;
-    const { headLength, headCount, headCountKv, keyLength, embeddingLength } = this.#model;
-    const qkv = ops.add(arena, ops.mulMat(arena, weight, normed), bias);
-    const heads = ops.view(arena, qkv, { shape: [headLength, headCount + headCountKv, 1] });
-    const turned = ops.ropeInPlace(arena, heads, this.#positions, this.#rope);
-    arena.graph.expand(turned);
-    const keyValue = ops.view(arena, qkv, {
-      shape: [2 * keyLength, 1],
-      offsetBytes: embeddingLength * 4,
-    });
-    const cache = this.#context.keyValues[layer];
-    if (cache) arena.graph.expand(ops.setRows(arena, cache, keyValue, this.#rows));
-    return ops.view(arena, turned, { shape: [headLength, headCount, 1] });
+  // The second residual of a layer.
+  #close(attended: Pick<Attended, "residual">, output: Tensor): Tensor {
+    const { residual } = this.#model.scales;
+    return ops.add(this.#arena, this.#scale(output, residual), attended.residual);
   }
 
-  #projectParts(layer: number, normed: Tensor, weights: MatrixGroup, biases: MatrixGroup): Tensor {
-    const arena = this.#arena;
-    const { headLength, keyLength } = this.#model;
-    const { tokenCount } = this.#batch;
-    const [q, k, v] = weights.parts.map((weight, index) => {
-      const product = ops.mulMat(arena, weight, normed);
-      const bias = biases.parts[index];
-      return bias ? ops.add(arena, product, bias) : product;
-    });
-    const cache = this.#context.keyValues[layer];
-    if (!q || !k || !v || !cache) throw new Error(`layer ${layer} is incomplete`);
-    const turn = (x: Tensor) => {
-      const heads = ops.reshape(arena, x, [headLength, x.shape[0] / headLength, tokenCount]);
-      return ops.rope(arena, heads, this.#positions, this.#rope);
-    };
-    const queries = turn(q);
-    const keys = ops.reshape(arena, turn(k), [keyLength, tokenCount]);
-    arena.graph.expand(queries);
-    for (const [index, rows] of [keys, v].entries()) {
-      const half = ops.view(arena, cache, {
-        shape: [keyLength, this.#context.contextLength],
-        strides: [cache.strides[1]],
-        offsetBytes: index * keyLength * 2,
-      });
-      arena.graph.expand(ops.setRows(arena, half, rows, this.#rows));
-    }
-    return queries;
+  #scale(x: Tensor, factor: number): Tensor {
+    if (factor === 1) return x;
+    return ops.scale(this.#arena, x.isContiguous ? x : ops.cont(this.#arena, x), factor);
   }
 
-  #cached(layer: number): { keys: Tensor; values: Tensor } {
-    const cache = this.#context.keyValues[layer];
-    if (!cache) throw new Error(`the model has no layer ${layer}`);
-    const { headLength, headCountKv, keyLength } = this.#model;
-    const [keys, values] = [0, keyLength * 2].map((offsetBytes) =>
-      ops.view(this.#arena, cache, {
-        shape: [headLength, this.#batch.visible, headCountKv],
-        strides: [cache.strides[1], headLength * 2],
-        offsetBytes,
-      }),
-    );
-    if (!keys || !values) throw new Error("two views were made");
-    this.cacheViews.push(keys, values);
-    return { keys, values };
-  }
-
-  #norm(x: Tensor, weight: Tensor, epsilon: number): Tensor {
-    return ops.mul(this.#arena, ops.rmsNorm(this.#arena, x, epsilon), weight);
+  #norm(x: Tensor, weight: Tensor): Tensor {
+    return ops.mul(this.#arena, ops.rmsNorm(this.#arena, x, this.#model.rmsEpsilon), weight);
   }
 
   #layer(layer: number): LayerWeights {
@@ -281,20 +339,4 @@ export class LayerGraph {
     if (!weights) throw new Error(`the model has no layer ${layer}`);
     return weights;
   }
-
-  get #rope(): ops.RopeOptions {
-    return {
-      dimensions: this.#model.ropeDimensions,
-      mode: ops.ROPE_MODE.NEOX,
-      frequencyBase: this.#model.ropeFrequencyBase,
-      frequencyScale: this.#model.ropeFrequencyScale,
-      originalContext: this.#model.contextLength,
-    };
-  }
-}
-
-function both(parts: readonly Tensor[]): [Tensor, Tensor] {
-  const [first, second] = parts;
-  if (!first || !second) throw new Error("a group of two matrices has two parts");
-  return [first, second];
 }

@@ -65,12 +65,12 @@ export class PromptGraph {
     arena: Arena,
     batch: PromptBatch,
     mask: Tensor,
-  ): { logits: Tensor | undefined; sorted: Tensor[] } {
+  ): { logits: Tensor | undefined; sorted: Map<number, Tensor> } {
     const { model, weights, context, pool } = this.#machine;
     const { tokenCount, position, wantsLogits } = batch;
     const inputs = { tokenCount, visible: position + tokenCount, mask };
     const graph = new LayerGraph(arena, model, weights, context, inputs);
-    const sorted: Tensor[] = [];
+    const sorted = new Map<number, Tensor>();
     let x = graph.embed();
     for (let layer = 0; layer < model.layerCount; layer++) {
       const isLast = layer === model.layerCount - 1;
@@ -79,13 +79,17 @@ export class PromptGraph {
         return { logits: undefined, sorted };
       }
       const attended = graph.attention(layer, x, isLast);
+      if (graph.isDense(layer)) {
+        x = graph.dense(layer, attended);
+        continue;
+      }
       const routed = graph.route(layer, attended.normed);
       if (batch.onRouting) {
         routed.sorted.markOutput();
-        sorted.push(routed.sorted);
+        sorted.set(layer, routed.sorted);
       }
       arena.graph.expand(routed.weights);
-      const experts = layerSlots(arena, pool, layer, model.expertCount);
+      const experts = layerSlots(arena, pool, layer);
       x = graph.experts(layer, attended, routed, experts, routed.ids);
     }
     const logits = graph.head(x);
@@ -106,8 +110,12 @@ function causalMask(batch: PromptBatch, visible: number, rows: number): Uint16Ar
   return mask;
 }
 
-function reportRouting(sorted: readonly Tensor[], used: number, onRouting: RoutingHook): void {
-  sorted.forEach((tensor, layer) => {
+function reportRouting(
+  sorted: ReadonlyMap<number, Tensor>,
+  used: number,
+  onRouting: RoutingHook,
+): void {
+  for (const [layer, tensor] of sorted) {
     const [expertCount, tokens] = tensor.shape;
     const all = tensor.read(new Int32Array(expertCount * tokens));
     const chosen = new Int32Array(used * tokens);
@@ -116,5 +124,5 @@ function reportRouting(sorted: readonly Tensor[], used: number, onRouting: Routi
       chosen.set(all.subarray(first, first + used), token * used);
     }
     onRouting(layer, chosen);
-  });
+  }
 }

@@ -1,116 +1,179 @@
-import { Arena, type Device, type GgufTensor, getTensor, type Tensor } from "@fmlab/ggml";
-import { badModel } from "../model/description.ts";
-import type { HyperParameters } from "./hyper-parameters.ts";
-import { EXPERT_PARTS, type ExpertPart, type ModelFile, type SlotPool } from "./interfaces.ts";
+import { Arena, type Device, type Tensor } from "@fmlab/ggml";
+import type { ExpertClass, ExpertLayout, ExpertMatrix } from "../model/expert-layout.ts";
+import { shareSlots } from "../model/expert-layout.ts";
+import { requireOption } from "./errors.ts";
+import { EXPERT_PARTS, type ExpertPart, type SlotClass, type SlotPool } from "./interfaces.ts";
 import type { ExpertTensors } from "./layer-graph.ts";
 
+/** The memory of one class of experts. */
+interface Slab extends SlotClass {
+  readonly tensors: ExpertTensors;
+  readonly views: Record<ExpertPart, readonly Uint8Array[]>;
+  readonly places: Record<ExpertPart, PartPlace>;
+}
+
+/** Where one part of the slots of a slab lies. */
+interface PartPlace {
+  readonly tensor: Tensor;
+  /** Bytes from one slot to the next. */
+  readonly strideBytes: number;
+  readonly firstByte: number;
+  readonly sizeBytes: number;
+}
+
 /**
- * The pool in native memory: 3-D tensors with one matrix per slot. Gate and up are multiplied with
- * the same input, so where their types agree they lie in one tensor, for each slot the gate above
- * the up: one product instead of two, with the same bits.
+ * The pool in native memory. Each class of experts has a slab: 3-D tensors with one matrix per
+ * slot. Gate and up are multiplied with the same input, so where their types agree they lie in one
+ * tensor, for each slot the gate above the up: one product instead of two, with the same bits.
+ *
+ * Slot numbers are global: those of the first class come first. Graphs number the slots of a slab
+ * from 0: `slot - class.firstSlot`.
  */
 export class NativeSlotPool implements SlotPool {
   readonly slotCount: number;
-  readonly expertBytes: number;
-  readonly parts: readonly { readonly name: ExpertPart; readonly sizeBytes: number }[];
-  readonly tensors: ExpertTensors;
+  readonly layout: ExpertLayout;
+  readonly #slabs: readonly Slab[];
   readonly #arena: Arena;
-  readonly #views: Record<ExpertPart, readonly Uint8Array[]>;
 
   /**
-   * Takes memory for `slotCount` experts of the types and shapes in `file`.
-   * @throws MoeError `BAD_MODEL` when experts differ in type between layers
+   * Takes memory for the experts of a model.
+   * @param slotCounts slots of each class, or of all together, shared out by `shareSlots`
+   * @throws EngineError `BAD_OPTION` when a class gets none or more than it has experts
    * @throws GgmlError `ALLOCATION_FAILED`
    */
-  constructor(file: ModelFile, model: HyperParameters, device: Device, slotCount: number) {
-    this.slotCount = slotCount;
-    const sources = {
-      gate: expertTensor(file, model, "gate"),
-      up: expertTensor(file, model, "up"),
-      down: expertTensor(file, model, "down"),
-    };
-    this.parts = EXPERT_PARTS.map((name) => ({
-      name,
-      sizeBytes: sources[name].sizeBytes / model.expertCount,
-    }));
-    this.expertBytes = this.parts.reduce((sum, part) => sum + part.sizeBytes, 0);
-    this.#arena = new Arena(device.library, { tensorCountMax: EXPERT_PARTS.length });
+  constructor(layout: ExpertLayout, device: Device, slotCounts: number | readonly number[]) {
+    const counts = typeof slotCounts === "number" ? shareSlots(layout, slotCounts) : slotCounts;
+    const { classes, expertCount } = layout;
+    requireOption("number of slot counts", counts.length, classes.length, classes.length);
+    classes.forEach(({ layers }, index) => {
+      const most = layers.length * expertCount;
+      requireOption(`slots of expert class ${index}`, counts[index] ?? 0, 1, most);
+    });
+    this.layout = layout;
+    this.slotCount = counts.reduce((sum, count) => sum + count, 0);
+    const tensorCountMax = classes.length * EXPERT_PARTS.length;
+    this.#arena = new Arena(device.library, { tensorCountMax });
     try {
-      this.tensors = declareTensors(this.#arena, sources, slotCount);
+      const tensors = classes.map((one, index) => declare(this.#arena, one, counts[index] ?? 0));
       this.#arena.allocate(device);
-      this.#views = viewsOf(this.tensors, slotCount);
+      let firstSlot = 0;
+      this.#slabs = classes.map((one, index) => {
+        const slotCount = counts[index] ?? 0;
+        const slab = slabOf(one, tensors[index] as ExpertTensors, firstSlot, slotCount);
+        firstSlot += slotCount;
+        return slab;
+      });
     } catch (error) {
       this.#arena.close();
       throw error;
     }
   }
 
+  get classes(): readonly SlotClass[] {
+    return this.#slabs;
+  }
+
+  get expertBytes(): number {
+    return this.#slab(0).expertBytes;
+  }
+
+  get parts(): SlotClass["parts"] {
+    return this.#slab(0).parts;
+  }
+
+  classOfLayer(layer: number): SlotClass {
+    return this.#slab(this.layout.classOfLayer(layer).index);
+  }
+
+  classOfSlot(slot: number): SlotClass {
+    return this.#slabOfSlot(slot);
+  }
+
   view(slot: number, part: ExpertPart): Uint8Array {
-    const view = this.#views[part][slot];
-    if (view === undefined) {
-      throw new RangeError(`the pool has slots 0 to ${this.slotCount - 1}, not ${slot}`);
-    }
-    return view;
+    const slab = this.#slabOfSlot(slot);
+    return slab.views[part][slot - slab.firstSlot] as Uint8Array;
+  }
+
+  address(slot: number, part: ExpertPart): bigint {
+    const slab = this.#slabOfSlot(slot);
+    const { tensor, strideBytes, firstByte } = slab.places[part];
+    return tensor.memory().address + BigInt((slot - slab.firstSlot) * strideBytes + firstByte);
+  }
+
+  residentSlot(layer: number, expert: number): number {
+    return this.layout.residentSlot(layer, expert);
+  }
+
+  /** The matrices of all slots of a class, numbered from 0. */
+  tensorsOf(classIndex: number): ExpertTensors {
+    return this.#slab(classIndex).tensors;
   }
 
   /** Frees the memory; every view becomes empty. */
   close(): void {
     this.#arena.close();
   }
+
+  #slab(index: number): Slab {
+    const slab = this.#slabs[index];
+    if (slab === undefined) throw new RangeError(`the pool has no class ${index} of experts`);
+    return slab;
+  }
+
+  #slabOfSlot(slot: number): Slab {
+    for (const slab of this.#slabs) {
+      const own = slot - slab.firstSlot;
+      if (Number.isInteger(own) && own >= 0 && own < slab.slotCount) return slab;
+    }
+    throw new RangeError(`the pool has slots 0 to ${this.slotCount - 1}, not ${slot}`);
+  }
 }
 
-function declareTensors(
-  arena: Arena,
-  sources: Record<ExpertPart, GgufTensor>,
-  slotCount: number,
-): ExpertTensors {
-  const make = (name: string, { type, shape }: GgufTensor, stacked = 1) =>
-    arena.tensor(type, [shape[0] ?? 1, (shape[1] ?? 1) * stacked, slotCount], `pool.${name}`);
-  const { gate, up, down } = sources;
+function declare(arena: Arena, one: ExpertClass, slotCount: number): ExpertTensors {
+  const make = ({ name, type, columns, rows }: ExpertMatrix, stacked = 1) =>
+    arena.tensor(type, [columns, rows * stacked, slotCount], `pool.${one.index}.${name}`);
+  const [gate, up, down] = one.parts;
+  if (!gate || !up || !down) throw new Error("an expert has three parts");
   return {
-    gateUp:
-      gate.type === up.type
-        ? make("gateUp", gate, 2)
-        : { gate: make("gate", gate), up: make("up", up) },
-    down: make("down", down),
+    gateUp: gate.type === up.type ? make(gate, 2) : { gate: make(gate), up: make(up) },
+    down: make(down),
   };
 }
 
-function viewsOf(tensors: ExpertTensors, slotCount: number): Record<ExpertPart, Uint8Array[]> {
-  // Part `index` of `count` parts of equal size that share each slot of a tensor.
-  const split = (tensor: Tensor, index = 0, count = 1) => {
-    const whole = tensor.bytes();
-    // What the memory held before must not look like an expert.
-    if (index === 0) whole.fill(0);
-    const size = whole.length / slotCount / count;
-    return Array.from({ length: slotCount }, (_, slot) => {
-      const first = (slot * count + index) * size;
-      return whole.subarray(first, first + size);
-    });
-  };
+function slabOf(
+  { index, parts, expertBytes }: ExpertClass,
+  tensors: ExpertTensors,
+  firstSlot: number,
+  slotCount: number,
+): Slab {
   const { gateUp, down } = tensors;
   const isStacked = !("gate" in gateUp);
-  return {
-    gate: isStacked ? split(gateUp, 0, 2) : split(gateUp.gate),
-    up: isStacked ? split(gateUp, 1, 2) : split(gateUp.up),
-    down: split(down),
+  // Part `half` of `count` parts of equal size that share each slot of a tensor.
+  const place = (tensor: Tensor, half = 0, count = 1): PartPlace => {
+    const sizeBytes = tensor.strides[2] / count;
+    return { tensor, strideBytes: tensor.strides[2], firstByte: half * sizeBytes, sizeBytes };
   };
+  const places = {
+    gate: isStacked ? place(gateUp, 0, 2) : place(gateUp.gate),
+    up: isStacked ? place(gateUp, 1, 2) : place(gateUp.up),
+    down: place(down),
+  };
+  const views = {
+    gate: viewsOf(places.gate, slotCount),
+    up: viewsOf(places.up, slotCount),
+    down: viewsOf(places.down, slotCount),
+  };
+  return { index, firstSlot, slotCount, expertBytes, parts, tensors, views, places };
 }
 
-function expertTensor(file: ModelFile, model: HyperParameters, part: ExpertPart): GgufTensor {
-  const { embeddingLength: width, expertFeedForwardLength: inner, expertCount } = model;
-  const expected = part === "down" ? [inner, width, expertCount] : [width, inner, expertCount];
-  let first: GgufTensor | undefined;
-  for (let layer = 0; layer < model.layerCount; layer++) {
-    const tensor = getTensor(file, `blk.${layer}.ffn_${part}_exps.weight`);
-    if (tensor.shape.join() !== expected.join()) {
-      throw badModel(file, `${tensor.name} has shape [${tensor.shape}], expected [${expected}]`);
-    }
-    first ??= tensor;
-    if (tensor.type !== first.type) {
-      throw badModel(file, `${tensor.name} is ${tensor.typeName}, ${first.name} ${first.typeName}`);
-    }
-  }
-  if (!first) throw badModel(file, "it has no layers");
-  return first;
+function viewsOf(place: PartPlace, slotCount: number): Uint8Array[] {
+  const { tensor, strideBytes, firstByte, sizeBytes } = place;
+  const whole = tensor.bytes();
+  return Array.from({ length: slotCount }, (_, slot) => {
+    const first = slot * strideBytes + firstByte;
+    const view = whole.subarray(first, first + sizeBytes);
+    // What the memory held before must not look like an expert.
+    view.fill(0);
+    return view;
+  });
 }

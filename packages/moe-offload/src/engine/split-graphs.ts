@@ -1,46 +1,54 @@
-import { Arena, type Plan, RowWindow, type Tensor } from "@fmlab/ggml";
+import type { Tensor } from "@fmlab/ggml";
+import type { Routing } from "../offload/routing.ts";
 import { EngineError } from "./errors.ts";
+import { ExpertGraphs } from "./expert-graphs.ts";
 import type { ExpertSource, LayerHook } from "./interfaces.ts";
-import { type Attended, LayerGraph, type Routed } from "./layer-graph.ts";
-import { type Machine, nodeCountMax, showRows, type TokenGraphs } from "./machine.ts";
+import type { Attended, Routed } from "./layer-graph.ts";
+import { type Machine, routingOf, showRows, type TokenGraphs } from "./machine.ts";
+import { type Stage, StageBuilder } from "./stage-builder.ts";
 
-/** One built graph with its arena. */
-interface Stage {
-  readonly arena: Arena;
-  readonly plan: Plan;
+/** One layer with routed experts. */
+interface MoeLayer {
+  readonly attention: Stage;
+  readonly experts: ExpertGraphs;
+  readonly routing: Routing;
 }
 
-/** The graphs of one layer and what passes between them. */
-interface LayerStages {
+/** One layer without: attention and a dense feed-forward network. */
+interface DenseLayer {
   readonly attention: Stage;
-  readonly experts: Stage;
-  readonly chosen: Int32Array;
+  readonly experts: undefined;
 }
 
 /**
- * One token as two graphs per layer: between them the experts the router chose are visible here,
- * are made resident by the source, and are named by their slots. All graphs are built once.
+ * One token as several graphs per layer: after the router's the chosen experts are visible here, are
+ * brought by the source, and are computed from their slots, those that are there first if the source
+ * wishes so. Graphs are built once; results are the same to the bit whatever came first.
  */
 export class SplitGraphs implements TokenGraphs {
   /** Told when a phase begins. */
   onLayer: LayerHook | undefined;
   readonly #machine: Machine;
   readonly #source: ExpertSource;
-  readonly #layers: LayerStages[] = [];
-  readonly #windows: RowWindow[] = [];
-  readonly #stages: Stage[] = [];
+  readonly #builder: StageBuilder;
+  readonly #layers: (MoeLayer | DenseLayer)[] = [];
   readonly #head: Stage;
   readonly #logits: Float32Array;
+  readonly #slots: Int32Array;
+  #token = 0;
 
   constructor(machine: Machine, source: ExpertSource) {
     this.#machine = machine;
     this.#source = source;
+    this.#slots = new Int32Array(machine.model.expertUsedCount);
+    this.#builder = new StageBuilder(machine);
     try {
-      let x: Tensor | undefined;
-      for (let layer = 0; layer < machine.model.layerCount; layer++) x = this.#build(layer, x);
+      for (let layer = 0; layer < machine.model.layerCount; layer++) {
+        this.#layers.push(this.#build(layer));
+      }
       let logits: Tensor | undefined;
-      this.#head = this.#stage(0, (graph, arena) => {
-        logits = graph.head(x ? arena.alias(x) : graph.embed());
+      this.#head = this.#builder.stage(0, (graph, arena) => {
+        logits = graph.head(arena.alias(machine.context.hidden));
         arena.graph.expand(logits);
       });
       this.#logits = logits?.float32() ?? new Float32Array(0);
@@ -52,45 +60,76 @@ export class SplitGraphs implements TokenGraphs {
 
   evaluate(position: number): Float32Array {
     const { onLayer } = this;
-    showRows(this.#windows, position + 1);
+    showRows(this.#builder.windows, position + 1);
     for (let layer = 0; layer < this.#layers.length; layer++) {
-      const stages = this.#layers[layer];
-      if (!stages) continue;
+      const one = this.#layers[layer];
+      if (!one) continue;
       onLayer?.("attention", layer);
-      stages.attention.plan.compute();
-      onLayer?.("acquire", layer);
-      this.#acquire(layer, stages.chosen);
+      one.attention.plan.compute();
+      if (!one.experts) continue;
+      onLayer?.("request", layer);
+      one.routing.token = this.#token;
+      one.routing.position = position;
+      this.#request(one.routing);
       onLayer?.("experts", layer);
-      stages.experts.plan.compute();
+      this.#compute(one.experts, layer);
+      this.#source.release();
     }
     onLayer?.("head", this.#layers.length);
     this.#head.plan.compute();
     onLayer?.("idle", this.#layers.length);
+    this.#token++;
     return this.#logits;
   }
 
-  chosen(layer: number): Int32Array {
-    return this.#layers[layer]?.chosen ?? new Int32Array(0);
+  routing(layer: number): Routing | undefined {
+    const one = this.#layers[layer];
+    return one?.experts ? one.routing : undefined;
   }
 
   close(): void {
-    for (const { plan, arena } of this.#stages) {
-      plan.close();
-      arena.close();
-    }
+    this.#builder.close();
   }
 
-  #acquire(layer: number, chosen: Int32Array): void {
-    const { model, context, pool } = this.#machine;
-    if (!areDistinct(chosen, model.expertCount)) {
+  /** Experts that are there, then those that arrive, in the order in which they were asked for. */
+  #compute(experts: ExpertGraphs, layer: number): void {
+    const source = this.#source;
+    const count = this.#slots.length;
+    let ready = 0;
+    for (let i = 0; i < count; i++) if (source.isReady(i)) ready++;
+    if (ready < count && source.readyFirst !== true) {
+      this.onLayer?.("wait", layer);
+      for (let i = 0; i < count; i++) source.waitFor(i);
+      this.onLayer?.("experts", layer);
+      ready = count;
+    }
+    if (ready === count && experts.computeAll(this.#slots)) return;
+    experts.begin();
+    let waiting = count;
+    for (let i = 0; waiting > 0; ) {
+      const computed = experts.computeReady(this.#slots, source);
+      waiting -= computed;
+      if (computed > 0 || waiting === 0) continue;
+      while (experts.isComputed(i)) i++;
+      this.onLayer?.("wait", layer);
+      source.waitFor(i);
+      this.onLayer?.("experts", layer);
+    }
+    experts.finish();
+  }
+
+  #request(routing: Routing): void {
+    const { model, pool } = this.#machine;
+    const { layer, experts } = routing;
+    if (!areDistinct(experts, model.expertCount)) {
       throw new EngineError(
-        `layer ${layer} chose the experts [${chosen.join(", ")}] of ${model.expertCount}; ` +
+        `layer ${layer} chose the experts [${experts.join(", ")}] of ${model.expertCount}; ` +
           "the weights of this model are damaged or give numbers that are not finite",
-        { code: "BAD_ROUTING", layer, experts: [...chosen], expertCount: model.expertCount },
+        { code: "BAD_ROUTING", layer, experts: [...experts], expertCount: model.expertCount },
       );
     }
-    const slots = context.slotsView;
-    this.#source.acquire(layer, chosen, slots);
+    const slots = this.#slots;
+    this.#source.request(routing, slots);
     if (!areDistinct(slots, pool.slotCount)) {
       throw new EngineError(
         `the source of experts named the slots [${slots.join(", ")}] for layer ${layer}; ` +
@@ -100,52 +139,28 @@ export class SplitGraphs implements TokenGraphs {
     }
   }
 
-  #build(layer: number, input: Tensor | undefined): Tensor {
-    const { model, context, pool } = this.#machine;
+  #build(layer: number): MoeLayer | DenseLayer {
+    const { model, context } = this.#machine;
     let attended: Attended | undefined;
     let routed: Routed | undefined;
-    const attention = this.#stage(1, (graph, arena) => {
-      attended = graph.attention(layer, input ? arena.alias(input) : graph.embed());
-      routed = graph.route(layer, attended.normed);
-      arena.graph.expand(routed.weights);
-      arena.graph.expand(routed.sharedGate);
+    const attention = this.#builder.stage(1, (graph, arena) => {
+      const x = layer === 0 ? graph.embed() : arena.alias(context.hidden);
+      attended = graph.attention(layer, x);
+      if (graph.isDense(layer)) {
+        const output = graph.dense(layer, attended);
+        arena.placeInto(output, context.hidden);
+        arena.graph.expand(output);
+        return;
+      }
+      routed = graph.route(layer, attended.normed, this.#machine.aheadDepth);
+      for (const needed of [routed.weights, routed.sharedGate, ...routed.ahead]) {
+        if (needed) arena.graph.expand(needed);
+      }
     });
-    if (!attended || !routed) throw new Error("the attention stage was built");
-    const from: Attended & Routed = { ...attended, ...routed };
-    let output: Tensor | undefined;
-    const experts = this.#stage(1, (graph, arena) => {
-      const given = {
-        residual: arena.alias(from.residual),
-        normed: arena.alias(from.normed),
-        weights: arena.alias(from.weights),
-        sharedGate: arena.alias(from.sharedGate),
-      };
-      output = graph.experts(layer, given, given, pool.tensors, context.slots);
-      arena.graph.expand(output);
-    });
-    if (!output) throw new Error("the expert stage was built");
-    const chosen = from.sorted.int32().subarray(0, model.expertUsedCount);
-    this.#layers.push({ attention, experts, chosen });
-    return output;
-  }
-
-  #stage(layers: number, build: (graph: LayerGraph, arena: Arena) => void): Stage {
-    const { device, backend, model, weights, context } = this.#machine;
-    const size = nodeCountMax(model, layers);
-    const arena = new Arena(device.library, { tensorCountMax: size, graphNodeCountMax: size });
-    try {
-      const visible = context.contextLength;
-      const graph = new LayerGraph(arena, model, weights, context, { tokenCount: 1, visible });
-      build(graph, arena);
-      arena.allocate(device);
-      this.#windows.push(...graph.cacheViews.map((view) => new RowWindow(view)));
-      const stage = { arena, plan: backend.plan(arena.graph) };
-      this.#stages.push(stage);
-      return stage;
-    } catch (error) {
-      arena.close();
-      throw error;
-    }
+    if (!attended || !routed) return { attention, experts: undefined };
+    const experts = new ExpertGraphs(this.#machine, this.#builder, layer, attended, routed);
+    const routing = routingOf(layer, routed, model.expertUsedCount);
+    return { attention, experts, routing };
   }
 }
 

@@ -1,39 +1,30 @@
-import {
-  Arena,
-  type Device,
-  type GgufTensor,
-  getTensor,
-  hasFiniteBlocks,
-  ops,
-  rowSizeBytes,
-  TENSOR_TYPE,
-  type Tensor,
-} from "@fmlab/ggml";
-import { badModel } from "../model/description.ts";
+import type { Arena, Device, Tensor } from "@fmlab/ggml";
+import { isMoeLayer } from "../model/description.ts";
 import type { HyperParameters } from "./hyper-parameters.ts";
 import type { ModelFile } from "./interfaces.ts";
+import { type MatrixGroup, WeightLoader } from "./weight-loader.ts";
 
-/**
- * Matrices that are multiplied with the same input, stacked into one where their types allow it.
- * One product of the stack gives, for a single token, the same bits as the products one by one; for
- * several tokens it does not, because ggml tiles by the number of rows. So the graphs of one token
- * use `stacked` and those of many use `parts`, which are views of it.
- */
-export interface MatrixGroup {
-  readonly stacked: Tensor | undefined;
-  readonly parts: readonly Tensor[];
+export type { MatrixGroup } from "./weight-loader.ts";
+
+/** A gated network that sees every token: a shared expert, or a layer without experts. */
+export interface FeedForwardWeights {
+  readonly gateUp: MatrixGroup; // [width, inner] twice
+  readonly down: Tensor; // [inner, width]
 }
 
-/** Everything of one layer but its routed experts. */
+/** Everything of one layer but its router and its routed experts. */
 export interface LayerWeights {
   readonly attentionNorm: Tensor; // [width]
-  readonly qkv: MatrixGroup; // [width, heads * headLength], [width, keyLength] twice
-  readonly qkvBias: MatrixGroup; // as rows of one, [length]
-  readonly attentionOutput: Tensor; // [width, width]
+  readonly qkv: MatrixGroup; // [width, queryLength], [width, keyLength] twice
+  readonly qkvBias: MatrixGroup | undefined; // as rows of one, [length]
+  /** Norms of queries and keys, `[headLength]` or `[queryLength]` and `[keyLength]`. */
+  readonly queryKeyNorms: readonly [Tensor, Tensor] | undefined;
+  readonly attentionOutput: Tensor; // [queryLength, width]
+  readonly attentionOutputBias: Tensor | undefined; // [width]
   readonly feedForwardNorm: Tensor; // [width]
-  readonly router: MatrixGroup; // [width, experts] and the shared expert's gate [width, 1]
-  readonly sharedGateUp: MatrixGroup; // [width, shared] twice
-  readonly sharedDown: Tensor; // [shared, width]
+  readonly shared: FeedForwardWeights | undefined;
+  /** The whole network of a layer without experts. */
+  readonly dense: FeedForwardWeights | undefined;
 }
 
 /** All weights but the routed experts, in memory. */
@@ -41,19 +32,29 @@ export interface ModelWeights {
   readonly arena: Arena;
   readonly embedding: Tensor; // [width, vocabulary]
   readonly outputNorm: Tensor; // [width]
-  readonly output: Tensor; // [width, vocabulary]
+  readonly output: Tensor; // [width, vocabulary]: may be the embedding
+  readonly ropeFactors: Tensor | undefined; // [ropeDimensions / 2]
   readonly layers: readonly LayerWeights[];
+  /**
+   * The routers of the layers with experts, by rising layer: `[width, experts]`, each followed by
+   * the gate of the shared expert `[width, 1]` if it has one. Lying behind each other, those of
+   * following layers can be multiplied with one layer's state in the same product.
+   */
+  readonly routers: MatrixGroup;
 }
 
 /**
  * Loads every dense weight of the model.
- * @throws MoeError `BAD_MODEL` for a wrong shape or weights that are not finite
+ * @throws MoeError `BAD_MODEL` for a wrong shape or weights that are not finite,
+ *         `UNSUPPORTED_TENSOR_TYPE`, `UNSUPPORTED_FEATURE` for a tensor without a place
  * @throws GgufError `MISSING_TENSOR` | `TRUNCATED` | `UNREADABLE`
  */
 export function loadWeights(file: ModelFile, model: HyperParameters, device: Device): ModelWeights {
-  const loader = new WeightLoader(file, model, device);
+  const tensorCountMax = model.layerCount * TENSORS_PER_LAYER + 8;
+  const loader = new WeightLoader(file, device, tensorCountMax);
   try {
-    const weights = loader.declare();
+    const weights = declare(loader, model);
+    loader.requireNoOthers();
     loader.load();
     return weights;
   } catch (error) {
@@ -62,140 +63,98 @@ export function loadWeights(file: ModelFile, model: HyperParameters, device: Dev
   }
 }
 
-// Per layer: 16 tensors with their stacks and parts; chosen with room to spare.
+// Per layer: some 20 tensors with their stacks and parts; chosen with room to spare.
 const TENSORS_PER_LAYER = 32;
 
-class WeightLoader {
-  readonly arena: Arena;
-  readonly #file: ModelFile;
-  readonly #model: HyperParameters;
-  readonly #device: Device;
-  readonly #pending: { target: Tensor; sources: readonly GgufTensor[] }[] = [];
+function declare(loader: WeightLoader, model: HyperParameters): ModelWeights {
+  const { embeddingLength: width, vocabularySize, layerCount, traits, rope } = model;
+  const embedding = loader.matrix("token_embd.weight", [width, vocabularySize]);
+  const isTied = traits.tiesOutput && !loader.has("output.weight");
+  const factors = "rope_freqs.weight";
+  return {
+    arena: loader.arena,
+    embedding,
+    outputNorm: loader.vector("output_norm.weight", width),
+    output: isTied ? embedding : loader.matrix("output.weight", [width, vocabularySize]),
+    ropeFactors:
+      rope && traits.hasRopeFactors && loader.has(factors)
+        ? loader.vector(factors, rope.dimensions / 2)
+        : undefined,
+    layers: Array.from({ length: layerCount }, (_, layer) => declareLayer(loader, model, layer)),
+    routers: declareRouters(loader, model),
+  };
+}
 
-  constructor(file: ModelFile, model: HyperParameters, device: Device) {
-    this.#file = file;
-    this.#model = model;
-    this.#device = device;
-    const tensorCountMax = model.layerCount * TENSORS_PER_LAYER + 8;
-    this.arena = new Arena(device.library, { tensorCountMax });
-  }
+function declareLayer(loader: WeightLoader, model: HyperParameters, layer: number): LayerWeights {
+  const { embeddingLength: width, queryLength, keyLength, traits } = model;
+  const name = (tail: string) => `blk.${layer}.${tail}`;
+  const lengths = { q: queryLength, k: keyLength, v: keyLength };
+  const parts = (tail: "weight" | "bias") =>
+    (["q", "k", "v"] as const).map((matrix) => ({
+      name: name(`attn_${matrix}.${tail}`),
+      rows: lengths[matrix],
+    }));
+  // A file has biases in all layers or in none; one that lacks some is damaged.
+  const hasBias = loader.has("blk.0.attn_q.bias") || loader.has("blk.0.attn_qkv.bias");
+  const hasOutputBias = loader.has("blk.0.attn_output.bias");
+  const isMoe = isMoeLayer(model, layer);
+  return {
+    attentionNorm: loader.vector(name("attn_norm.weight"), width),
+    qkv: loader.matrices(width, parts("weight"), name("attn_qkv.weight")),
+    qkvBias: hasBias ? loader.vectors(parts("bias"), name("attn_qkv.bias")) : undefined,
+    queryKeyNorms: declareNorms(loader, model, name),
+    attentionOutput: loader.matrix(name("attn_output.weight"), [queryLength, width]),
+    attentionOutputBias: hasOutputBias ? loader.vector(name("attn_output.bias"), width) : undefined,
+    feedForwardNorm: loader.vector(name("ffn_norm.weight"), width),
+    shared:
+      isMoe && traits.sharedExpert !== "none" && model.sharedFeedForwardLength > 0
+        ? declareFeedForward(loader, width, model.sharedFeedForwardLength, (matrix) =>
+            name(`ffn_${matrix}_shexp.weight`),
+          )
+        : undefined,
+    dense: isMoe
+      ? undefined
+      : declareFeedForward(loader, width, model.denseFeedForwardLength, (matrix) =>
+          name(`ffn_${matrix}.weight`),
+        ),
+  };
+}
 
-  declare(): ModelWeights {
-    const { embeddingLength, vocabularySize, layerCount } = this.#model;
-    return {
-      arena: this.arena,
-      embedding: this.#single("token_embd.weight", [embeddingLength, vocabularySize]),
-      outputNorm: this.#vector("output_norm.weight", embeddingLength),
-      output: this.#single("output.weight", [embeddingLength, vocabularySize]),
-      layers: Array.from({ length: layerCount }, (_, layer) => this.#layer(`blk.${layer}`)),
-    };
-  }
+function declareNorms(
+  loader: WeightLoader,
+  model: HyperParameters,
+  name: (tail: string) => string,
+): [Tensor, Tensor] | undefined {
+  const { headLength, queryLength, keyLength, traits } = model;
+  if (traits.queryKeyNorm === "none") return undefined;
+  const [q, k] =
+    traits.queryKeyNorm === "head" ? [headLength, headLength] : [queryLength, keyLength];
+  return [
+    loader.vector(name("attn_q_norm.weight"), q),
+    loader.vector(name("attn_k_norm.weight"), k),
+  ];
+}
 
-  load(): void {
-    this.arena.allocate(this.#device);
-    for (const { target, sources } of this.#pending) {
-      let offset = 0;
-      const bytes = target.bytes();
-      for (const source of sources) {
-        const part = bytes.subarray(offset, offset + source.sizeBytes);
-        this.#file.read(source.offset, part);
-        if (!hasFiniteBlocks(this.arena.library, source.type, part)) {
-          throw badModel(this.#file, `${source.name} holds numbers that are not finite`);
-        }
-        offset += source.sizeBytes;
-      }
-    }
-  }
+function declareFeedForward(
+  loader: WeightLoader,
+  width: number,
+  inner: number,
+  name: (matrix: string) => string,
+): FeedForwardWeights {
+  const parts = ["gate", "up"].map((matrix) => ({ name: name(matrix), rows: inner }));
+  return {
+    gateUp: loader.matrices(width, parts),
+    down: loader.matrix(name("down"), [inner, width]),
+  };
+}
 
-  #layer(prefix: string): LayerWeights {
-    const { embeddingLength: width, keyLength, expertCount } = this.#model;
-    const shared = this.#model.sharedFeedForwardLength;
-    const lengths = { q: width, k: keyLength, v: keyLength };
-    const names = ["q", "k", "v"] as const;
-    return {
-      attentionNorm: this.#vector(`${prefix}.attn_norm.weight`, width),
-      qkv: this.#group(
-        width,
-        names.map((name) => ({ name: `${prefix}.attn_${name}.weight`, rows: lengths[name] })),
-      ),
-      qkvBias: this.#biases(
-        names.map((name) => ({ name: `${prefix}.attn_${name}.bias`, length: lengths[name] })),
-      ),
-      attentionOutput: this.#single(`${prefix}.attn_output.weight`, [width, width]),
-      feedForwardNorm: this.#vector(`${prefix}.ffn_norm.weight`, width),
-      router: this.#group(width, [
-        { name: `${prefix}.ffn_gate_inp.weight`, rows: expertCount },
-        { name: `${prefix}.ffn_gate_inp_shexp.weight`, rows: 1 },
-      ]),
-      sharedGateUp: this.#group(width, [
-        { name: `${prefix}.ffn_gate_shexp.weight`, rows: shared },
-        { name: `${prefix}.ffn_up_shexp.weight`, rows: shared },
-      ]),
-      sharedDown: this.#single(`${prefix}.ffn_down_shexp.weight`, [shared, width]),
-    };
-  }
-
-  #single(name: string, shape: readonly number[]): Tensor {
-    const source = this.#source(name, shape);
-    const target = this.arena.tensor(source.type, shape, name);
-    this.#pending.push({ target, sources: [source] });
-    return target;
-  }
-
-  // Norms and biases are added and multiplied as F32.
-  #vector(name: string, length: number): Tensor {
-    this.#sourceF32(name, length);
-    return this.#single(name, [length]);
-  }
-
-  #group(width: number, parts: readonly { name: string; rows: number }[]): MatrixGroup {
-    const sources = parts.map(({ name, rows }) => this.#source(name, [width, rows]));
-    const type = sources[0]?.type ?? TENSOR_TYPE.F32;
-    if (sources.some((source) => source.type !== type)) {
-      const singles = parts.map(({ name, rows }) => this.#single(name, [width, rows]));
-      return { stacked: undefined, parts: singles };
-    }
-    const rows = parts.reduce((sum, part) => sum + part.rows, 0);
-    const stacked = this.arena.tensor(type, [width, rows], parts.map((p) => p.name).join("|"));
-    this.#pending.push({ target: stacked, sources });
-    let row = 0;
-    const views = parts.map((part) => {
-      const offsetBytes = row * rowSizeBytes(type, width);
-      row += part.rows;
-      return ops.view(this.arena, stacked, { shape: [width, part.rows], offsetBytes });
-    });
-    return { stacked, parts: views };
-  }
-
-  #biases(parts: readonly { name: string; length: number }[]): MatrixGroup {
-    const sources = parts.map(({ name, length }) => this.#sourceF32(name, length));
-    const total = parts.reduce((sum, part) => sum + part.length, 0);
-    const stacked = this.arena.tensor(TENSOR_TYPE.F32, [total], "qkv.bias");
-    this.#pending.push({ target: stacked, sources });
-    let first = 0;
-    const views = parts.map((part) => {
-      const offsetBytes = first * 4;
-      first += part.length;
-      return ops.view(this.arena, stacked, { shape: [part.length], offsetBytes });
-    });
-    return { stacked, parts: views };
-  }
-
-  #sourceF32(name: string, length: number): GgufTensor {
-    const source = this.#source(name, [length]);
-    if (source.type !== TENSOR_TYPE.F32) {
-      throw badModel(this.#file, `${name} is ${source.typeName}; expected f32`);
-    }
-    return source;
-  }
-
-  #source(name: string, shape: readonly number[]): GgufTensor {
-    const source = getTensor(this.#file, name);
-    // Trailing dimensions of 1 may be left out in the file.
-    const trim = (dimensions: readonly number[]) => dimensions.join().replace(/(,1)+$/, "");
-    if (trim(source.shape) !== trim(shape)) {
-      throw badModel(this.#file, `${name} has shape [${source.shape}], expected [${shape}]`);
-    }
-    return source;
-  }
+function declareRouters(loader: WeightLoader, model: HyperParameters): MatrixGroup {
+  const { embeddingLength, expertCount, moeLayers, traits } = model;
+  const parts = moeLayers.flatMap((layer) => [
+    { name: `blk.${layer}.ffn_gate_inp.weight`, rows: expertCount },
+    ...(traits.sharedExpert === "gated"
+      ? [{ name: `blk.${layer}.ffn_gate_inp_shexp.weight`, rows: 1 }]
+      : []),
+  ]);
+  return loader.matrices(embeddingLength, parts);
 }

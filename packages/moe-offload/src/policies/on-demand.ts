@@ -4,17 +4,11 @@ import type { PolicyDefinition } from "./policy.ts";
 export const onDemand: PolicyDefinition = {
   name: "on-demand",
   help: "Nothing is kept: every expert is loaded each time a token needs it.",
-  slotsMin: (shape) => shape.expertUsedCount,
-  slotsUsed: (shape) => shape.expertUsedCount,
-  slotsPerLayer: () => 0,
-  create() {
-    return {
-      allResident: false,
-      initial: () => [],
-      place(_layer, experts, slots, loads) {
-        for (let i = 0; i < experts.length; i++) slots[i] = i;
-        loads.fill(1);
-      },
-    };
+  source: "load on demand, the baseline of Fate (arXiv 2502.12224) and others",
+  allocate(shape, slotCount, prefetchWidth) {
+    const staging = shape.expertUsedCount + prefetchWidth;
+    if (slotCount < staging) return staging;
+    return { slots: new Array<number>(shape.layerCount).fill(0), isShared: false, staging };
   },
+  create: () => ({ allResident: false, victim: () => -1 }),
 };

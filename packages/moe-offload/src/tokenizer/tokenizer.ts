@@ -1,48 +1,42 @@
-import {
-  type GgufFile,
-  getBoolean,
-  getInteger,
-  getIntegers,
-  getString,
-  getStrings,
-} from "@fmlab/ggml";
+import { type GgufFile, getBoolean, getString } from "@fmlab/ggml";
 import { MoeError } from "../errors.ts";
 import { badModel } from "../model/description.ts";
-import { BYTE_OF_CHARACTER, CHARACTER_OF_BYTE } from "./byte-alphabet.ts";
-import { type Merge, mergePairs } from "./byte-pair-merger.ts";
-import { splitWords } from "./pre-tokenizer.ts";
-
-/** Values of `tokenizer.ggml.token_type`. @see llama.h `enum llama_token_type` */
-const TOKEN_TYPE = { unknown: 2, control: 3, userDefined: 4 } as const;
-/** Words whose tokens are remembered; prose repeats few thousand words. */
-const WORD_CACHE_ENTRIES = 20_000;
-/** Longer words are not remembered, so that the cache stays small. */
-const WORD_CACHE_CHARACTERS = 64;
+import { ByteLevelBpe } from "./byte-level-bpe.ts";
+import { PRE_TOKENIZERS, type PreTokenizer } from "./pre-tokenizers.ts";
+import { byteOfText, SentencePiece } from "./sentence-piece.ts";
+import { findSpecialTokens, isControl, SpecialTokenSplitter } from "./special-tokens.ts";
+import type { SubwordModel } from "./subword-model.ts";
+import { readVocabulary, TOKEN_TYPE, type Vocabulary } from "./vocabulary.ts";
 
 /** How a text is turned into tokens. */
 export interface EncodeOptions {
-  /** Put the beginning-of-sequence token first, when the model wants one. Default true. */
+  /**
+   * Put the beginning-of-sequence token first and the end-of-sequence token last, where the model
+   * wants them (`addsBos`, `addsEos`). Default true.
+   */
   addSpecial?: boolean;
   /** Read the texts of control tokens, e.g. `<|endoftext|>`, as these tokens. Default false. */
   parseSpecial?: boolean;
 }
 
 /**
- * A byte-level byte-pair tokenizer with GPT-2's word splitting, read from a model file. Gives the
- * tokens llama.cpp gives (test/tokenizer/llama-oracle.test.ts).
+ * The tokenizer of a model file: byte-level byte-pair encoding or SentencePiece. Gives the tokens
+ * llama.cpp gives (test/tokenizer/llama-oracle.test.ts).
  */
 export class Tokenizer {
   readonly vocabularySize: number;
   readonly bosToken: number | undefined;
   readonly eosToken: number | undefined;
+  /** Tokens that end a generation; `eosToken` is one, chat models have more. */
+  readonly endTokens: ReadonlySet<number>;
+  /** Whether `encode` starts with `bosToken`. */
   readonly addsBos: boolean;
+  /** Whether `encode` ends with `eosToken`. */
+  readonly addsEos: boolean;
   #texts: readonly string[];
   #types: Int32Array;
-  #byteTokens: Int32Array;
-  #merges: Map<number, Merge>;
-  /** Tokens that are found in a text before it is split in words, longest text first. */
-  #special: { text: string; token: number; isControl: boolean }[];
-  #cache = new Map<string, readonly number[]>();
+  #model: SubwordModel;
+  #splitter: SpecialTokenSplitter;
   #utf8 = new TextEncoder();
 
   /**
@@ -50,40 +44,38 @@ export class Tokenizer {
    * @throws GgufError `MISSING_KEY` | `WRONG_KEY`
    */
   constructor(file: GgufFile) {
-    requireKind(file, "tokenizer.ggml.model", "gpt2");
-    requireKind(file, "tokenizer.ggml.pre", "gpt-2");
-    const texts = getStrings(file, "tokenizer.ggml.tokens");
-    const tokens = new Map(texts.map((text, token) => [text, token]));
-    if (texts.length === 0 || tokens.size !== texts.length) {
-      throw badModel(file, "its vocabulary is empty or has a token twice");
-    }
-    this.vocabularySize = texts.length;
-    this.#texts = texts;
-    this.#types = tokenTypes(file, texts.length);
-    this.#byteTokens = byteTokens(file, tokens);
-    this.#merges = readMerges(file, tokens);
-    this.#special = this.#findSpecial();
-    const last = texts.length - 1;
-    const special = (key: string) =>
-      file.metadata.has(key) ? getInteger(file, key, { max: last }) : undefined;
-    this.bosToken = special("tokenizer.ggml.bos_token_id");
-    this.eosToken = special("tokenizer.ggml.eos_token_id");
-    this.addsBos = getBoolean(file, "tokenizer.ggml.add_bos_token", false);
+    const kind = kindOf(file);
+    const vocabulary = readVocabulary(file);
+    const special = findSpecialTokens(file, vocabulary, kind.defaults);
+    this.vocabularySize = vocabulary.texts.length;
+    this.bosToken = special.bos;
+    this.eosToken = special.eos;
+    this.endTokens = special.ends;
+    this.addsBos = getBoolean(file, "tokenizer.ggml.add_bos_token", kind.addsBos);
+    this.addsEos = getBoolean(file, "tokenizer.ggml.add_eos_token", false);
+    if (this.addsBos && special.bos === undefined) throw lacks(file, "bos");
+    if (this.addsEos && special.eos === undefined) throw lacks(file, "eos");
+    this.#texts = vocabulary.texts;
+    this.#types = special.types;
+    this.#splitter = new SpecialTokenSplitter(vocabulary.texts, special.types);
+    this.#model = kind.open(vocabulary);
   }
 
   /** The tokens of a text. Lone surrogates count as U+FFFD, as in UTF-8 encoding. */
   encode(text: string, { addSpecial = true, parseSpecial = false }: EncodeOptions = {}): number[] {
     const tokens: number[] = [];
     if (addSpecial && this.addsBos && this.bosToken !== undefined) tokens.push(this.bosToken);
-    for (const piece of this.#splitSpecial(text, parseSpecial)) {
+    for (const piece of this.#splitter.split(wellFormed(text), parseSpecial)) {
       if (typeof piece === "number") tokens.push(piece);
-      else for (const word of splitWords(piece)) for (const t of this.#word(word)) tokens.push(t);
+      else for (const token of this.#model.encode(piece)) tokens.push(token);
     }
+    if (addSpecial && this.addsEos && this.eosToken !== undefined) tokens.push(this.eosToken);
     return tokens;
   }
 
   /**
-   * The bytes a token stands for; control tokens stand for none unless `withSpecial`.
+   * The bytes a token stands for; control tokens stand for none unless `withSpecial`, unused ones
+   * never for any.
    *
    * @throws MoeError `BAD_TOKEN`
    */
@@ -96,14 +88,17 @@ export class Tokenizer {
       );
     }
     const type = this.#types[token];
-    if (type === TOKEN_TYPE.control || type === TOKEN_TYPE.unknown) {
-      return this.#utf8.encode(withSpecial ? text : "");
-    }
+    if (isControl(type)) return this.#utf8.encode(withSpecial ? text : "");
     if (type === TOKEN_TYPE.userDefined) return this.#utf8.encode(text);
-    return bytesOfCharacters(text) ?? this.#utf8.encode(text);
+    if (type === TOKEN_TYPE.normal) return this.#model.bytesOf(text);
+    const byte = type === TOKEN_TYPE.byte ? byteOfText(text) : undefined;
+    return Uint8Array.from(byte === undefined ? [] : [byte]);
   }
 
-  /** The text of tokens; bytes that are not UTF-8 become U+FFFD. */
+  /**
+   * The bytes of tokens as text; bytes that are not UTF-8 become U+FFFD. The space SentencePiece
+   * puts before a text stays.
+   */
   decode(tokens: Iterable<number>, withSpecial = true): string {
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     let text = "";
@@ -112,104 +107,52 @@ export class Tokenizer {
     }
     return text + decoder.decode();
   }
-
-  #word(word: string): readonly number[] {
-    const known = this.#cache.get(word);
-    if (known !== undefined) return known;
-    const symbols = Array.from(this.#utf8.encode(word), (byte) => this.#byteTokens[byte] ?? 0);
-    const size = this.vocabularySize;
-    const tokens = mergePairs(symbols, (left, right) => this.#merges.get(left * size + right));
-    if (word.length <= WORD_CACHE_CHARACTERS) {
-      if (this.#cache.size >= WORD_CACHE_ENTRIES) this.#cache.clear();
-      this.#cache.set(word, tokens);
-    }
-    return tokens;
-  }
-
-  #findSpecial(): { text: string; token: number; isControl: boolean }[] {
-    const found: { text: string; token: number; isControl: boolean }[] = [];
-    this.#texts.forEach((text, token) => {
-      const type = this.#types[token];
-      const isControl = type === TOKEN_TYPE.control || type === TOKEN_TYPE.unknown;
-      if (text !== "" && (isControl || type === TOKEN_TYPE.userDefined)) {
-        found.push({ text, token, isControl });
-      }
-    });
-    return found.sort((a, b) => b.text.length - a.text.length || a.token - b.token);
-  }
-
-  /** The text cut at special tokens: texts between them, numbers for them. */
-  #splitSpecial(text: string, parseSpecial: boolean): (string | number)[] {
-    let pieces: (string | number)[] = text === "" ? [] : [text];
-    for (const special of this.#special) {
-      if (special.isControl && !parseSpecial) continue;
-      pieces = pieces.flatMap((piece) =>
-        typeof piece === "string" ? cutAt(piece, special.text, special.token) : [piece],
-      );
-    }
-    return pieces;
-  }
 }
 
-function cutAt(text: string, special: string, token: number): (string | number)[] {
-  const between = text.split(special);
-  if (between.length === 1) return [text];
-  return between
-    .flatMap((part, i): (string | number)[] => (i === 0 ? [part] : [token, part]))
-    .filter((piece) => piece !== "");
+/** What a tokenizer model is by default and how it is opened. */
+interface Kind {
+  addsBos: boolean;
+  defaults: { bos: number; eos: number };
+  open: (vocabulary: Vocabulary) => SubwordModel;
 }
 
-function requireKind(file: GgufFile, key: string, supported: string): void {
-  const found = getString(file, key);
-  if (found === supported) return;
-  throw new MoeError(
-    `${file.path} has ${key} "${found}"; this version reads "${supported}" only. ` +
+/** A file without pre-tokenizer has "default", as in llama.cpp. */
+function kindOf(file: GgufFile): Kind {
+  const model = getString(file, "tokenizer.ggml.model");
+  if (model === "llama") {
+    const open = ({ texts, tokens }: Vocabulary) => new SentencePiece(file, texts, tokens);
+    return { addsBos: true, defaults: { bos: 1, eos: 2 }, open };
+  }
+  if (model !== "gpt2") throw unsupported(file, "tokenizer.ggml.model", model);
+  const name = getString(file, "tokenizer.ggml.pre", "") || "default";
+  const rule: PreTokenizer | undefined = PRE_TOKENIZERS.get(name);
+  if (rule === undefined) throw unsupported(file, "tokenizer.ggml.pre", name);
+  const open = ({ tokens }: Vocabulary) => new ByteLevelBpe(file, tokens, rule);
+  return { addsBos: rule.addsBos, defaults: { bos: 11, eos: 11 }, open };
+}
+
+/** The message lists tokenizer models and pre-tokenizers; `supported` joins them: "gpt2/qwen2". */
+function unsupported(file: GgufFile, key: string, found: string): MoeError {
+  const names = [...PRE_TOKENIZERS.keys()];
+  return new MoeError(
+    `${file.path} has ${key} "${found}". This version reads tokenizer.ggml.model "llama" ` +
+      `(SentencePiece), and "gpt2" with one of tokenizer.ggml.pre ${names.join(", ")}. ` +
       "Choose another model file.",
-    { code: "UNSUPPORTED_TOKENIZER", path: file.path, found, supported: [supported] },
+    {
+      code: "UNSUPPORTED_TOKENIZER",
+      path: file.path,
+      found,
+      supported: ["llama", ...names.map((name) => `gpt2/${name}`)],
+    },
   );
 }
 
-function tokenTypes(file: GgufFile, count: number): Int32Array {
-  if (!file.metadata.has("tokenizer.ggml.token_type")) return new Int32Array(count).fill(1);
-  const types = getIntegers(file, "tokenizer.ggml.token_type");
-  if (types.length === count) return Int32Array.from(types);
-  throw badModel(file, `it has ${types.length} token types for ${count} tokens`);
+function lacks(file: GgufFile, name: "bos" | "eos"): MoeError {
+  const problem = `add_${name}_token is true, but there is no tokenizer.ggml.${name}_token_id`;
+  return badModel(file, problem);
 }
 
-function byteTokens(file: GgufFile, tokens: ReadonlyMap<string, number>): Int32Array {
-  return Int32Array.from(CHARACTER_OF_BYTE, (character, byte) => {
-    const token = tokens.get(character);
-    if (token === undefined) {
-      throw badModel(file, `its vocabulary lacks byte ${byte} ("${character}")`);
-    }
-    return token;
-  });
-}
-
-/** Merges by `left * vocabularySize + right`; of a pair that occurs twice the first counts. */
-function readMerges(file: GgufFile, tokens: ReadonlyMap<string, number>): Map<number, Merge> {
-  const merges = new Map<number, Merge>();
-  getStrings(file, "tokenizer.ggml.merges").forEach((text, rank) => {
-    // From 1, since a token may itself start with a space in other alphabets.
-    const space = text.indexOf(" ", 1);
-    const left = tokens.get(text.slice(0, space));
-    const right = tokens.get(text.slice(space + 1));
-    const token = tokens.get(text.slice(0, space) + text.slice(space + 1));
-    if (space < 0 || left === undefined || right === undefined || token === undefined) {
-      throw badModel(file, `merge ${rank} ("${text}") names a token that is not in the vocabulary`);
-    }
-    const pair = left * tokens.size + right;
-    if (!merges.has(pair)) merges.set(pair, { token, rank });
-  });
-  return merges;
-}
-
-function bytesOfCharacters(text: string): Uint8Array | undefined {
-  const bytes: number[] = [];
-  for (const character of text) {
-    const byte = BYTE_OF_CHARACTER.get(character);
-    if (byte === undefined) return undefined;
-    bytes.push(byte);
-  }
-  return Uint8Array.from(bytes);
+/** The text with U+FFFD for every lone surrogate. */
+function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, "\ufffd");
 }

@@ -1,7 +1,7 @@
 /**
- * Letters, numbers and white space as llama.cpp has them: Unicode 15.1. A regular expression's
- * `\p{L}` follows the Unicode version of the JavaScript engine, so what differs is named here; a
- * test compares every code point with llama.cpp.
+ * Letters, numbers, punctuation and white space as llama.cpp has them: Unicode 15.1. A regular
+ * expression's `\p{L}` follows the Unicode version of the JavaScript engine, so what differs is
+ * named here; a test compares every code point with llama.cpp.
  *
  * @see llama.cpp src/unicode-data.cpp (build b7347)
  */
@@ -18,6 +18,9 @@ const NEWER_LETTERS =
 const NEWER_NUMBERS =
   "10d40-10d49 116d0-116e3 11bf0-11bf9 11de0-11de9 16130-16139 16d70-16d79 16ff4-16ff6 " +
   "1ccf0-1ccf9 1e5f1-1e5fa";
+/** Punctuation that Unicode 16.0 and 17.0 added. */
+const NEWER_PUNCTUATION =
+  "1b4e-1b4f 1b7f 10d6e 10ed0 113d4-113d5 113d7-113d8 11be1 16d6d-16d6f 1e5ff";
 /** Letters of Unicode 15.1 that an engine with 15.0 lacks. */
 const LETTERS_OF_15_1 = "2ebf0-2ee5d";
 /**
@@ -27,12 +30,14 @@ const LETTERS_OF_15_1 = "2ebf0-2ee5d";
 const WHITE_SPACE = "9-d 20 85 a0 1680 2000-200a 2028-2029 202f 205f 3000";
 
 /** `9-d 20` as the inside of a character class. */
-const inClass = (ranges: string): string =>
+export const inClass = (ranges: string): string =>
   ranges.replace(/[0-9a-f]+/g, (point) => `\\u{${point}}`).replaceAll(" ", "");
 
 /** Character classes for regular expressions with the `v` flag. */
 export const LETTER = `[[\\p{L}${inClass(LETTERS_OF_15_1)}]--[${inClass(NEWER_LETTERS)}]]`;
 /** Source of a character class of the numbers of Unicode 15.1. */
 export const NUMBER = `[\\p{N}--[${inClass(NEWER_NUMBERS)}]]`;
+/** Source of a character class of the punctuation of Unicode 15.1. */
+export const PUNCTUATION = `[\\p{P}--[${inClass(NEWER_PUNCTUATION)}]]`;
 /** Source of a character class of the white space that llama.cpp's tables hold. */
 export const SPACE = `[${inClass(WHITE_SPACE)}]`;

@@ -198,7 +198,7 @@ describe("hooks", () => {
     engine.decode(1);
     const expected = Array.from({ length: LAYERS }, (_, layer) => [
       ["attention", layer],
-      ["acquire", layer],
+      ["request", layer],
       ["experts", layer],
     ]).flat();
     expect(seen).toEqual([...expected, ["head", LAYERS], ["idle", LAYERS]]);
@@ -263,7 +263,7 @@ describe("a model that is no usable model", () => {
       return Object.assign(Object.create(file), { ...file, tensors });
     };
     const open = (model: typeof file) =>
-      MoeEngine.open(model, { slotCount: 256, threads: 1 }, () => ({ acquire: () => {} }));
+      MoeEngine.open(model, { slotCount: 256, threads: 1 }, () => atOnce({ acquire: () => {} }));
     for (const name of ["blk.3.attn_k.bias", "output.weight", "blk.7.ffn_down_exps.weight"]) {
       expect(() => open(changed((tensors) => tensors.delete(name)))).toThrow(name);
     }
@@ -303,7 +303,7 @@ describe("a model that is no usable model", () => {
       },
     });
     const open = () =>
-      MoeEngine.open(model, { slotCount: 256, threads: 1 }, () => ({ acquire: () => {} }));
+      MoeEngine.open(model, { slotCount: 256, threads: 1 }, () => atOnce({ acquire: () => {} }));
     expect(open).toThrow("not finite");
     file.close();
   });

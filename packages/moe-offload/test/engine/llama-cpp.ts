@@ -13,6 +13,11 @@ export interface LlamaOptions {
   contextLength?: number;
   threadPool?: ThreadPool;
   flashAttention?: boolean;
+  /**
+   * False keeps llama.cpp from rearranging weights as it loads them. Products of rearranged Q4_0,
+   * Q4_K, Q2_K and IQ4_NL matrices are rounded otherwise. Default true, as llama.cpp's.
+   */
+  repack?: boolean;
 }
 
 /**
@@ -38,6 +43,7 @@ export class LlamaCpp {
     this.#api = api;
     const modelParams = api.modelDefaults() as Record<string, unknown>;
     if (modelParams.use_mmap !== true) throw new Error("llama_model_params has another layout");
+    modelParams.use_extra_bufts = options.repack !== false;
     const model = api.load(modelPath, modelParams) as bigint | null;
     if (!model) throw new Error(`llama.cpp cannot load ${modelPath}`);
     this.#model = model;

@@ -1,8 +1,8 @@
 import { type GgufFile, openGguf } from "@fmlab/ggml";
 import { MoeEngine } from "../../src/engine/engine.ts";
-import type { EngineOptions, ExpertSource, SlotPool } from "../../src/engine/interfaces.ts";
+import type { EngineOptions, SlotPool } from "../../src/engine/interfaces.ts";
 import { SHIPPED_MODEL } from "../shipped-model.ts";
-import { residentSource } from "./sources.ts";
+import { atOnce, residentSource, type SyncSource } from "./sources.ts";
 
 /** Layers and experts of the shipped model; the tests know them, the engine reads them. */
 export const LAYERS = 8;
@@ -11,14 +11,14 @@ export const EXPERTS = 32;
 /** Opens an engine on the shipped model, all experts resident unless said otherwise. */
 export function openEngine(
   options: Partial<EngineOptions> = {},
-  source?: (file: GgufFile) => (pool: SlotPool) => ExpertSource,
+  source?: (file: GgufFile) => (pool: SlotPool) => SyncSource,
 ): MoeEngine {
   const file = openGguf(SHIPPED_MODEL);
   const from = source ? source(file) : residentSource(file, LAYERS, EXPERTS);
   const engine = MoeEngine.open(
     file,
     { slotCount: LAYERS * EXPERTS, threads: 1, ...options },
-    from,
+    (pool) => atOnce(from(pool)),
   );
   const close = engine.close.bind(engine);
   engine.close = () => {

@@ -1,92 +1,117 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import os from "node:os";
-import path from "node:path";
-import { openGguf } from "@fmlab/ggml";
+import type { TensorTypeName } from "@fmlab/ggml";
 import { describe, expect, it } from "vitest";
-import { MoeEngine } from "../../src/engine/engine.ts";
-import { SHIPPED_MODEL } from "../shipped-model.ts";
-import { LlamaCpp } from "./llama-cpp.ts";
-import { differenceMax, haveSameBits } from "./open.ts";
-import { type RandomModel, randomModelFile } from "./random-model.ts";
-import { lruSource, residentSource } from "./sources.ts";
+import { SUPPORTED_WEIGHT_TYPES } from "../../src/model/weight-types.ts";
+import type { RandomModel } from "./random-model.ts";
+import { expectSameAsLlama } from "./same-as-llama.ts";
 
-const PLAIN: RandomModel = {
+/** Rows of gate and up hold whole blocks of every type; those of down do not always. */
+const PLAIN = {
   seed: 1,
-  layers: 2,
-  width: 192,
-  heads: 6,
+  layers: 3,
+  width: 256,
+  heads: 4,
   kvHeads: 2,
-  experts: 10,
-  used: 3,
-  inner: 96,
-  sharedInner: 160,
-  context: 96,
-  ropeBase: 50_000,
-  ropeFactor: 1,
-  epsilon: 1e-5,
-  types: {},
-};
+  experts: 4,
+  used: 2,
+  inner: 256,
+  context: 32,
+  ropeBase: 10_000,
+  epsilon: 1e-6,
+} as const;
+
+/** Types of gate, up and down by layer, and of other matrices by the end of their names. */
+type Mix = readonly (readonly [TensorTypeName, TensorTypeName, TensorTypeName])[];
+function typesOf(mix: Mix, others: Partial<Record<string, TensorTypeName>> = {}) {
+  const types: Partial<Record<string, TensorTypeName>> = { ...others };
+  mix.forEach(([gate, up, down], layer) => {
+    types[`${layer}.ffn_gate_exps`] = gate;
+    types[`${layer}.ffn_up_exps`] = up;
+    types[`${layer}.ffn_down_exps`] = down;
+  });
+  return types;
+}
 
 const MODELS: readonly [string, RandomModel][] = [
-  ["grouped queries and odd sizes", PLAIN],
-  ["one expert per token", { ...PLAIN, seed: 2, experts: 5, used: 1, layers: 3 }],
-  ["every expert for every token", { ...PLAIN, seed: 3, experts: 4, used: 4, layers: 1 }],
-  ["one key-value head and scaled positions", { ...PLAIN, seed: 4, kvHeads: 1, ropeFactor: 4 }],
   [
-    "values of another type than queries, up of another type than gate",
+    "llama in Q4_K_M: some layers' downs in 6 bits",
     {
       ...PLAIN,
-      seed: 5,
-      types: { attn_v: "F16", ffn_up_exps: "F16", ffn_up_shexp: "Q5_0", output: "F16" },
+      architecture: "llama",
+      types: typesOf(
+        [
+          ["Q4_K", "Q4_K", "Q6_K"],
+          ["Q4_K", "Q4_K", "Q4_K"],
+          ["Q4_K", "Q4_K", "Q6_K"],
+        ],
+        { token_embd: "Q4_K", attn_q: "Q4_K", attn_k: "Q4_K", attn_v: "Q6_K" },
+      ),
     },
   ],
   [
-    "experts in 5 bits",
-    { ...PLAIN, seed: 6, types: { ffn_gate_exps: "Q5_1", ffn_up_exps: "Q5_1" } },
+    "deepseek whose experts' inner rows are no whole blocks of K-quants",
+    {
+      ...PLAIN,
+      architecture: "deepseek",
+      inner: 160,
+      denseLead: 1,
+      layers: 4,
+      denseInner: 96,
+      sharedCount: 1,
+      types: typesOf(
+        [
+          ["F32", "F32", "F32"],
+          ["F16", "BF16", "F32"],
+          ["Q8_0", "Q4_0", "Q4_1"],
+          ["Q5_0", "Q5_K", "Q5_1"],
+        ],
+        { token_embd: "F16", attn_q: "BF16", attn_output: "Q5_K", ffn_up_shexp: "F32" },
+      ),
+    },
+  ],
+  [
+    "qwen3moe in 2 to 4 bits",
+    {
+      ...PLAIN,
+      architecture: "qwen3moe",
+      types: typesOf(
+        [
+          ["Q2_K", "Q2_K", "Q3_K"],
+          ["IQ4_NL", "IQ4_XS", "Q2_K"],
+          ["IQ2_XXS", "IQ2_XS", "IQ2_S"],
+        ],
+        { token_embd: "Q2_K", attn_k: "Q3_K", attn_output: "IQ4_XS", attn_q: "IQ4_NL" },
+      ),
+    },
+  ],
+  [
+    "granitemoe in 1 to 4 bits",
+    {
+      ...PLAIN,
+      architecture: "granitemoe",
+      sharedInner: 256,
+      types: typesOf(
+        [
+          ["IQ3_XXS", "IQ3_S", "IQ1_S"],
+          ["IQ1_M", "TQ1_0", "TQ2_0"],
+          ["MXFP4", "MXFP4", "IQ3_S"],
+        ],
+        { token_embd: "IQ3_S", attn_v: "Q4_1", ffn_gate_shexp: "Q5_0", ffn_down_shexp: "MXFP4" },
+      ),
+    },
   ],
 ];
 
-describe.each(MODELS)("a model with %s", (_, model) => {
+describe.each(MODELS)("%s", (_, model) => {
   it("gives llama.cpp's bits token by token, and its prompts within 1e-3", () => {
-    const folder = mkdtempSync(path.join(os.tmpdir(), "random-model-"));
-    const shipped = openGguf(SHIPPED_MODEL);
-    const modelPath = path.join(folder, "model.gguf");
-    writeFileSync(modelPath, randomModelFile(model, shipped));
-    shipped.close();
-    const file = openGguf(modelPath);
-    const slotCount = model.layers * model.experts;
-    const resident = MoeEngine.open(
-      file,
-      { slotCount, threads: 1 },
-      residentSource(file, model.layers, model.experts),
-    );
-    const few = MoeEngine.open(
-      file,
-      { slotCount: Math.min(slotCount, model.used + 1), threads: 1 },
-      lruSource(file, { hits: 0, misses: 0 }),
-    );
-    const llama = new LlamaCpp(modelPath, resident.vocabularySize, {
-      threads: 1,
-      contextLength: model.context,
-    });
-    // Noise, but numbers that differ: equal bits of nothing would prove nothing.
-    const first = llama.evaluateOne(3);
-    expect(first.every(Number.isFinite)).toBe(true);
-    expect(new Set(first).size).toBeGreaterThan(1000);
-    llama.reset();
-    const tokens = Array.from({ length: model.context }, (_, i) => (i * 2617 + 11) % 8192);
-    const different = tokens.filter((token) => {
-      const expected = llama.evaluateOne(token);
-      const isSame = haveSameBits(resident.decode(token), expected);
-      return !isSame || !haveSameBits(few.decode(token), expected);
-    });
-    expect(different).toEqual([]);
-
-    resident.reset();
-    llama.reset();
-    const ours = resident.prefill(tokens.slice(0, 50));
-    expect(differenceMax(ours, llama.evaluate(tokens.slice(0, 50)))).toBeLessThanOrEqual(1e-3);
-    for (const resource of [llama, few, resident, file]) resource.close();
-    rmSync(folder, { recursive: true });
+    expectSameAsLlama(model);
   });
+});
+
+it("these models have experts of every supported type", () => {
+  const found = new Set(
+    MODELS.flatMap(([, { types = {} }]) =>
+      Object.entries(types).flatMap(([name, type]) => (name.endsWith("_exps") ? [type] : [])),
+    ),
+  );
+  expect([...found].sort()).toEqual([...SUPPORTED_WEIGHT_TYPES].sort());
 });

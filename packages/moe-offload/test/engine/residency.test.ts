@@ -1,14 +1,8 @@
-import { openGguf } from "@fmlab/ggml";
 import { createPrng } from "@fmlab/sim";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { MoeEngine } from "../../src/engine/engine.ts";
-import type { ExpertSource, SlotPool } from "../../src/engine/interfaces.ts";
-import { ExpertStore } from "../../src/experts/expert-store.ts";
-import { describeModel } from "../../src/model/description.ts";
-import { expertLayout } from "../../src/model/expert-layout.ts";
-import { POLICIES } from "../../src/policies/registry.ts";
-import { SHIPPED_MODEL } from "../shipped-model.ts";
-import { EXPERTS, haveSameBits, LAYERS, openEngine } from "./open.ts";
+import type { MoeEngine } from "../../src/engine/engine.ts";
+import type { SlotPool } from "../../src/engine/interfaces.ts";
+import { haveSameBits, openEngine } from "./open.ts";
 import { sampleTokens } from "./sampled-text.ts";
 import { lruSource } from "./sources.ts";
 
@@ -63,39 +57,6 @@ describe("whatever is in memory", () => {
       }),
     );
   });
-
-  it.each(Object.keys(POLICIES) as (keyof typeof POLICIES)[])(
-    "the policy %s of this package gives the bits of all resident at each budget",
-    (name) => {
-      const file = openGguf(SHIPPED_MODEL);
-      const layout = expertLayout(file, describeModel(file));
-      const definition = POLICIES[name];
-      const least = definition.slotsMin(layout);
-      for (const allowed of new Set([least, Math.max(least, 64), LAYERS * EXPERTS])) {
-        const slotCount = definition.slotsUsed(layout, allowed);
-        const store = new ExpertStore(SHIPPED_MODEL, layout);
-        const policy = definition.create(layout, slotCount);
-        const loads = new Uint8Array(USED);
-        const source = (pool: SlotPool): ExpertSource => {
-          for (const { layer, expert, slot } of policy.initial()) {
-            store.load(layer, expert, pool, slot);
-          }
-          return {
-            allResident: policy.allResident,
-            acquire(layer, experts, slots) {
-              policy.place(layer, experts, slots, loads);
-              experts.forEach((expert, i) => {
-                if (loads[i]) store.load(layer, expert, pool, slots[i] ?? 0);
-              });
-            },
-          };
-        };
-        expectSameRows(MoeEngine.open(file, { slotCount, threads: 1 }, source));
-        store.close();
-      }
-      file.close();
-    },
-  );
 
   it("a prompt whose experts do not fit is evaluated token by token, with those bits", () => {
     const engine = openEngine({ slotCount: 48 }, (file) => lruSource(file, { hits: 0, misses: 0 }));

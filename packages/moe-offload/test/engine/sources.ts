@@ -5,6 +5,23 @@ import {
   type SlotPool,
 } from "../../src/engine/interfaces.ts";
 
+/** A source of experts that has brought them when it returns. */
+export interface SyncSource {
+  allResident?: boolean;
+  acquire(layer: number, experts: Int32Array, slots: Int32Array): void;
+}
+
+/** Lets the engine use such a source. */
+export function atOnce(source: SyncSource): SyncSource & ExpertSource {
+  return {
+    ...source,
+    request: ({ layer, experts }, slots) => source.acquire(layer, experts, slots),
+    isReady: () => true,
+    waitFor: () => {},
+    release: () => {},
+  };
+}
+
 /** Reads one expert from the model file into a slot. */
 function load(file: ModelFile, pool: SlotPool, layer: number, expert: number, slot: number): void {
   for (const part of EXPERT_PARTS) {
@@ -17,18 +34,18 @@ function load(file: ModelFile, pool: SlotPool, layer: number, expert: number, sl
 
 /** All experts, loaded once in natural order. */
 export function residentSource(file: ModelFile, layers: number, experts: number) {
-  return (pool: SlotPool): ExpertSource => {
+  return (pool: SlotPool): SyncSource & ExpertSource => {
     for (let layer = 0; layer < layers; layer++) {
       for (let expert = 0; expert < experts; expert++) {
         load(file, pool, layer, expert, layer * experts + expert);
       }
     }
-    return {
+    return atOnce({
       allResident: true,
       acquire: (layer, wanted, slots) => {
         for (let i = 0; i < wanted.length; i++) slots[i] = layer * experts + (wanted[i] ?? 0);
       },
-    };
+    });
   };
 }
 
@@ -37,10 +54,10 @@ export function residentSource(file: ModelFile, layers: number, experts: number)
  * independent of the package's own.
  */
 export function lruSource(file: ModelFile, counts: { hits: number; misses: number }) {
-  return (pool: SlotPool): ExpertSource => {
+  return (pool: SlotPool): SyncSource & ExpertSource => {
     const slotOf = new Map<string, number>();
     const free = Array.from({ length: pool.slotCount }, (_, slot) => slot);
-    return {
+    return atOnce({
       acquire: (layer, wanted, slots) => {
         const inUse = new Set(Array.from(wanted, (expert) => `${layer}.${expert}`));
         wanted.forEach((expert, i) => {
@@ -56,7 +73,7 @@ export function lruSource(file: ModelFile, counts: { hits: number; misses: numbe
           slots[i] = slot;
         });
       },
-    };
+    });
   };
 }
 

@@ -1,6 +1,6 @@
 import { encodeGguf, type GgufTensorInput, type GgufValue } from "@fmlab/ggml";
 import { createPrng } from "@fmlab/sim";
-import { CHARACTER_OF_BYTE } from "../../src/tokenizer/byte-alphabet.ts";
+import { BYTE_TOKENS, byteTokenizer } from "./byte-tokenizer.ts";
 
 const WIDTH = 64;
 const INNER = 32;
@@ -17,10 +17,9 @@ export function smallModel(): Uint8Array {
     const values = Float32Array.from({ length: count }, () => (isNorm ? 1 : random.normal(0, 0.2)));
     tensors.push({ name, type: 0, shape, bytes: new Uint8Array(values.buffer) });
   };
-  const tokens = [...CHARACTER_OF_BYTE, "th", "the", "<|endoftext|>"];
-  add("token_embd.weight", WIDTH, tokens.length);
+  add("token_embd.weight", WIDTH, BYTE_TOKENS.length);
   add("output_norm.weight", WIDTH);
-  add("output.weight", WIDTH, tokens.length);
+  add("output.weight", WIDTH, BYTE_TOKENS.length);
   for (let layer = 0; layer < LAYERS; layer++) {
     const block = (name: string, ...shape: number[]) => add(`blk.${layer}.${name}`, ...shape);
     block("attn_norm.weight", WIDTH);
@@ -39,13 +38,12 @@ export function smallModel(): Uint8Array {
     block("ffn_up_shexp.weight", WIDTH, INNER);
     block("ffn_down_shexp.weight", INNER, WIDTH);
   }
-  return encodeGguf({ metadata: metadata(tokens), tensors });
+  return encodeGguf({ metadata: metadata(), tensors });
 }
 
-function metadata(tokens: string[]): [string, GgufValue][] {
+function metadata(): [string, GgufValue][] {
   const number = (value: number): GgufValue => ({ type: "uint32", value });
   const text = (value: string): GgufValue => ({ type: "string", value });
-  const texts = (value: string[]): GgufValue => ({ type: "array", elementType: "string", value });
   return [
     ["general.architecture", text("qwen2moe")],
     ["qwen2moe.block_count", number(LAYERS)],
@@ -60,10 +58,6 @@ function metadata(tokens: string[]): [string, GgufValue][] {
     ["qwen2moe.attention.head_count_kv", number(2)],
     ["qwen2moe.rope.freq_base", { type: "float32", value: 10_000 }],
     ["qwen2moe.attention.layer_norm_rms_epsilon", { type: "float32", value: 1e-6 }],
-    ["tokenizer.ggml.model", text("gpt2")],
-    ["tokenizer.ggml.pre", text("gpt-2")],
-    ["tokenizer.ggml.tokens", texts(tokens)],
-    ["tokenizer.ggml.merges", texts(["t h", "th e"])],
-    ["tokenizer.ggml.eos_token_id", number(tokens.length - 1)],
+    ...byteTokenizer(),
   ];
 }

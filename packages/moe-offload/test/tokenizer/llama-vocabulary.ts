@@ -8,6 +8,13 @@ export interface LlamaVocabulary {
   tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): number[];
   /** Bytes of a token. */
   piece(token: number, special: boolean): Uint8Array;
+  /** Whether a token ends a generation. */
+  isEnd(token: number): boolean;
+  /** The tokens of beginning and end of a sequence, -1 for none, and whether they are added. */
+  readonly bos: number;
+  readonly eos: number;
+  readonly addsBos: boolean;
+  readonly addsEos: boolean;
   free(): void;
 }
 
@@ -36,6 +43,11 @@ export function openLlamaVocabulary(path: string): LlamaVocabulary {
       if (count < 0) throw new Error(`llama_token_to_piece gives ${count}`);
       return out.slice(0, count);
     },
+    isEnd: (token) => llama.isEnd(vocabulary, token),
+    bos: llama.bos(vocabulary),
+    eos: llama.eos(vocabulary),
+    addsBos: llama.addsBos(vocabulary),
+    addsEos: llama.addsEos(vocabulary),
     free: () => llama.free(model),
   };
 }
@@ -46,6 +58,11 @@ interface Native {
   vocabulary: (model: unknown) => unknown;
   tokenize: (...args: unknown[]) => number;
   piece: (...args: unknown[]) => number;
+  isEnd: (vocabulary: unknown, token: number) => boolean;
+  bos: (vocabulary: unknown) => number;
+  eos: (vocabulary: unknown) => number;
+  addsBos: (vocabulary: unknown) => boolean;
+  addsEos: (vocabulary: unknown) => boolean;
   free: (model: unknown) => void;
 }
 let loaded: Native | undefined;
@@ -96,6 +113,11 @@ function loadNative(): Native {
     vocabulary: library.func("void* llama_model_get_vocab(void*)"),
     tokenize: library.func("int llama_tokenize(void*, void*, int, void*, int, bool, bool)"),
     piece: library.func("int llama_token_to_piece(void*, int, void*, int, int, bool)"),
+    isEnd: library.func("bool llama_vocab_is_eog(void*, int)"),
+    bos: library.func("int llama_vocab_bos(void*)"),
+    eos: library.func("int llama_vocab_eos(void*)"),
+    addsBos: library.func("bool llama_vocab_get_add_bos(void*)"),
+    addsEos: library.func("bool llama_vocab_get_add_eos(void*)"),
     free: library.func("void llama_model_free(void*)"),
   };
 }

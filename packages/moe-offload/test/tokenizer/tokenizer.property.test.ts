@@ -2,7 +2,6 @@ import { openGguf } from "@fmlab/ggml";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { mergePairs } from "../../src/tokenizer/byte-pair-merger.ts";
-import { splitWords } from "../../src/tokenizer/pre-tokenizer.ts";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { SHIPPED_MODEL } from "../shipped-model.ts";
 
@@ -31,15 +30,6 @@ describe("the tokenizer", () => {
         expect(tokenizer.decode(tokens)).toBe(text);
       }),
       { seed: SEED },
-    );
-  });
-
-  it("splits a text in words that join to the text", () => {
-    fc.assert(
-      fc.property(fc.string({ unit: "binary", maxLength: 100 }), (written) => {
-        expect(splitWords(written).join("")).toBe(written);
-      }),
-      { seed: SEED, numRuns: 1000 },
     );
   });
 

@@ -3,10 +3,10 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { cn } from "@/ui/cn.ts";
 import { formatNumber, formatValue } from "@/ui/format/number.ts";
 import { type AlignedCurves, alignCurves, type Curve } from "./align-curves.ts";
 import { chartData, chartOptions, curveStyles } from "./chart-options.ts";
+import { Legend, type LegendEntry, LineSign, useHidden } from "./legend.tsx";
 import { type ChartTheme, useChartTheme } from "./use-chart-theme.ts";
 import { useWidth } from "./use-width.ts";
 
@@ -38,7 +38,7 @@ export function LineChart({
   const frame = useRef<HTMLDivElement>(null);
   const width = useWidth(frame);
   const theme = useChartTheme();
-  const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
+  const [hidden, toggle] = useHidden();
   const [at, setAt] = useState<number | null>(null);
   const aligned = useMemo(() => alignCurves(curves), [curves]);
   const chart = useChart({
@@ -55,12 +55,6 @@ export function LineChart({
     setAt,
     onZoom,
   });
-  const toggle = (name: string) =>
-    setHidden((before) => {
-      const after = new Set(before);
-      if (!after.delete(name)) after.add(name);
-      return after;
-    });
   return (
     <figure className="min-w-0">
       {/* biome-ignore lint/a11y/useSemanticElements: no element is a picture that takes keys */}
@@ -79,7 +73,10 @@ export function LineChart({
           {xLabel} {at === null ? formatNumber(aligned.x.at(-1)) : formatNumber(aligned.x[at])}
         </span>
         {theme !== undefined && (
-          <Legend {...{ curves, aligned, hidden, toggle, at, yUnit, dark: theme.dark }} />
+          <Legend
+            entries={entriesOf(curves, aligned, at, yUnit, theme.dark)}
+            {...{ hidden, toggle }}
+          />
         )}
       </figcaption>
     </figure>
@@ -168,53 +165,24 @@ function moveCursor(
   chart.setCursor({ left: chart.valToPos(aligned.x[index] ?? 0, "x"), top: 10 });
 }
 
-function Legend({
-  curves,
-  aligned,
-  hidden,
-  toggle,
-  at,
-  yUnit,
-  dark,
-}: {
-  curves: readonly Curve[];
-  aligned: AlignedCurves;
-  hidden: ReadonlySet<string>;
-  toggle: (name: string) => void;
-  at: number | null;
-  yUnit: string;
-  dark: boolean;
-}) {
+/** Each curve with its value at the cursor, or its last one. */
+function entriesOf(
+  curves: readonly Curve[],
+  aligned: AlignedCurves,
+  at: number | null,
+  yUnit: string,
+  dark: boolean,
+): LegendEntry[] {
   const styles = curveStyles(
     curves.map((curve) => curve.name),
     dark,
   );
   return curves.map((curve, i) => {
-    const values = aligned.y[i] ?? [];
-    const value = at === null ? curve.y.at(-1) : values[at];
-    const off = hidden.has(curve.name);
-    return (
-      <button
-        key={curve.name}
-        type="button"
-        aria-pressed={!off}
-        onClick={() => toggle(curve.name)}
-        className={cn("inline-flex items-center gap-1.5", off && "line-through opacity-60")}
-      >
-        <svg width="14" height="6" aria-hidden="true">
-          <line
-            x1="0"
-            y1="3"
-            x2="14"
-            y2="3"
-            strokeWidth="2.5"
-            stroke={styles[i]?.stroke}
-            strokeDasharray={styles[i]?.dash?.join(" ")}
-          />
-        </svg>
-        <span className="text-muted">{curve.name}</span>
-        <span>{formatValue(value, yUnit)}</span>
-      </button>
-    );
+    const value = at === null ? curve.y.at(-1) : aligned.y[i]?.[at];
+    return {
+      name: curve.name,
+      sign: <LineSign color={styles[i]?.stroke} dash={styles[i]?.dash} />,
+      value: formatValue(value, yUnit),
+    };
   });
 }

@@ -33,6 +33,21 @@ export function categoryDash(index: number): number[] | undefined {
   return [undefined, [6, 3], [2, 3], [8, 3, 2, 3]][Math.floor(index / LIGHT.length) % 4];
 }
 
+/** How the `index`th reference or bound is dashed; never solid, which stands for what was measured. */
+export function referenceDash(index: number): number[] {
+  const dashes = [
+    [7, 4],
+    [2, 3],
+    [9, 3, 2, 3],
+    [14, 4],
+    [4, 2],
+    [1, 4],
+    [9, 3, 2, 3, 2, 3],
+    [3, 6],
+  ];
+  return dashes[index % dashes.length] ?? [7, 4];
+}
+
 /** Colour of a share 0..1 on the continuous scale. */
 export function scaleColor(share: number): string {
   const clamped = Math.min(1, Math.max(0, share));

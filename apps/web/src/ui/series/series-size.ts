@@ -9,6 +9,10 @@ export function isEmptySeries(series: Series): boolean {
       return series.values.every((row) => row.every((value) => value === null));
     case "timeline":
       return series.events.length === 0;
+    case "bars":
+      return series.groups.every(({ values }) => values.every((value) => value === null));
+    case "scatter":
+      return series.groups.every(({ points }) => points.every(({ y }) => y === null));
     case "text":
       return series.blocks.length === 0;
     case "table":

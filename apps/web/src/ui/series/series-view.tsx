@@ -5,17 +5,20 @@ import { Table2 } from "lucide-react";
 import { useMemo, useState } from "react";
 import { Button } from "@/ui/button.tsx";
 import { Panel } from "@/ui/panel.tsx";
+import { BarsView } from "./bars-view.tsx";
 import { HeatmapView } from "./heatmap-view.tsx";
 import { LineView } from "./line-view.tsx";
+import { ScatterView } from "./scatter-view.tsx";
 import { isEmptySeries } from "./series-size.ts";
 import { TableView } from "./table-view.tsx";
 import { TextView } from "./text-view.tsx";
+import { withGaps } from "./timeline-bubbles.ts";
 import { TimelineView } from "./timeline-view.tsx";
 
 /** A definition's picture: the drawing, its table twin, or why there is nothing yet. */
 export function SeriesView({
   view,
-  series,
+  series: stored,
   waiting,
 }: {
   view: ViewSpec;
@@ -24,6 +27,10 @@ export function SeriesView({
   waiting: boolean;
 }) {
   const [asTable, setAsTable] = useState(false);
+  const series = useMemo(
+    () => (stored?.kind === "timeline" ? withGaps(stored, view.gapLanes ?? []) : stored),
+    [stored, view.gapLanes],
+  );
   const isTable = view.kind === "table";
   const toggle = (
     <Button
@@ -68,6 +75,10 @@ function Picture({ series, title }: { series: Series; title: string }) {
       return <HeatmapView series={series} title={title} />;
     case "timeline":
       return <TimelineView series={series} title={title} />;
+    case "bars":
+      return <BarsView series={series} title={title} />;
+    case "scatter":
+      return <ScatterView series={series} title={title} />;
     case "text":
       return <TextView series={series} />;
     case "table":

@@ -1,11 +1,16 @@
-import type { TimelineSeries } from "@fmlab/experiment";
-import { categoryColor } from "../charts/palette.ts";
+import { STALL_CATEGORY, type TimelineSeries } from "@fmlab/experiment";
+import { areaFill, hatch } from "../charts/fills.ts";
+import { niceTicks } from "../charts/scale.ts";
 import type { ChartTheme } from "../charts/use-chart-theme.ts";
 import { formatNumber } from "../format/number.ts";
-import { LANE_HEIGHT, type Span, ticks } from "./timeline-layout.ts";
+import { laneDrawing } from "./timeline-columns.ts";
+import { LANE_HEIGHT, type Span, type TimelineEvent } from "./timeline-layout.ts";
 
 export interface TimelineFrame {
   series: TimelineSeries;
+  /** Each lane's events by start, with their place in the series. */
+  lanes: readonly { event: TimelineEvent; index: number }[][];
+  /** Without `stall`, which has a look of its own. */
   categories: readonly string[];
   span: Span;
   /** Space for the lanes' names, CSS pixels. */
@@ -15,9 +20,18 @@ export interface TimelineFrame {
   selected: number | null;
 }
 
-/** Draws lanes, bars and the time axis. */
-export function drawTimeline(context: CanvasRenderingContext2D, frame: TimelineFrame): void {
-  const { series, span, left, width, theme } = frame;
+type Fill = string | CanvasPattern;
+
+const BAR_HEIGHT = LANE_HEIGHT - 10;
+/** A column with anything in it is at least so high, as a share of the lane. */
+const COLUMN_SHARE_MIN = 0.15;
+
+/** The colour of waiting: hatched, so that it is told apart without colours too. */
+export const stallColor = (theme: ChartTheme): string => (theme.dark ? "#ff8a80" : "#c62828");
+
+/** Draws lanes, bars, bubbles and the time axis; true when narrow bars were summed. */
+export function drawTimeline(context: CanvasRenderingContext2D, frame: TimelineFrame): boolean {
+  const { series, lanes, span, left, width, theme, categories } = frame;
   const scale = (width - left - 8) / (span.endMs - span.startMs);
   const x = (ms: number) => left + (ms - span.startMs) * scale;
   drawGrid(context, frame, x);
@@ -25,21 +39,82 @@ export function drawTimeline(context: CanvasRenderingContext2D, frame: TimelineF
   context.beginPath();
   context.rect(left, 0, width - left - 8, series.lanes.length * LANE_HEIGHT);
   context.clip();
-  const colors = frame.categories.map((_, i) => categoryColor(i, theme.dark));
-  const color = new Map(frame.categories.map((name, i) => [name, colors[i] ?? theme.muted]));
-  series.events.forEach((event, index) => {
-    if (event.endMs < span.startMs || event.startMs > span.endMs) return;
-    const from = x(event.startMs);
-    const length = Math.max(1, (event.endMs - event.startMs) * scale - (scale > 2 ? 0.5 : 0));
-    const top = event.lane * LANE_HEIGHT + 5;
-    context.fillStyle = color.get(event.category) ?? theme.muted;
-    context.fillRect(from, top, length, LANE_HEIGHT - 10);
-    if (index !== frame.selected) return;
-    context.strokeStyle = theme.ink;
-    context.lineWidth = 2;
-    context.strokeRect(from - 1, top - 1, length + 2, LANE_HEIGHT - 8);
+  const fills = new Map<string, Fill>(
+    categories.map((name, i) => [name, areaFill(context, i, theme)]),
+  );
+  fills.set(STALL_CATEGORY, hatch(context, stallColor(theme), theme.panel));
+  const columns = Math.max(1, Math.floor(width - left - 8));
+  let isSummed = false;
+  lanes.forEach((lane, at) => {
+    const events = lane.map(({ event }) => event);
+    const drawing = laneDrawing(events, span, columns);
+    isSummed ||= drawing.shares.size > 0;
+    drawColumns(context, drawing.shares, fills, left, at * LANE_HEIGHT + 5);
+    for (const place of drawing.bars) {
+      const event = events[place];
+      if (event !== undefined) drawBar(context, event, fills.get(event.category), x, theme);
+    }
   });
+  drawSelected(context, frame, x);
   context.restore();
+  return isSummed;
+}
+
+function drawBar(
+  context: CanvasRenderingContext2D,
+  event: TimelineEvent,
+  fill: Fill | undefined,
+  x: (ms: number) => number,
+  theme: ChartTheme,
+): void {
+  const from = x(event.startMs);
+  const length = Math.max(1, x(event.endMs) - from - 0.5);
+  const top = event.lane * LANE_HEIGHT + 5;
+  context.fillStyle = fill ?? theme.muted;
+  context.fillRect(from, top, length, BAR_HEIGHT);
+  if (event.category !== STALL_CATEGORY || length < 4) return;
+  context.strokeStyle = stallColor(theme);
+  context.lineWidth = 1;
+  context.strokeRect(from + 0.5, top + 0.5, length - 1, BAR_HEIGHT - 1);
+}
+
+/** Each column from its foot up: what covers how much of its time, waiting on top. */
+function drawColumns(
+  context: CanvasRenderingContext2D,
+  shares: ReadonlyMap<string, Float64Array>,
+  fills: ReadonlyMap<string, Fill>,
+  left: number,
+  top: number,
+): void {
+  const heights = new Map<number, number>();
+  const last = (name: string) => Number(name === STALL_CATEGORY);
+  const names = [...shares.keys()].sort((a, b) => last(a) - last(b));
+  for (const name of names) {
+    context.fillStyle = fills.get(name) ?? "#888888";
+    shares.get(name)?.forEach((share, column) => {
+      if (share === 0) return;
+      const below = heights.get(column) ?? 0;
+      const height = Math.min(1 - below, Math.max(COLUMN_SHARE_MIN, share));
+      if (height <= 0) return;
+      heights.set(column, below + height);
+      const y = top + (1 - below - height) * BAR_HEIGHT;
+      context.fillRect(left + column, y, 1, height * BAR_HEIGHT);
+    });
+  }
+}
+
+function drawSelected(
+  context: CanvasRenderingContext2D,
+  { series, selected, theme }: TimelineFrame,
+  x: (ms: number) => number,
+): void {
+  const event = selected === null ? undefined : series.events[selected];
+  if (event === undefined) return;
+  const from = x(event.startMs);
+  const length = Math.max(1, x(event.endMs) - from);
+  context.strokeStyle = theme.ink;
+  context.lineWidth = 2;
+  context.strokeRect(from - 1, event.lane * LANE_HEIGHT + 4, length + 2, LANE_HEIGHT - 8);
 }
 
 function drawGrid(
@@ -52,7 +127,7 @@ function drawGrid(
   context.lineWidth = 1;
   context.fillStyle = theme.muted;
   context.textAlign = "center";
-  for (const tick of ticks(span, Math.max(2, (width - left) / 90))) {
+  for (const tick of niceTicks(span.startMs, span.endMs, Math.max(2, (width - left) / 90))) {
     const at = Math.round(x(tick)) + 0.5;
     context.beginPath();
     context.moveTo(at, 0);

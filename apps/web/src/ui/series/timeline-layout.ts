@@ -40,6 +40,14 @@ export function panSpan(span: Span, share: number, full: Span): Span {
   return keepInside({ startMs: span.startMs + share * length, endMs: 0 }, length, full);
 }
 
+/** An event with as much before and after it as it is long, at least a hundredth of everything. */
+export function spanAround(event: Span, full: Span): Span {
+  const whole = full.endMs - full.startMs;
+  const length = Math.min(whole, Math.max(whole / 100, 3 * (event.endMs - event.startMs)));
+  const middle = (event.startMs + event.endMs) / 2;
+  return keepInside({ startMs: middle - length / 2, endMs: 0 }, length, full);
+}
+
 function keepInside(span: Span, length: number, full: Span): Span {
   const startMs = Math.min(full.endMs - length, Math.max(full.startMs, span.startMs));
   return { startMs, endMs: startMs + length };
@@ -76,17 +84,4 @@ export function eventAt(
     if (entry !== undefined && entry.event.endMs + toleranceMs >= timeMs) return entry.index;
   }
   return null;
-}
-
-/** About `count` round tick values inside a span. */
-export function ticks(span: Span, count: number): number[] {
-  const rough = (span.endMs - span.startMs) / Math.max(1, count);
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((size) => size >= rough) ?? rough;
-  const first = Math.ceil(span.startMs / step - 1e-9);
-  const found: number[] = [];
-  for (let i = first; i * step <= span.endMs + step * 1e-9; i++) {
-    found.push(Number((i * step).toPrecision(12)));
-  }
-  return found;
 }

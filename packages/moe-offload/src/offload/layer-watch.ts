@@ -1,0 +1,63 @@
+import type { FinishedLoad, Lane } from "./lane.ts";
+import type { PrefetchControl } from "./prefetch-control.ts";
+import type { ScheduleCounts } from "./scheduler.ts";
+
+/** Measures layers and transfers for the prefetch control, from the lane's clock. */
+export class LayerWatch {
+  readonly #control: PrefetchControl;
+  readonly #lane: Lane;
+  readonly #counts: ScheduleCounts;
+  readonly #isIdle: boolean;
+  readonly #onLoad: ((load: FinishedLoad) => void) | undefined;
+  #layer = -1;
+  #startMs = 0;
+  #stallBeforeMs = 0;
+  /** When the last demanded transfer of the layer ended; its start when there was none. */
+  #demandEndMs = 0;
+  #hasDemand = false;
+
+  constructor(
+    control: PrefetchControl,
+    lane: Lane,
+    counts: ScheduleCounts,
+    onLoad: ((load: FinishedLoad) => void) | undefined,
+  ) {
+    this.#control = control;
+    this.#lane = lane;
+    this.#counts = counts;
+    this.#onLoad = onLoad;
+    this.#isIdle = control.widthMax === 0;
+  }
+
+  /** A layer asks for its experts: the one before it is over. */
+  begin(layer: number): void {
+    this.#lane.drain(this.#take);
+    if (this.#isIdle) return;
+    const nowMs = this.#lane.nowMs();
+    if (this.#layer >= 0) {
+      this.#control.onLayer({
+        layer: this.#layer,
+        totalMs: nowMs - this.#startMs,
+        stallMs: this.#counts.stallMs - this.#stallBeforeMs,
+        windowMs: Math.max(0, nowMs - this.#demandEndMs),
+        hadDemand: this.#hasDemand,
+      });
+    }
+    this.#layer = layer;
+    this.#startMs = nowMs;
+    this.#demandEndMs = nowMs;
+    this.#hasDemand = false;
+    this.#stallBeforeMs = this.#counts.stallMs;
+  }
+
+  /** The layer has queued demanded loads. */
+  demanded(): void {
+    this.#hasDemand = true;
+  }
+
+  #take = (load: FinishedLoad): void => {
+    if (load.urgency === "demand") this.#demandEndMs = Math.max(this.#demandEndMs, load.endMs);
+    this.#control.onTransfer(load.endMs - load.startMs);
+    this.#onLoad?.(load);
+  };
+}

@@ -1,0 +1,210 @@
+import type { GgufFile, ThreadPool } from "@fmlab/ggml";
+import type { Calibration } from "../calibration/calibration.ts";
+import { MoeEngine } from "../engine/engine.ts";
+import { EXPERT_PARTS, type SlotPool } from "../engine/interfaces.ts";
+import { MoeError } from "../errors.ts";
+import type { ExpertLayout } from "../model/expert-layout.ts";
+import type { MissCurves, PolicyContext, PolicyDefinition } from "../policies/policy.ts";
+import { POLICIES } from "../policies/registry.ts";
+import { PREDICTORS } from "../predictors/registry.ts";
+import { fillSlots } from "../tiers/fill-slots.ts";
+import type { HostTierOptions } from "../tiers/host-tier.ts";
+import type { LinkOptions } from "../tiers/link-schedule.ts";
+import type { MonotonicClock } from "../tiers/monotonic-clock.ts";
+import { TransferLane } from "../tiers/transfer-lane.ts";
+import { type ExpertMemory, planExpertMemory } from "./expert-memory.ts";
+import type { FinishedLoad } from "./lane.ts";
+import { OffloadSource } from "./offload-source.ts";
+import { createControl } from "./prefetch-control.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { Strategy } from "./strategies.ts";
+
+/** How a model is opened with its experts in tiers. */
+export interface OffloadOptions {
+  readonly strategy: Strategy;
+  /** Every byte of expert storage in fast memory, staging included. */
+  readonly budgetBytes: number;
+  readonly host: HostTierOptions;
+  /** From host memory, or straight from disk, to fast memory. */
+  readonly link: LinkOptions;
+  /** From disk to host memory. */
+  readonly disk: LinkOptions;
+  readonly threads: number;
+  readonly threadPool?: ThreadPool;
+  readonly contextLength: number;
+  /** Routers of following layers that are computed for hooks; more if the predictor needs them. */
+  readonly aheadDepth?: number;
+  /** What policies and predictors know of the model; some cannot do without. */
+  readonly calibration?: Calibration | undefined;
+  readonly missCurves?: MissCurves;
+  readonly clock: MonotonicClock;
+  /** Shared memory of one entry; nonzero ends all waiting. */
+  readonly cancelFlag: Int32Array;
+  /** Told of every load that has ended. */
+  readonly onLoad?: (load: FinishedLoad) => void;
+}
+
+/** A model whose experts are brought to its engine as a strategy decides. */
+export class OffloadedModel {
+  readonly engine: MoeEngine;
+  readonly scheduler: Scheduler;
+  /** Moves the experts; undefined when all are resident. */
+  readonly lane: TransferLane | undefined;
+  readonly memory: ExpertMemory;
+
+  private constructor(parts: {
+    engine: MoeEngine;
+    scheduler: Scheduler;
+    lane: TransferLane | undefined;
+    memory: ExpertMemory;
+  }) {
+    this.engine = parts.engine;
+    this.scheduler = parts.scheduler;
+    this.lane = parts.lane;
+    this.memory = parts.memory;
+  }
+
+  /**
+   * Takes the memory, loads what is resident from the start (past the links: it belongs to opening),
+   * and starts the threads that move experts.
+   *
+   * @throws MoeError `BUDGET_TOO_SMALL` | `NOT_CALIBRATED` | `EXPERT_UNREADABLE` | `BAD_SETTING`
+   * @throws EngineError | GgmlError | GgufError, ExperimentError `CANCELLED`
+   */
+  static open(file: GgufFile, layout: ExpertLayout, options: OffloadOptions): OffloadedModel {
+    const { strategy } = options;
+    const definition = POLICIES[strategy.policy];
+    const predictor = PREDICTORS[strategy.predictor];
+    const isPrefetching = strategy.prefetch.control !== "off" && strategy.predictor !== "none";
+    const memory = planExpertMemory(layout, {
+      budgetBytes: options.budgetBytes,
+      policy: definition,
+      prefetchWidth: isPrefetching ? strategy.prefetch.width : 0,
+      ...(options.missCurves && { missCurves: options.missCurves }),
+    });
+    const depth = Math.min(strategy.prefetch.depth, predictor.depthMax);
+    const ahead = isPrefetching ? Math.min(depth, predictor.aheadDepth) : 0;
+    let lane: TransferLane | undefined;
+    let scheduler: Scheduler | undefined;
+    try {
+      const engine = MoeEngine.open(
+        file,
+        {
+          slotCount: memory.slotsOfClass,
+          threads: options.threads,
+          contextLength: options.contextLength,
+          aheadDepth: Math.max(ahead, options.aheadDepth ?? 0),
+          ...(options.threadPool && { threadPool: options.threadPool }),
+        },
+        (pool) => {
+          const context = contextOf(layout, memory, definition, options);
+          const policy = definition.create(context);
+          const isResident = policy.allResident;
+          if (!isResident) lane = openLane(pool, layout, options);
+          scheduler = new Scheduler({
+            shape: layout,
+            plan: memory.plan,
+            policy,
+            lane: lane ?? RESIDENT_LANE,
+            predictor: isPrefetching
+              ? predictor.create(predictorContext(layout, options))
+              : undefined,
+            control: createControl(
+              isPrefetching ? strategy.prefetch : { control: "off", width: 0 },
+              layout,
+            ),
+            depth,
+            ...(options.onLoad && { onLoad: options.onLoad }),
+          });
+          const keys = [...(definition.initial?.(context) ?? [])];
+          fillSlots({ pool, layout, keys, slots: scheduler.place(keys), lane, options });
+          const { readyFirst } = strategy;
+          return new OffloadSource(scheduler, { allResident: isResident, readyFirst });
+        },
+      );
+      if (!scheduler) throw new Error("an engine asks for its source of experts");
+      return new OffloadedModel({ engine, scheduler, lane, memory });
+    } catch (error) {
+      lane?.close();
+      throw error;
+    }
+  }
+
+  /** Ends all transfers and frees everything native. */
+  close(): void {
+    this.lane?.close();
+    this.engine.close();
+  }
+}
+
+function openLane(pool: SlotPool, layout: ExpertLayout, options: OffloadOptions): TransferLane {
+  const slots = Array.from({ length: pool.slotCount }, (_, slot) =>
+    EXPERT_PARTS.map((part) => ({
+      address: pool.address(slot, part),
+      sizeBytes: pool.view(slot, part).length,
+    })),
+  );
+  const { cancelFlag, clock, disk, host, link } = options;
+  return new TransferLane({ layout, slots, disk, fast: link, host, cancelFlag, clock });
+}
+
+function contextOf(
+  layout: ExpertLayout,
+  memory: ExpertMemory,
+  definition: PolicyDefinition,
+  { calibration, missCurves }: OffloadOptions,
+): PolicyContext {
+  const context: PolicyContext = {
+    shape: layout,
+    allocation: memory.allocation,
+    ...(missCurves && { missCurves }),
+    ...(calibration && {
+      popularity: calibration.popularity,
+      activationMatrices: calibration.activationMatrices,
+      reuseModel: calibration.reuseModel,
+    }),
+  };
+  for (const need of definition.needs ?? []) {
+    if (context[need] === undefined) throw notCalibrated(`policy ${definition.name}`, need);
+  }
+  return context;
+}
+
+function predictorContext(layout: ExpertLayout, { calibration, strategy }: OffloadOptions) {
+  const context = {
+    shape: layout,
+    ...(calibration && {
+      popularity: calibration.popularity,
+      layerMaps: calibration.layerMaps,
+      activationMatrices: calibration.activationMatrices,
+      successors: calibration.successors,
+    }),
+  };
+  for (const need of PREDICTORS[strategy.predictor].needs ?? []) {
+    if (!(need in context)) throw notCalibrated(`predictor ${strategy.predictor}`, need);
+  }
+  return context;
+}
+
+function notCalibrated(who: string, need: string): MoeError {
+  const what =
+    need === "future"
+      ? "knows the future and only works where a recorded trace is replayed"
+      : `needs ${need}, which a calibration of the model gives; set calibrationTokens above 0`;
+  return new MoeError(`${who} ${what}.`, { code: "NOT_CALIBRATED", who, need });
+}
+
+/** For models with every expert resident: nothing is ever moved. */
+const RESIDENT_LANE = {
+  nowMs: () => 0,
+  submit: () => {
+    throw new Error("every expert is resident");
+  },
+  promote: () => {},
+  withdraw: () => false,
+  isReady: () => true,
+  waitFor: () => {},
+  prefetchesPending: 0,
+  pending: 0,
+  drain: () => {},
+};

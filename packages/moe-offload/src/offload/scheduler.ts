@@ -1,0 +1,226 @@
+import { assert } from "@fmlab/experiment";
+import type { ExpertPolicy } from "../policies/policy.ts";
+import type { ExpertPredictor } from "../predictors/predictor.ts";
+import type { FinishedLoad, Lane } from "./lane.ts";
+import { LayerWatch } from "./layer-watch.ts";
+import { NoPrefetch, type PrefetchControl } from "./prefetch-control.ts";
+import { Prefetcher } from "./prefetcher.ts";
+import { Residency } from "./residency.ts";
+import type { ExpertKey, Routing, RoutingShape } from "./routing.ts";
+import { type SlotPlan, SlotTable } from "./slot-table.ts";
+
+/** What a scheduler is made of. */
+export interface SchedulerParts {
+  readonly shape: RoutingShape;
+  readonly plan: SlotPlan;
+  readonly policy: ExpertPolicy;
+  readonly lane: Lane;
+  /** Without one, or with a control of width 0, nothing is prefetched. */
+  readonly predictor?: ExpertPredictor | undefined;
+  readonly control?: PrefetchControl;
+  /** How many layers ahead are predicted, at least 1. */
+  readonly depth?: number;
+  /** Told of every load that has ended, in order of ending. */
+  readonly onLoad?: (load: FinishedLoad) => void;
+}
+
+/** What has happened in each layer, `[layerCount]` each. */
+export interface LayerCounts {
+  readonly hits: Float64Array;
+  readonly lateHits: Float64Array;
+  readonly demanded: Float64Array;
+}
+
+/** What has happened since the scheduler was made; counts of experts unless named otherwise. */
+export interface ScheduleCounts {
+  /** Experts that routers chose. */
+  uses: number;
+  /** Chosen experts that were in a slot, loaded. */
+  hits: number;
+  /** Chosen experts that were on their way to a slot. */
+  lateHits: number;
+  /** Loads that were demanded, and that were prefetched, bytes of both by the lane's count. */
+  demanded: number;
+  prefetched: number;
+  /** Prefetches that were chosen when their layer came, and that were not. */
+  prefetchesUsed: number;
+  prefetchesWasted: number;
+  /** Prefetches taken back before their transfer began. */
+  prefetchesWithdrawn: number;
+  /** Time in which the computation waited for experts, ms. */
+  stallMs: number;
+}
+
+/**
+ * Has the experts of each layer brought into slots: asks the policy who stays, queues what is missing
+ * as demanded loads, then what the predictor expects of later layers. Driven by the engine in real
+ * time and by the replayer in virtual time. One layer at a time: `request`, any of `isReady` and
+ * `waitFor`, then `release`.
+ */
+export class Scheduler {
+  readonly counts: ScheduleCounts;
+  readonly layerCounts: LayerCounts;
+  /** By chosen expert: its slot, `[expertUsedCount]`; valid from `request` to `release`. */
+  readonly slots: Int32Array;
+  readonly #parts: SchedulerParts;
+  readonly #control: PrefetchControl;
+  readonly #residency: Residency;
+  readonly #prefetcher: Prefetcher | undefined;
+  readonly #watch: LayerWatch;
+  readonly #isMissing: Uint8Array;
+  #layer = -1;
+
+  constructor(parts: SchedulerParts) {
+    const { shape, lane, policy, plan } = parts;
+    this.#parts = parts;
+    this.#control = parts.control ?? new NoPrefetch();
+    this.slots = new Int32Array(shape.expertUsedCount);
+    this.#isMissing = new Uint8Array(shape.expertUsedCount);
+    this.counts = {
+      uses: 0,
+      hits: 0,
+      lateHits: 0,
+      demanded: 0,
+      prefetched: 0,
+      prefetchesUsed: 0,
+      prefetchesWasted: 0,
+      prefetchesWithdrawn: 0,
+      stallMs: 0,
+    };
+    this.layerCounts = {
+      hits: new Float64Array(shape.layerCount),
+      lateHits: new Float64Array(shape.layerCount),
+      demanded: new Float64Array(shape.layerCount),
+    };
+    const table = new SlotTable(plan, shape.layerCount * shape.expertCount);
+    this.#residency = new Residency(table, shape, policy, lane, this.counts);
+    this.#watch = new LayerWatch(this.#control, lane, this.counts, parts.onLoad);
+    this.#prefetcher =
+      parts.predictor && this.#control.widthMax > 0
+        ? new Prefetcher({
+            shape,
+            predictor: parts.predictor,
+            control: this.#control,
+            residency: this.#residency,
+            lane,
+            counts: this.counts,
+            depth: parts.depth ?? 1,
+          })
+        : undefined;
+  }
+
+  /**
+   * Gives experts their first slots, before any token.
+   * @returns the slot of each, in the same order; the caller loads them
+   */
+  place(keys: Iterable<ExpertKey>): Int32Array {
+    return Int32Array.from(keys, (key) => this.#residency.placeInitial(key));
+  }
+
+  /** True while the expert has a slot, be it loaded or on its way. */
+  isResident(key: ExpertKey): boolean {
+    return this.#residency.table.slotOf[key] !== -1;
+  }
+
+  /**
+   * The router of a layer chose: fills `slots` and queues what is missing.
+   *
+   * @throws whatever the lane throws
+   */
+  request(routing: Routing): void {
+    const { layer, experts } = routing;
+    const { lane, policy, shape } = this.#parts;
+    assert(this.#layer === -1, "a layer is released before the next is requested");
+    this.#layer = layer;
+    this.#watch.begin(layer);
+    policy.onRouting?.(routing);
+    this.#prefetcher?.settle(routing);
+    this.#parts.predictor?.observe(routing);
+    const firstKey = layer * shape.expertCount;
+    const missing = this.#lookUp(firstKey, experts);
+    if (this.#control.beforeDemand) this.#prefetcher?.prefetch(routing);
+    if (missing > 0) {
+      for (let i = 0; i < experts.length; i++) {
+        if (this.#isMissing[i] === 0) continue;
+        const key = firstKey + (experts[i] ?? 0);
+        const slot = this.#residency.demand(key, layer);
+        this.slots[i] = slot;
+        lane.submit(key, slot, "demand");
+      }
+      this.counts.demanded += missing;
+      add(this.layerCounts.demanded, layer, missing);
+      this.#watch.demanded();
+    }
+    if (!this.#control.beforeDemand) this.#prefetcher?.prefetch(routing);
+  }
+
+  /** True when the `index`-th chosen expert may be computed with. */
+  isReady(index: number): boolean {
+    return this.#parts.lane.isReady(this.slots[index] ?? 0);
+  }
+
+  /**
+   * Returns when the `index`-th chosen expert may be computed with.
+   * @throws whatever the lane throws
+   */
+  waitFor(index: number): void {
+    const { lane } = this.#parts;
+    const slot = this.slots[index] ?? 0;
+    if (lane.isReady(slot)) return;
+    const startMs = lane.nowMs();
+    lane.waitFor(slot);
+    this.counts.stallMs += lane.nowMs() - startMs;
+  }
+
+  /** The layer's experts have been computed; their slots may be given to others. */
+  release(): void {
+    this.#residency.release();
+    this.#layer = -1;
+  }
+
+  /**
+   * Changes how many slots layers have, for example when the context takes memory from them. Slots
+   * that a layer loses go to layers that gain, the rest is out of use.
+   *
+   * @param slots  by layer, for policies whose layers have slots of their own
+   */
+  resize(slots: readonly number[]): void {
+    assert(this.#layer === -1, "slots are not resized while a layer needs them");
+    this.#residency.resize(slots);
+  }
+
+  #lookUp(firstKey: number, experts: Int32Array): number {
+    const { lane, policy } = this.#parts;
+    const { table } = this.#residency;
+    let missing = 0;
+    let late = 0;
+    for (let i = 0; i < experts.length; i++) {
+      const key = firstKey + (experts[i] ?? 0);
+      const slot = table.slotOf[key] ?? -1;
+      this.#isMissing[i] = slot === -1 ? 1 : 0;
+      policy.onUse?.(key, slot !== -1);
+      if (slot === -1) {
+        missing++;
+        continue;
+      }
+      this.slots[i] = slot;
+      if (!lane.isReady(slot)) {
+        late++;
+        lane.promote(slot);
+      }
+      this.#residency.pin(slot);
+    }
+    const hits = experts.length - missing - late;
+    this.counts.uses += experts.length;
+    this.counts.hits += hits;
+    this.counts.lateHits += late;
+    add(this.layerCounts.hits, this.#layer, hits);
+    add(this.layerCounts.lateHits, this.#layer, late);
+    if (this.#prefetcher) this.#residency.adoptStaged(this.slots, this.#isMissing, experts.length);
+    return missing;
+  }
+}
+
+function add(sums: Float64Array, index: number, value: number): void {
+  sums[index] = (sums[index] ?? 0) + value;
+}

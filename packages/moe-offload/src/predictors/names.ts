@@ -1,0 +1,12 @@
+/** Names of the predictors, for configs; `registry.ts` maps each to its definition. */
+export const PREDICTOR_NAMES = [
+  "none",
+  "cross-layer",
+  "correlation",
+  "activation-matrix",
+  "previous-token",
+  "popularity",
+  "layer-map",
+] as const;
+/** One of `PREDICTOR_NAMES`. */
+export type PredictorName = (typeof PREDICTOR_NAMES)[number];

@@ -1,0 +1,34 @@
+import { Arena, type Device, ops, TENSOR_TYPE, type Tensor } from "@fmlab/ggml";
+
+/** Minus infinity as a half-precision number. */
+export const F16_MINUS_INFINITY = 0xfc00;
+
+/** The mask of a batch of tokens that follow each other, in memory that several graphs read. */
+export class CausalMask {
+  readonly tensor: Tensor; // [visible, padded tokens] F16
+  readonly #arena: Arena;
+
+  /** Token `i` sees the `position` tokens before the batch, those of the batch before it, itself. */
+  constructor(device: Device, tokenCount: number, position: number) {
+    const visible = position + tokenCount;
+    const rows = ops.paddedMaskRows(tokenCount);
+    this.#arena = new Arena(device.library, { tensorCountMax: 1 });
+    try {
+      this.tensor = this.#arena.tensor(TENSOR_TYPE.F16, [visible, rows], "mask");
+      this.#arena.allocate(device);
+      const bits = this.tensor.float16Bits();
+      bits.fill(F16_MINUS_INFINITY);
+      for (let i = 0; i < tokenCount; i++) {
+        bits.fill(0, i * visible, i * visible + position + i + 1);
+      }
+    } catch (error) {
+      this.#arena.close();
+      throw error;
+    }
+  }
+
+  /** Frees the memory. */
+  close(): void {
+    this.#arena.close();
+  }
+}

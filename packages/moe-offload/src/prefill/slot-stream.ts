@@ -1,0 +1,328 @@
+import { assert } from "@fmlab/experiment";
+import type { SlotClass } from "../engine/interfaces.ts";
+import type { FinishedLoad, Lane } from "../offload/lane.ts";
+import type { ExpertKey, RoutingShape } from "../offload/routing.ts";
+
+/** What a stream of experts runs over. */
+export interface SlotStreamParts {
+  readonly shape: RoutingShape;
+  readonly lane: Lane;
+  readonly classes: readonly SlotClass[];
+  /** Index of the class of a layer's experts. */
+  readonly classOfLayer: (layer: number) => number;
+}
+
+/** How many loads there were, and how long was waited. */
+export interface StreamCounts {
+  demanded: number;
+  prefetched: number;
+  /** Needed experts that lay in a slot, loaded or on their way, when their layer asked. */
+  found: number;
+  /** Experts that layers needed. */
+  needed: number;
+  bytes: number;
+  waitMs: number;
+}
+
+/** What a slot's load is waited for with. */
+export type OnWait = (startMs: number, endMs: number, key: ExpertKey) => void;
+
+/**
+ * Experts that stream through slots while whole batches go through the layers. Since the order of
+ * the layers is known, so is which expert is needed last: a load takes the slot of the expert whose
+ * layer comes next at the latest time, and never that of one which is needed before it. Loads that
+ * a layer demands go first; then those that are expected, as far ahead as slots allow.
+ *
+ * @see Cao, Felten, Karlin and Li 1995, "A study of integrated prefetching and caching strategies":
+ *      the rules of the algorithm Aggressive
+ */
+export class SlotStream {
+  readonly counts: StreamCounts = {
+    demanded: 0,
+    prefetched: 0,
+    found: 0,
+    needed: 0,
+    bytes: 0,
+    waitMs: 0,
+  };
+  /** Told when the computation had to wait. */
+  onWait: OnWait | undefined;
+  /** Told of every load that has ended. */
+  onLoad: ((load: FinishedLoad) => void) | undefined;
+  readonly #parts: SlotStreamParts;
+  /** By expert: its slot, or -1; by slot: its expert, or -1. */
+  readonly #slotOf: Int32Array;
+  readonly #keyIn: Int32Array;
+  /** By expert: 1 while the current layer has not computed it. */
+  readonly #isNeeded: Uint8Array;
+  /** By expert: 1 while the current layer will need it again, though not at once. */
+  readonly #isNeededLater: Uint8Array;
+  /** By expert: uses so far, to keep the more popular of two that are needed equally late. */
+  readonly #uses: Float64Array;
+  /** By layer: its place among the layers with experts. */
+  readonly #rankOf: Int32Array;
+  #rank = 0;
+  #isRouted = false;
+  #demands: ExpertKey[] = [];
+  #nextDemand = 0;
+  /** Slots of demands in the order asked for: the order in which they arrive. */
+  #arriving: number[] = [];
+  #nextArriving = 0;
+  #expected: readonly ExpertKey[] = [];
+  #nextExpected = 0;
+
+  constructor(parts: SlotStreamParts) {
+    const { classes, shape } = parts;
+    const slotCount = classes.reduce((sum, one) => sum + one.slotCount, 0);
+    const keyCount = shape.layerCount * shape.expertCount;
+    this.#parts = parts;
+    this.#slotOf = new Int32Array(keyCount).fill(-1);
+    this.#keyIn = new Int32Array(slotCount).fill(-1);
+    this.#isNeeded = new Uint8Array(keyCount);
+    this.#isNeededLater = new Uint8Array(keyCount);
+    this.#uses = new Float64Array(keyCount);
+    this.#rankOf = new Int32Array(shape.layerCount).fill(-1);
+    shape.moeLayers.forEach((layer, rank) => {
+      this.#rankOf[layer] = rank;
+    });
+  }
+
+  /** The slot of an expert, or -1. It may be on its way. */
+  slotOf(key: ExpertKey): number {
+    return this.#slotOf[key] ?? -1;
+  }
+
+  /** Experts that lie in slots, with the slots: to hand over to another keeper of the same pool. */
+  *residents(): Generator<{ key: ExpertKey; slot: number }> {
+    for (let slot = 0; slot < this.#keyIn.length; slot++) {
+      const key = this.#keyIn[slot] ?? -1;
+      if (key === -1) continue;
+      this.#parts.lane.waitFor(slot);
+      yield { key, slot };
+    }
+  }
+
+  /** Takes over what another keeper of the same pool has left in its slots, all of it loaded. */
+  adopt(residents: Iterable<{ key: ExpertKey; slot: number }>): void {
+    this.#slotOf.fill(-1);
+    this.#keyIn.fill(-1);
+    for (const { key, slot } of residents) {
+      this.#slotOf[key] = slot;
+      this.#keyIn[slot] = key;
+    }
+  }
+
+  /** The attention of `layer` begins; what the layer before needed is done. */
+  enterLayer(layer: number): void {
+    assert(this.#nextDemand === this.#demands.length, "a layer ends with its demands");
+    this.#rank = this.#rankOf[layer] ?? 0;
+    this.#isRouted = false;
+    this.#demands = [];
+    this.#nextDemand = 0;
+    this.#arriving = [];
+    this.#nextArriving = 0;
+  }
+
+  /** All routers of the current layer have chosen: what is not needed now is needed last. */
+  endRouting(): void {
+    this.#isRouted = true;
+  }
+
+  /**
+   * What will probably be needed, in the order in which it will: loaded when nothing is demanded,
+   * into slots of what is needed later than that. Replaces what was expected before.
+   */
+  expect(keys: readonly ExpertKey[]): void {
+    this.#expected = keys;
+    this.#nextExpected = 0;
+    this.pump();
+  }
+
+  /** The current layer needs this expert now. */
+  need(key: ExpertKey, uses = 1): void {
+    if (this.#isNeeded[key] === 1) return;
+    const { lane } = this.#parts;
+    this.#isNeeded[key] = 1;
+    this.#uses[key] = (this.#uses[key] ?? 0) + uses;
+    this.counts.needed++;
+    const slot = this.slotOf(key);
+    if (slot === -1) {
+      this.#demands.push(key);
+      return;
+    }
+    this.counts.found++;
+    if (lane.isReady(slot)) return;
+    lane.promote(slot);
+    this.#arriving.push(slot);
+  }
+
+  /** The current layer will need this expert after others that it needs now. */
+  needLater(key: ExpertKey): void {
+    this.#isNeededLater[key] = 1;
+  }
+
+  /** True when a needed expert can be computed. */
+  isReady(key: ExpertKey): boolean {
+    const slot = this.slotOf(key);
+    return slot !== -1 && this.#parts.lane.isReady(slot);
+  }
+
+  /** The current layer is done with the expert; `isLast` unless it was told to come again. */
+  done(key: ExpertKey, isLast = true): void {
+    this.#isNeeded[key] = 0;
+    if (isLast) this.#isNeededLater[key] = 0;
+  }
+
+  /** Queues as many loads as there are slots for. Cheap when there is nothing to do. */
+  pump(): void {
+    const { lane } = this.#parts;
+    this.#drain();
+    while (this.#nextDemand < this.#demands.length) {
+      const key = this.#demands[this.#nextDemand] ?? -1;
+      const slot = this.#slotFor(key, 0);
+      if (slot === -1) return;
+      this.#nextDemand++;
+      this.#load(key, slot);
+    }
+    for (; this.#nextExpected < this.#expected.length; this.#nextExpected++) {
+      const key = this.#expected[this.#nextExpected] ?? -1;
+      if (this.slotOf(key) !== -1) continue;
+      const slot = this.#slotFor(key, this.#distance(key));
+      if (slot === -1) return;
+      this.#put(key, slot);
+      lane.submit(key, slot, "prefetch");
+      this.counts.prefetched++;
+    }
+  }
+
+  /**
+   * Waits until the next of the needed experts that are on their way is there. When none is, room is
+   * made for the oldest demand, whatever was expected to be needed later.
+   */
+  waitForNext(): void {
+    const { lane } = this.#parts;
+    while (this.#nextArriving < this.#arriving.length) {
+      const slot = this.#arriving[this.#nextArriving++] ?? -1;
+      // Computed and given up already, unless it has arrived since the caller looked.
+      if (this.#isNeeded[this.#keyIn[slot] ?? -1] !== 1) continue;
+      if (!lane.isReady(slot)) this.#wait(slot);
+      return;
+    }
+    const key = this.#demands[this.#nextDemand];
+    if (key !== undefined) this.#forceDemand(key);
+  }
+
+  /** Waits for one needed expert. */
+  waitForExpert(key: ExpertKey): void {
+    const slot = this.slotOf(key);
+    if (slot === -1) this.#forceDemand(key);
+    const placed = this.slotOf(key);
+    if (!this.#parts.lane.isReady(placed)) this.#wait(placed);
+  }
+
+  #forceDemand(key: ExpertKey): void {
+    const at = this.#demands.indexOf(key, this.#nextDemand);
+    assert(at !== -1, "what is waited for is needed");
+    this.#demands.splice(at, 1);
+    this.#demands.splice(this.#nextDemand, 0, key);
+    let slot = this.#slotFor(key, 0);
+    if (slot === -1) slot = this.#reclaim(key);
+    this.#nextDemand++;
+    this.#load(key, slot);
+  }
+
+  #load(key: ExpertKey, slot: number): void {
+    this.#put(key, slot);
+    this.#parts.lane.submit(key, slot, "demand");
+    this.#arriving.push(slot);
+    this.counts.demanded++;
+  }
+
+  #put(key: ExpertKey, slot: number): void {
+    const before = this.#keyIn[slot] ?? -1;
+    if (before !== -1) this.#slotOf[before] = -1;
+    this.#keyIn[slot] = key;
+    this.#slotOf[key] = slot;
+    this.counts.bytes += this.#classOf(key).expertBytes;
+  }
+
+  /**
+   * A slot of the expert's class that is empty or holds what is needed after more than `distance`
+   * layers, the latest of all; -1 when there is none. Slots with a load on its way stay.
+   */
+  #slotFor(key: ExpertKey, distance: number): number {
+    const { lane } = this.#parts;
+    const { firstSlot, slotCount } = this.#classOf(key);
+    let best = -1;
+    let farthest = distance;
+    let fewestUses = Number.POSITIVE_INFINITY;
+    for (let slot = firstSlot; slot < firstSlot + slotCount; slot++) {
+      const held = this.#keyIn[slot] ?? -1;
+      if (held === -1) return slot;
+      if (this.#isNeeded[held] === 1) continue;
+      const own = this.#distance(held);
+      const uses = this.#uses[held] ?? 0;
+      const isBetter = own > farthest || (best !== -1 && own === farthest && uses < fewestUses);
+      if (!isBetter || !lane.isReady(slot)) continue;
+      best = slot;
+      farthest = own;
+      fewestUses = uses;
+    }
+    return best;
+  }
+
+  /** A slot whose load nobody needs now: takes it back, or waits until it has ended. */
+  #reclaim(key: ExpertKey): number {
+    const { lane } = this.#parts;
+    const { firstSlot, slotCount } = this.#classOf(key);
+    let running = -1;
+    for (let slot = firstSlot; slot < firstSlot + slotCount; slot++) {
+      const held = this.#keyIn[slot] ?? -1;
+      if (this.#isNeeded[held] === 1) continue;
+      if (lane.isReady(slot)) return slot;
+      if (lane.withdraw(slot)) {
+        // Its bytes were counted when it was queued.
+        this.counts.bytes -= this.#classOf(held).expertBytes;
+        this.counts.prefetched--;
+        return slot;
+      }
+      running = slot;
+    }
+    assert(running !== -1, "slots that are needed are computed before more are asked for");
+    this.#wait(running);
+    return running;
+  }
+
+  #wait(slot: number): void {
+    const { lane } = this.#parts;
+    const startMs = lane.nowMs();
+    lane.waitFor(slot);
+    const endMs = lane.nowMs();
+    this.counts.waitMs += endMs - startMs;
+    this.onWait?.(startMs, endMs, this.#keyIn[slot] ?? -1);
+    this.#drain();
+  }
+
+  #drain(): void {
+    this.#parts.lane.drain((load) => this.onLoad?.(load));
+  }
+
+  /** Layers until the expert is needed: 0 for one the current layer still needs. */
+  #distance(key: ExpertKey): number {
+    const { moeLayers } = this.#parts.shape;
+    if (this.#isNeeded[key] === 1) return 0;
+    // Later in the same layer, or perhaps: before every other layer, but not now.
+    if (this.#isNeededLater[key] === 1) return 0.5;
+    const rank = this.#rankOf[Math.floor(key / this.#parts.shape.expertCount)] ?? 0;
+    const ahead = (rank - this.#rank + moeLayers.length) % moeLayers.length;
+    if (ahead > 0) return ahead;
+    return this.#isRouted ? moeLayers.length : 0.25;
+  }
+
+  #classOf(key: ExpertKey): SlotClass {
+    const layer = Math.floor(key / this.#parts.shape.expertCount);
+    const found = this.#parts.classes[this.#parts.classOfLayer(layer)];
+    assert(found !== undefined, "every layer with experts has a class");
+    return found;
+  }
+}

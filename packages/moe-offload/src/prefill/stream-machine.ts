@@ -1,0 +1,95 @@
+import { type GgufFile, GgmlLibrary, ThreadPool } from "@fmlab/ggml";
+import { ContextMemory } from "../engine/context-memory.ts";
+import { requireOption } from "../engine/errors.ts";
+import { readHyperParameters } from "../engine/hyper-parameters.ts";
+import type { Machine } from "../engine/machine.ts";
+import { NativeSlotPool } from "../engine/slot-pool.ts";
+import { loadWeights } from "../engine/weights.ts";
+import { MoeError } from "../errors.ts";
+import { type ExpertLayout, expertLayout, shareSlots } from "../model/expert-layout.ts";
+
+/** How a machine for whole batches is opened. */
+export interface StreamMachineOptions {
+  /** Experts that fit in memory at once: at least one for each class of experts. */
+  readonly slotCount: number;
+  /** Compute threads, 1..64. */
+  readonly threads: number;
+  /** Tokens that the context of one sequence holds. */
+  readonly contextLength: number;
+  /** Tokens of one sequence that are evaluated together at most. */
+  readonly batchTokens: number;
+}
+
+/** A model's weights, its slots, and a context for one sequence. */
+export interface StreamMachine {
+  readonly machine: Machine;
+  readonly layout: ExpertLayout;
+  close(): void;
+}
+
+/** Slots that batches need at least: one for each class of experts. */
+export function streamSlotsMin(layout: ExpertLayout): number {
+  return layout.classes.length;
+}
+
+/**
+ * Loads the dense weights of a model and takes memory for its experts. Loads no expert.
+ *
+ * @throws EngineError `BAD_OPTION`; MoeError `BUDGET_TOO_SMALL` for less than one slot a class;
+ *         MoeError, GgufError for a file that is no usable model; GgmlError for a lack of memory
+ */
+export function openStreamMachine(file: GgufFile, options: StreamMachineOptions): StreamMachine {
+  const model = readHyperParameters(file);
+  const layout = expertLayout(file, model);
+  requireOption("threads", options.threads, 1, 64);
+  requireOption("contextLength", options.contextLength, 1, model.contextLength);
+  const owned: { close(): void }[] = [];
+  const own = <T extends { close(): void }>(one: T): T => {
+    owned.push(one);
+    return one;
+  };
+  const close = () => {
+    for (let last = owned.pop(); last; last = owned.pop()) last.close();
+  };
+  try {
+    const device = GgmlLibrary.load().cpu;
+    const backend = own(device.open());
+    if (options.threads > 1) {
+      const pool = own(new ThreadPool(backend.device.library, { threads: options.threads }));
+      backend.useThreadPool(pool);
+    }
+    const weights = loadWeights(file, model, device);
+    own(weights.arena);
+    const pool = own(new NativeSlotPool(layout, device, slotsByClass(layout, options.slotCount)));
+    const { batchTokens, contextLength } = options;
+    const context = own(new ContextMemory(model, device, contextLength, batchTokens));
+    const machine = { device, backend, model, weights, pool, context, aheadDepth: 0 };
+    return { machine, layout, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function slotsByClass(layout: ExpertLayout, slotCount: number): number[] {
+  const { classes, expertCount, moeLayers } = layout;
+  const needed = streamSlotsMin(layout);
+  if (slotCount < needed) {
+    const neededBytes = classes.reduce((sum, one) => sum + one.expertBytes, 0);
+    throw new MoeError(
+      `the expert memory holds ${slotCount} experts; this model has ${needed} kinds of experts ` +
+        `and needs a slot for each. Set the budget to ${neededBytes} bytes or more.`,
+      {
+        code: "BUDGET_TOO_SMALL",
+        policy: "waves",
+        budgetBytes: slotCount * layout.expertBytes,
+        neededBytes,
+      },
+    );
+  }
+  const most = Math.min(slotCount, moeLayers.length * expertCount);
+  const shares = shareSlots(layout, most);
+  if (shares.every((share) => share >= 1)) return shares;
+  // Hardly a slot for each class: one each, the rest to the first.
+  return classes.map((_, index) => (index === 0 ? most - (classes.length - 1) : 1));
+}

@@ -1,0 +1,60 @@
+import { MoeError } from "../errors.ts";
+import { addressOf, gatherRegions, type MemoryRegion, type RegionMap } from "./native-memory.ts";
+
+/** ES2024; Node has it since version 20. */
+interface ResizableArrayBuffer extends ArrayBuffer {
+  resize(sizeBytes: number): void;
+}
+type ResizableConstructor = new (
+  sizeBytes: number,
+  options: { maxByteLength: number },
+) => ResizableArrayBuffer;
+
+/** Memory is taken in pieces of about this size; buffers of Node 20 hold at most 4 GiB. Chosen. */
+const PIECE_BYTES = 2 ** 30;
+
+/**
+ * Memory of the host tier: `slotCount` places of `slotBytes` bytes. It belongs to this thread and
+ * is given back at once by `free`, not at some later collection of garbage.
+ */
+export class HostArena {
+  /** The places, for other threads to find. */
+  readonly map: RegionMap;
+  readonly #pieces: ResizableArrayBuffer[] = [];
+
+  /** @throws MoeError `HOST_MEMORY_UNAVAILABLE` */
+  constructor(slotCount: number, slotBytes: number) {
+    const regions: MemoryRegion[] = [];
+    const perPiece = Math.max(1, Math.floor(PIECE_BYTES / slotBytes));
+    for (let first = 0; first < slotCount; first += perPiece) {
+      const slots = Math.min(perPiece, slotCount - first);
+      const address = this.#take(slots * slotBytes, slotCount * slotBytes);
+      for (let i = 0; i < slots; i++) {
+        regions.push({ address: address + BigInt(i * slotBytes), sizeBytes: slotBytes });
+      }
+    }
+    this.map = gatherRegions(regions);
+  }
+
+  /** Gives the memory back; harmless when called twice. No thread may use it any more. */
+  free(): void {
+    for (const piece of this.#pieces.splice(0)) piece.resize(0);
+  }
+
+  #take(sizeBytes: number, wholeBytes: number): bigint {
+    const Resizable = ArrayBuffer as unknown as ResizableConstructor;
+    try {
+      const piece = new Resizable(sizeBytes, { maxByteLength: sizeBytes });
+      this.#pieces.push(piece);
+      return addressOf(piece);
+    } catch (cause) {
+      this.free();
+      throw new MoeError(
+        `${wholeBytes} bytes of host memory for experts could not be allocated. ` +
+          "Lower the budget of host memory.",
+        { code: "HOST_MEMORY_UNAVAILABLE", sizeBytes: wholeBytes },
+        { cause },
+      );
+    }
+  }
+}

@@ -1,0 +1,331 @@
+import { createPrng, type Prng } from "@fmlab/sim";
+import { MoeError } from "../errors.ts";
+import type { Routing, RoutingShape } from "../offload/routing.ts";
+import { rankExperts } from "../predictors/rank-experts.ts";
+import { fillNormal, LatentRouter } from "./latent-router.ts";
+import type { PopularityTarget } from "./popularity.ts";
+import { AHEAD_DEPTH_MAX, type Trace } from "./trace.ts";
+import type { TraceContents } from "./trace-block.ts";
+import { MemoryTraceSink, TraceRecorder, type TraceSink } from "./trace-recorder.ts";
+
+/** The dials of a generated trace. */
+export interface GeneratorOptions {
+  /** Name of the model whose shape is imitated. */
+  readonly model: string;
+  readonly shape: RoutingShape;
+  readonly tokenCount: number;
+  readonly seed: number;
+  /** Given by the caller, ISO 8601. */
+  readonly date: string;
+  /** How often experts are to be chosen; sequences take the domains in turn. */
+  readonly popularity: readonly PopularityTarget[];
+  /** Tokens of a sequence. */
+  readonly sequenceTokens: number;
+  /** Share of a token's experts that the token before used, mean over layers. */
+  readonly previousTokenReuse: number;
+  /** The same for tokens far apart in one sequence; popularity alone gives a floor. */
+  readonly sequenceReuse: number;
+  /**
+   * Share of a layer's experts among the top-k of its gate one layer earlier: one number, or one
+   * for each layer but the first.
+   */
+  readonly crossLayerAccuracy: number | readonly number[];
+  /** Layers ahead whose logits are written, 0 to 3. */
+  readonly aheadDepth: number;
+  /** Mean probability that a router gives to its k choices together, or one for each layer. */
+  readonly chosenMass: number | readonly number[];
+  /** Without them the trace is smaller. */
+  readonly hasProbabilities: boolean;
+}
+
+/**
+ * What the shipped model shows on held-out prose, 20,000 tokens: previous-token reuse .27 (chance
+ * .125), .15 between tokens far apart, gate accuracies and probability mass by layer.
+ */
+export const SHIPPED_MODEL_DIALS = {
+  previousTokenReuse: 0.273,
+  sequenceReuse: 0.15,
+  crossLayerAccuracy: [0.316, 0.721, 0.798, 0.795, 0.829, 0.824, 0.829],
+  chosenMass: [0.389, 0.523, 0.619, 0.696, 0.744, 0.775, 0.803, 0.843],
+} as const;
+
+/**
+ * Writes a routing trace for a model whose weights are not at hand. A token's state in a layer is
+ *
+ *     y(t, 0) = e(t, 0),   y(t, l) = c(l) y(t, l-1) + sqrt(1 - c(l)^2) e(t, l)
+ *     e(t, l) = sqrt(a) topic(l) + sqrt(1 - a) f(t, l),   f(t, l) = r f(t-1, l) + sqrt(1 - r^2) noise
+ *
+ * with a topic for each sequence; its routers choose the k highest of `W(l) y(t, l) + bias(l)`, and
+ * a cross-layer gate is `W(l+d) y(t, l) + bias(l+d)`, as in a residual stream that each layer changes
+ * a little. Biases are fitted to the wanted popularity, `c` to the wanted gate accuracy, `a` and `r`
+ * to the wanted reuse; each fit leaves the others as they are. The result is simulated.
+ *
+ * @throws MoeError `BAD_SETTING`
+ */
+export function generateTrace(options: GeneratorOptions): Trace {
+  const contents = contentsOf(options);
+  const sink = new MemoryTraceSink(contents);
+  generateInto(options, contents, sink);
+  return sink.toTrace();
+}
+
+/** The same into a sink, for traces larger than memory. @throws MoeError `BAD_SETTING` */
+export function generateInto(
+  options: GeneratorOptions,
+  contents: TraceContents,
+  sink: TraceSink,
+): void {
+  const process = new LatentProcess(options);
+  const recorder = new TraceRecorder(contents, sink);
+  for (let token = 0; token < options.tokenCount; token++) {
+    process.nextToken(token);
+    for (let index = 0; index < options.shape.moeLayers.length; index++) {
+      recorder.add(process.routing(index));
+    }
+  }
+  recorder.flush();
+}
+
+/** What a generated trace holds and says of itself. @throws MoeError `BAD_SETTING` */
+export function contentsOf(options: GeneratorOptions): TraceContents {
+  const { aheadDepth, date, hasProbabilities, model, popularity, seed, shape } = options;
+  checkOptions(options);
+  return {
+    shape,
+    hasProbabilities,
+    aheadDepth,
+    hasComputeMs: false,
+    provenance: {
+      model,
+      text: `none: imitates ${popularity.map(({ domain }) => domain).join(", ")}`,
+      origin: "generated",
+      isSimulated: true,
+      seed,
+      date,
+      notes:
+        `previous-token reuse ${options.previousTokenReuse}, ` +
+        `sequence reuse ${options.sequenceReuse}, ` +
+        `cross-layer accuracy ${String(options.crossLayerAccuracy)}, ` +
+        `sequences of ${options.sequenceTokens} tokens`,
+    },
+  };
+}
+
+/** The states of tokens, and what the routers make of them. */
+class LatentProcess {
+  readonly #options: GeneratorOptions;
+  readonly #router: LatentRouter;
+  readonly #prng: Prng;
+  /** By layer index: correlation of its state with that of the layer before; 0 for the first. */
+  readonly #layerCorrelation: number[];
+  readonly #topicShare: number;
+  readonly #tokenCorrelation: number;
+  /** By layer index: factor of the logits in the softmax. */
+  readonly #sharpness: number[];
+  readonly #topic: Float64Array[];
+  readonly #fast: Float64Array[];
+  readonly #state: Float64Array[];
+  readonly #noise: Float64Array;
+  readonly #routing: Routing;
+  readonly #ahead: Float32Array[];
+  readonly #logits: Float32Array;
+  #domain = 0;
+
+  constructor(options: GeneratorOptions) {
+    const { popularity, seed, shape } = options;
+    const prng = createPrng(seed, "routing-trace");
+    const router = new LatentRouter(shape, popularity.length, prng.fork("routers"));
+    popularity.forEach(({ shares }, domain) => {
+      shares.forEach((share, index) => {
+        router.fitBias(domain, index, share, prng.fork(`bias ${domain} ${index}`));
+      });
+    });
+    this.#options = options;
+    this.#router = router;
+    this.#prng = prng.fork("states");
+    const { topicShare, tokenCorrelation } = fitLocality(options, router, prng.fork("locality"));
+    this.#topicShare = topicShare;
+    this.#tokenCorrelation = tokenCorrelation;
+    this.#layerCorrelation = fitLayers(options, router, prng.fork("layers"));
+    this.#sharpness = fitSharpness(options, router, prng.fork("sharpness"));
+    const states = () => shape.moeLayers.map(() => new Float64Array(router.latentLength));
+    this.#topic = states();
+    this.#fast = states();
+    this.#state = states();
+    this.#noise = new Float64Array(router.latentLength);
+    this.#logits = new Float32Array(shape.expertCount);
+    this.#ahead = Array.from(
+      { length: options.aheadDepth },
+      () => new Float32Array(shape.expertCount),
+    );
+    this.#routing = {
+      layer: 0,
+      token: 0,
+      position: 0,
+      experts: new Int32Array(shape.expertUsedCount),
+      probabilities: new Float32Array(shape.expertCount),
+      ahead: this.#ahead,
+    };
+  }
+
+  /** Draws the states of the next token in all layers. */
+  nextToken(token: number): void {
+    const { sequenceTokens, popularity } = this.#options;
+    const position = token % sequenceTokens;
+    this.#routing.token = token;
+    this.#routing.position = position;
+    if (position === 0) {
+      this.#domain = Math.floor(token / sequenceTokens) % popularity.length;
+      for (const topic of this.#topic) fillNormal(topic, this.#prng);
+      for (const fast of this.#fast) fillNormal(fast, this.#prng);
+    }
+    const topicPart = Math.sqrt(this.#topicShare);
+    const fastPart = Math.sqrt(1 - this.#topicShare);
+    const kept = position === 0 ? 1 : this.#tokenCorrelation;
+    const fresh = Math.sqrt(1 - kept * kept);
+    this.#state.forEach((state, index) => {
+      const topic = this.#topic[index] as Float64Array;
+      const fast = this.#fast[index] as Float64Array;
+      const before = this.#state[index - 1];
+      const carried = before === undefined ? 0 : (this.#layerCorrelation[index] ?? 0);
+      const added = Math.sqrt(1 - carried * carried);
+      if (fresh > 0) fillNormal(this.#noise, this.#prng);
+      for (let i = 0; i < state.length; i++) {
+        fast[i] = kept * (fast[i] ?? 0) + fresh * (this.#noise[i] ?? 0);
+        const own = topicPart * (topic[i] ?? 0) + fastPart * (fast[i] ?? 0);
+        state[i] = carried * (before?.[i] ?? 0) + added * own;
+      }
+    });
+  }
+
+  /** What the router of a layer makes of the current token; valid until the next call. */
+  routing(index: number): Routing {
+    const { shape } = this.#options;
+    const routing = this.#routing;
+    const state = this.#state[index] as Float64Array;
+    routing.layer = shape.moeLayers[index] ?? 0;
+    this.#router.logits(this.#domain, index, state, this.#logits);
+    rankExperts(this.#logits, shape.expertUsedCount, routing.experts);
+    softmax(this.#logits, this.#sharpness[index] ?? 1, routing.probabilities);
+    this.#ahead.forEach((logits, d) => {
+      const target = shape.moeLayers.indexOf(routing.layer + 1 + d);
+      if (target !== -1) this.#router.logits(this.#domain, target, state, logits);
+    });
+    return routing;
+  }
+}
+
+/** Correlation between tokens far apart, and how fast what neighbours share beyond it fades. */
+function fitLocality(options: GeneratorOptions, router: LatentRouter, prng: Prng) {
+  const mean = (overlap: number) => {
+    const indices = [...options.shape.moeLayers.keys()];
+    const sum = indices.reduce((a, i) => a + router.correlationFor(i, overlap, prng.fork(i)), 0);
+    return sum / indices.length;
+  };
+  const topicShare = Math.min(0.999, mean(options.sequenceReuse));
+  const next = Math.max(topicShare, mean(options.previousTokenReuse));
+  const tokenCorrelation = Math.min(1, (next - topicShare) / (1 - topicShare));
+  return { topicShare, tokenCorrelation };
+}
+
+function fitLayers(options: GeneratorOptions, router: LatentRouter, prng: Prng): number[] {
+  const { crossLayerAccuracy: wanted, shape } = options;
+  return shape.moeLayers.map((_, index) => {
+    if (index === 0) return 0;
+    const accuracy = typeof wanted === "number" ? wanted : valueAt(wanted, index - 1);
+    return router.correlationFor(index, accuracy, prng.fork(index));
+  });
+}
+
+/** Factors that give the k choices the wanted mean probability. */
+function fitSharpness(options: GeneratorOptions, router: LatentRouter, prng: Prng): number[] {
+  const { chosenMass: wanted, hasProbabilities, popularity, shape } = options;
+  if (!hasProbabilities) return shape.moeLayers.map(() => 1);
+  const samples = 100;
+  const state = new Float64Array(router.latentLength);
+  const probabilities = new Float32Array(shape.expertCount);
+  return shape.moeLayers.map((_, index) => {
+    const mass = typeof wanted === "number" ? wanted : valueAt(wanted, index);
+    const stream = prng.fork(index);
+    const rows = Array.from({ length: samples }, (_unused, n) => {
+      const logits = new Float32Array(shape.expertCount);
+      fillNormal(state, stream);
+      router.logits(n % popularity.length, index, state, logits);
+      return logits.sort().reverse();
+    });
+    let low = 0;
+    let high = 64;
+    for (let step = 0; step < 20; step++) {
+      const middle = (low + high) / 2;
+      let sum = 0;
+      for (const row of rows) {
+        softmax(row, middle, probabilities);
+        for (let i = 0; i < shape.expertUsedCount; i++) sum += probabilities[i] ?? 0;
+      }
+      if (sum / samples < mass) low = middle;
+      else high = middle;
+    }
+    return (low + high) / 2;
+  });
+}
+
+function softmax(logits: Float32Array, sharpness: number, out: Float32Array): void {
+  let highest = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < logits.length; i++) highest = Math.max(highest, logits[i] ?? 0);
+  let sum = 0;
+  for (let i = 0; i < logits.length; i++) {
+    const value = Math.exp(sharpness * ((logits[i] ?? 0) - highest));
+    out[i] = value;
+    sum += value;
+  }
+  for (let i = 0; i < logits.length; i++) out[i] = (out[i] ?? 0) / sum;
+}
+
+/** The last value goes for all layers beyond the list. */
+function valueAt(values: readonly number[], index: number): number {
+  return values[Math.min(index, values.length - 1)] ?? 0;
+}
+
+function checkOptions(options: GeneratorOptions): void {
+  const { popularity, shape } = options;
+  const shares = [options.previousTokenReuse, options.sequenceReuse]
+    .concat(options.crossLayerAccuracy, options.chosenMass)
+    .map(
+      (value) => ["reuse, accuracy and mass", value, "0 to 1", value >= 0 && value <= 1] as const,
+    );
+  const isCount = (value: number, least: number) => Number.isSafeInteger(value) && value >= least;
+  const { aheadDepth, sequenceTokens, tokenCount } = options;
+  const domains = popularity.length;
+  const fits = popularity.every(
+    (target) =>
+      target.shares.length === shape.moeLayers.length &&
+      target.shares.every((row) => row.length === shape.expertCount),
+  );
+  const isDepth = isCount(aheadDepth, 0) && aheadDepth <= AHEAD_DEPTH_MAX;
+  const checks = [
+    ["tokenCount", tokenCount, "a whole number of at least 0", isCount(tokenCount, 0)] as const,
+    [
+      "sequenceTokens",
+      sequenceTokens,
+      "a whole number above 0",
+      isCount(sequenceTokens, 1),
+    ] as const,
+    ["aheadDepth", aheadDepth, `0 to ${AHEAD_DEPTH_MAX}`, isDepth] as const,
+    [
+      "popularity",
+      domains,
+      "at least one domain, sized as the shape",
+      fits && domains > 0,
+    ] as const,
+    ...shares,
+  ];
+  for (const [setting, value, expected, holds] of checks) {
+    if (holds) continue;
+    throw new MoeError(`the generator's ${setting} is ${value}, expected ${expected}.`, {
+      code: "BAD_SETTING",
+      setting,
+      value,
+      expected,
+    });
+  }
+}

@@ -1,0 +1,13 @@
+import { runAccuracyJob } from "../../src/accuracy/accuracy-job.ts";
+import { gunzipSync } from "node:zlib"; import { readFileSync } from "node:fs";
+const text = gunzipSync(readFileSync("/work/shared/data/text/held_out_prose.txt.gz")).toString();
+let last = "";
+const host = { throwIfCancelled() {}, log() {}, partial() {}, progress(d: number, t: number, l: string) { const k = l.replace(/[0-9]+/g, ""); if (k !== last) { console.log(new Date().toISOString().slice(14, 23), d, t, l); last = k; } } };
+const r = runAccuracyJob({ kind: "accuracy", modelPath: "/work/main/models/tiny-story-moe.q8_0.gguf", text, textName: "x", windowTokens: 0, tokensMax: Number(process.argv[2]), threads: 1, seed: 1, calibrationTokens: 4096, budgetsPercent: [25, 50, 75] }, host);
+const f = (a: number[]) => a.map((x) => x.toFixed(3)).join(" ");
+console.log(r.tokenCount, r.windowCount);
+for (const d of r.gates.byDepth) console.log("depth", f(d.slot), "|", f(d.wholeRouting));
+for (const d of r.gates.widened) console.log("wide", d.width, f(d.slot));
+console.log("own", f(r.gates.ownGate.slot), "prev", f(r.gates.previousToken.slot), r.gates.chance);
+for (const [n, p] of Object.entries(r.predictors)) console.log(n, f(p.slot), "|", f(p.wholeRouting), p.firstLayer);
+for (const [n, p] of Object.entries(r.hitRates)) console.log(n, Object.entries(p).map(([b, h]) => b + ":" + h?.overall.toFixed(3)).join(" "));
