@@ -1,6 +1,6 @@
 import type { Page } from "@playwright/test";
 import axeCore from "axe-core";
-import { expect, finishedRun, KIND, type Lab, settled, test } from "./lab.ts";
+import { expect, finishedRun, importRun, KIND, type Lab, settled, test } from "./lab.ts";
 
 declare global {
   var axe: typeof import("axe-core");
@@ -106,3 +106,84 @@ test("pictures have a table with the same numbers", async ({ page, lab }) => {
   }
   expect(await violations(page)).toEqual([]);
 });
+
+test("bars, points and bubbles of a synced run are read by key, and have no violations", async ({
+  page,
+  lab,
+}) => {
+  const { views } = await lab.query<{ views: { series: string; title: string }[] }>(
+    "experiment.get",
+    { projectId: lab.projectId, kind: KIND },
+  );
+  const [bars, points, bubbles] = views;
+  if (!bars || !points || !bubbles) throw new Error(`${KIND} has fewer than three views`);
+  const runId = await importRun(lab, [
+    [bars.series, BARS],
+    [points.series, POINTS],
+    [bubbles.series, BUBBLES],
+  ]);
+  await page.goto(`/p/${lab.projectId}/runs/${runId}`);
+  const picture = (title: string) => page.getByRole("region", { name: title, exact: true });
+  await picture(bars.title).getByRole("group").focus();
+  for (const key of ["ArrowRight", "ArrowRight", "ArrowDown"]) await page.keyboard.press(key);
+  await expect(picture(bars.title)).toContainText("layer 1, Fate: 70 % (65 to 75)");
+  await expect(picture(bars.title)).toContainText("read in the paper: section 5");
+  await picture(bars.title).getByRole("button", { name: "Fate 70 %", exact: true }).click();
+  await expect(picture(bars.title)).not.toContainText("layer 1, Fate");
+
+  await picture(points.title).getByRole("group").focus();
+  await page.keyboard.press("End");
+  await expect(picture(points.title)).toContainText("memory 16 MiB, speed 31 tok/s, on the front");
+  await picture(points.title).getByRole("button", { name: "Pareto front 2 of 3" }).click();
+
+  const waits = picture(bubbles.title).getByRole("button", { name: "compute waits 3 ms, 30 %" });
+  await waits.click();
+  await expect(picture(bubbles.title)).toContainText("compute: no expert, stall, from 4 for 2 ms");
+  await expectAccessible(page);
+  for (const { title } of [bars, points, bubbles]) {
+    await page.getByRole("button", { name: `Show ${title} as a table`, exact: true }).click();
+  }
+  await expect(page.getByRole("region", { name: `${points.title}, table` })).toContainText("yes");
+  await expectToFitPhone(page, "a run with new pictures");
+});
+
+const BARS = {
+  kind: "bars",
+  categoryLabel: "layer",
+  categories: ["0", "1", "2"],
+  valueLabel: "hit rate",
+  valueUnit: "%",
+  groups: [
+    { name: "LRU", values: [50, 55, null] },
+    { name: "Fate", values: [60, 70, 80], low: [55, 65, 75], high: [65, 75, 85] },
+  ],
+  references: [{ name: "claim", value: 99, provenance: "paper", source: "section 5" }],
+};
+
+const POINTS = {
+  kind: "scatter",
+  x: { label: "memory", unit: "MiB", scale: "log", better: "lower" },
+  y: { label: "speed", unit: "tok/s", better: "higher" },
+  front: true,
+  groups: [
+    {
+      name: "LRU",
+      points: [
+        { x: 2, y: 20 },
+        { x: 4, y: 10 },
+        { x: 16, y: 31 },
+      ],
+    },
+  ],
+};
+
+const BUBBLES = {
+  kind: "timeline",
+  lanes: ["compute"],
+  events: [
+    { lane: 0, startMs: 0, endMs: 3, label: "layer 0", category: "experts" },
+    { lane: 0, startMs: 3, endMs: 4, label: "no expert", category: "stall" },
+    { lane: 0, startMs: 4, endMs: 6, label: "no expert", category: "stall" },
+    { lane: 0, startMs: 6, endMs: 10, label: "layer 1", category: "experts" },
+  ],
+};

@@ -16,7 +16,7 @@ import {
   fullSpan,
   lanesOf,
   panSpan,
-  ticks,
+  spanAround,
   zoomSpan,
 } from "../src/ui/series/timeline-layout.ts";
 
@@ -154,9 +154,11 @@ describe("timelines", () => {
     expect(panSpan({ startMs: 90, endMs: 100 }, 5, full)).toEqual({ startMs: 90, endMs: 100 });
   });
 
-  it("have round ticks inside the span", () => {
-    expect(ticks({ startMs: 0, endMs: 10 }, 5)).toEqual([0, 2, 4, 6, 8, 10]);
-    expect(ticks({ startMs: 0.13, endMs: 0.42 }, 3)).toEqual([0.2, 0.3, 0.4]);
+  it("show an event with its surroundings, and never leave the whole", () => {
+    const full = { startMs: 0, endMs: 100 };
+    expect(spanAround({ startMs: 50, endMs: 54 }, full)).toEqual({ startMs: 46, endMs: 58 });
+    expect(spanAround({ startMs: 0, endMs: 0.001 }, full)).toEqual({ startMs: 0, endMs: 1 });
+    expect(spanAround({ startMs: 10, endMs: 90 }, full)).toEqual(full);
   });
 });
 

@@ -104,6 +104,11 @@ describe("seriesTable", () => {
 });
 
 describe("seriesSchema", () => {
+  it.each(SERIES_KINDS)("takes a %s again as it gave it, through files and requests", (kind) => {
+    const first = parse(EXAMPLES[kind]);
+    expect(seriesSchema.parse(JSON.parse(JSON.stringify(first)))).toEqual(first);
+  });
+
   const REFUSED: [string, SeriesInput, RegExp][] = [
     [
       "a curve shorter than its x axis",

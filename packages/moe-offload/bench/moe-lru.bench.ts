@@ -14,8 +14,9 @@ import { parseArgs } from "node:util";
 import { createPrng } from "@fmlab/sim";
 import type { SessionOptions, StepRecord } from "../src/decode/messages.ts";
 import { DecodeSession } from "../src/decode/session.ts";
-import { WallClock } from "../src/experts/wall-clock.ts";
-import { POLICY_NAMES, type PolicyName } from "../src/policies/names.ts";
+import { SessionClock } from "../src/decode/session-clock.ts";
+import { NO_HOST_TIER } from "../src/tiers/host-tier.ts";
+import { FREE_LINK } from "../src/tiers/link-schedule.ts";
 
 const MIB = 1_048_576;
 const LINK_MBPS = 200;
@@ -25,6 +26,8 @@ const PROMPTS = [
   "The captain looked at the sky and ordered the men to",
   "In the village at the foot of the mountain there lived a clockmaker who",
 ];
+const POLICY_NAMES = ["all-resident", "on-demand", "lru"] as const;
+type PolicyName = (typeof POLICY_NAMES)[number];
 const BUDGET_MIB: Record<PolicyName, number> = {
   "all-resident": 25.5,
   "on-demand": 6.375,
@@ -54,9 +57,17 @@ report();
 function open(policy: PolicyName): DecodeSession {
   const options: SessionOptions = {
     modelPath: fileURLToPath(new URL("../../../models/tiny-story-moe.q8_0.gguf", import.meta.url)),
-    policy,
+    strategy: {
+      policy,
+      predictor: "none",
+      prefetch: { control: "off", width: 0, depth: 1 },
+      readyFirst: false,
+    },
     budgetBytes: BUDGET_MIB[policy] * MIB,
-    link: { bandwidthMBps: LINK_MBPS, latencyUs: 0 },
+    host: NO_HOST_TIER,
+    link: { bandwidthMBps: LINK_MBPS, latencyUs: 0, queueDepth: 1 },
+    disk: FREE_LINK,
+    calibrationTokens: 0,
     sampling: { temperature: 0.8, topK: 40, topP: 0.95 },
     seed: 1,
     threads: 1,
@@ -65,7 +76,7 @@ function open(policy: PolicyName): DecodeSession {
     ignoreEnd: true,
     contextTokensMax: 512,
   };
-  return DecodeSession.open(options, new WallClock());
+  return DecodeSession.open(options, new SessionClock());
 }
 
 function measure(): Record<PolicyName, Total> {

@@ -11,7 +11,7 @@ import { openTextModel, type TextModel } from "../quality/open-text-model.ts";
 import { cutWindows } from "../quality/windows.ts";
 import { TraceFuture } from "../replay/future.ts";
 import { countHits } from "../replay/hits.ts";
-import type { Trace } from "../traces/trace.ts";
+import { firstTokens, type Trace } from "../traces/trace.ts";
 import { MemoryTraceSink, TraceRecorder } from "../traces/trace-recorder.ts";
 import { GATE_DEPTH_MAX, type GateAccuracy, GateWatch } from "./gate-watch.ts";
 import { type PredictorAccuracy, predictorAccuracy } from "./predictor-accuracy.ts";
@@ -33,6 +33,8 @@ export interface AccuracyJob {
   readonly calibrationTokens: number;
   /** Shares of all experts that fit in memory, percent, at which hits are counted. */
   readonly budgetsPercent: readonly number[];
+  /** First tokens that policies are tried on; 0 for all. */
+  readonly hitRateTokensMax: number;
 }
 
 /** Hits of one policy at one budget, 0..1; without prefetching. */
@@ -50,6 +52,8 @@ export interface AccuracyResult {
   >;
   readonly tokenCount: number;
   readonly windowCount: number;
+  /** Tokens that hit rates are about. */
+  readonly hitRateTokens: number;
   readonly gates: GateAccuracy;
   /** By predictor; those that need calibration are missing without it. */
   readonly predictors: Readonly<Record<string, PredictorAccuracy>>;
@@ -77,7 +81,11 @@ export function runAccuracyJob(job: AccuracyJob, host: ComputeHost): AccuracyRes
   try {
     const { contextLength } = text.model;
     const windowTokens = Math.min(job.windowTokens || contextLength, contextLength);
-    const windows = cutWindows(text.tokenizer, job.text, { ...job, windowTokens });
+    const windows = cutWindows(text.tokenizer, job.text, {
+      windowTokens,
+      tokensMax: job.tokensMax,
+      begins: "text",
+    });
     const tokenCount = windows.reduce((sum, window) => sum + window.length, 0);
     const longest = Math.max(...windows.map((window) => window.length), CONTEXT_TOKENS_MIN);
     engine = openEngine(text, Math.min(longest, contextLength), job.threads, host);
@@ -91,13 +99,16 @@ export function runAccuracyJob(job: AccuracyJob, host: ComputeHost): AccuracyRes
       host.progress(Math.round(analysed + share * tokenCount), total, label);
     };
     const predictors = measurePredictors(recorded.trace, calibration, step);
-    const hitRates = measureHits(recorded.trace, calibration, job.budgetsPercent, step);
+    const cached = job.hitRateTokensMax || tokenCount;
+    const beginning = firstTokens(recorded.trace, cached);
+    const hitRates = measureHits(beginning, calibration, job.budgetsPercent, step);
     host.progress(total, total, "done");
     const { name, architecture, moeLayers, expertCount, expertUsedCount } = text.model;
     return {
       model: { name, architecture, moeLayers, expertCount, expertUsedCount },
       tokenCount,
       windowCount: windows.length,
+      hitRateTokens: beginning.tokenCount,
       gates: recorded.watch.accuracy(),
       predictors,
       hitRates,

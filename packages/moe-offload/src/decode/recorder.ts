@@ -89,6 +89,7 @@ export class Recorder {
 
   /** Counts since the last call, which start anew. */
   takeStep(scheduler: Scheduler): StepCounts {
+    scheduler.settle();
     const { counts, layerCounts } = scheduler;
     const now = {
       stallMs: counts.stallMs,

@@ -182,7 +182,7 @@ export class Report {
       prefillBytes: sum(this.#prompts.map((p) => p.prefillBytes)),
       fetchedBytes: result.fetchedBytes,
       deliveredBytes: result.deliveredBytes,
-      schedule: { ...result.counts },
+      ...scheduleOf(result.counts),
     };
   }
 
@@ -310,6 +310,11 @@ function layersSeries(
       distinct: distinct(result.routed[layer]),
     })),
   };
+}
+
+/** Counts of the whole session, prompts included; the time stalled is another metric's. */
+function scheduleOf({ stallMs: _, ...counts }: SessionResult["counts"]): Summary {
+  return { schedule: counts };
 }
 
 function perSecond(count: number, ms: number): number {

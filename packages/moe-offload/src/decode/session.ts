@@ -186,8 +186,8 @@ export class DecodeSession {
     const startMs = this.#clock.nowMs();
     const next = sampler(engine.decode(token));
     const stepMs = this.#clock.nowMs() - startMs;
-    recorder.countsDecode = false;
     const counts = recorder.takeStep(scheduler);
+    recorder.countsDecode = false;
     // The end of the text belongs to the result, not to the text.
     const text = this.#isEnd(next) ? "" : textOf(next);
     return { prompt, token: next, text, stepMs, ...counts };

@@ -71,7 +71,6 @@ export class SplitGraphs implements TokenGraphs {
       one.routing.token = this.#token;
       one.routing.position = position;
       this.#request(one.routing);
-      onLayer?.("experts", layer);
       this.#compute(one.experts, layer);
       this.#source.release();
     }
@@ -100,9 +99,9 @@ export class SplitGraphs implements TokenGraphs {
     if (ready < count && source.readyFirst !== true) {
       this.onLayer?.("wait", layer);
       for (let i = 0; i < count; i++) source.waitFor(i);
-      this.onLayer?.("experts", layer);
       ready = count;
     }
+    this.onLayer?.("experts", layer);
     if (ready === count && experts.computeAll(this.#slots)) return;
     experts.begin();
     let waiting = count;

@@ -56,7 +56,8 @@ export interface ExpertLayout {
   range(layer: number, expert: number, part: ExpertPart): ByteRange;
   /**
    * The slot of an expert in a pool that holds all of them: classes one after the other, in each
-   * the layers by rising number. With one class and no dense layers, `layer * expertCount + expert`.
+   * the layers by rising number. That is `layer * expertCount + expert` in a model of one class
+   * without dense layers.
    */
   residentSlot(layer: number, expert: number): number;
 }

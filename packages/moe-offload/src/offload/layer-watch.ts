@@ -29,9 +29,14 @@ export class LayerWatch {
     this.#isIdle = control.widthMax === 0;
   }
 
+  /** Takes in the loads that have ended. */
+  settle(): void {
+    this.#lane.drain(this.#take);
+  }
+
   /** A layer asks for its experts: the one before it is over. */
   begin(layer: number): void {
-    this.#lane.drain(this.#take);
+    this.settle();
     if (this.#isIdle) return;
     const nowMs = this.#lane.nowMs();
     if (this.#layer >= 0) {

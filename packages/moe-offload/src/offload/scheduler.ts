@@ -117,6 +117,11 @@ export class Scheduler {
     return Int32Array.from(keys, (key) => this.#residency.placeInitial(key));
   }
 
+  /** Tells of the loads that have ended; `request` does so too. */
+  settle(): void {
+    this.#watch.settle();
+  }
+
   /** True while the expert has a slot, be it loaded or on its way. */
   isResident(key: ExpertKey): boolean {
     return this.#residency.table.slotOf[key] !== -1;

@@ -89,17 +89,22 @@ export class ArcCache {
     while (this.#total() > 2 * this.#capacity && this.#sizes.b2 > 0) this.#forget(B2);
   }
 
-  /** The expert has lost its slot: it becomes a ghost. */
+  /** The expert has lost its slot: it becomes a ghost, unless it was never used. */
   evict(key: ExpertKey): void {
     const expert = key - this.#firstKey;
+    const ghost = this.#list[expert] === T2 ? B2 : B1;
+    this.#move(expert, this.#isUnused[expert] === 1 ? NOWHERE : ghost);
     this.#isUnused[expert] = 0;
-    this.#move(expert, this.#list[expert] === T2 ? B2 : B1);
   }
 
-  /** Index of the candidate that makes room; for a used `incoming` the lists adapt to it. */
+  /**
+   * Index of the candidate that makes room; for a used `incoming` the lists adapt to it.
+   *
+   * @param incoming  -1 for none
+   */
   victim(incoming: ExpertKey, candidates: Int32Array, count: number, isPrefetch: boolean): number {
     const list = this.#list[incoming - this.#firstKey] ?? NOWHERE;
-    if (!isPrefetch) this.#adapt(list);
+    if (!isPrefetch && incoming >= 0) this.#adapt(list);
     const { t1 } = this.#sizes;
     const isAtTarget = this.#rules.evictsAtTarget && list === B2 && t1 === this.#target;
     const isFullT1 = list < B1 && t1 === this.#capacity;

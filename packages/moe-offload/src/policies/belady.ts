@@ -12,26 +12,34 @@ import type { ExpertPolicy, FutureUses, PolicyContext, PolicyDefinition } from "
 const DECLINES_BELOW = 3;
 
 /**
- * Belady's optimum on a recorded trace: the expert whose next use lies farthest ahead leaves. Starts
- * with the experts that are used first. With as many slots in each layer no other policy has more
- * hits; a bound, not a cache that can be built.
+ * Belady's optimum on a recorded trace: the expert whose next use lies farthest ahead leaves. It
+ * starts with the experts that are used first. With as many slots in each layer no other policy has
+ * more hits; a bound, not a cache that can be built.
  *
  * Exact where every used expert is kept, and where one expert is used per token. With several, and
  * staging, a needed expert that has a slot stays for its token, as the protocol has it.
+ *
+ * @param mayDecline  takes staging slots out of the budget, so that an expert may be used without
+ *                    being kept; otherwise, and by default with many slots, there is no staging
  */
-export const belady: PolicyDefinition = {
-  name: "belady",
-  help: "Knows the future of a recorded trace; the bound of all policies. Replay only.",
-  source: "Belady 1966, IBM Systems Journal 5(2), MIN",
-  needs: ["future"],
-  allocate(shape, slotCount, prefetchWidth) {
-    const isSmall = slotCount < DECLINES_BELOW * shape.expertUsedCount * shape.moeLayers.length;
-    const allocate = isSmall ? allocateWithStaging : allocateEqually;
-    return allocate(shape, slotCount, prefetchWidth);
-  },
-  initial: firstUsed,
-  create: (context) => new BeladyPolicy(context),
-};
+export function defineBelady(name: string, mayDecline?: boolean): PolicyDefinition {
+  return {
+    name,
+    help: "Knows the future of a recorded trace; the bound of all policies. Replay only.",
+    source: "Belady 1966, IBM Systems Journal 5(2), MIN",
+    needs: ["future"],
+    allocate(shape, slotCount, prefetchWidth) {
+      const few = DECLINES_BELOW * shape.expertUsedCount * shape.moeLayers.length;
+      const allocate = (mayDecline ?? slotCount < few) ? allocateWithStaging : allocateEqually;
+      return allocate(shape, slotCount, prefetchWidth);
+    },
+    initial: firstUsed,
+    create: (context) => new BeladyPolicy(context),
+  };
+}
+
+/** Declines where slots are few. */
+export const belady = defineBelady("belady");
 
 /** For each region, as many experts as it has slots, by rising first use. */
 function firstUsed({ allocation, future, shape }: PolicyContext): ExpertKey[] {
@@ -89,7 +97,7 @@ class BeladyPolicy implements ExpertPolicy {
       this.#nearness[key] = -this.#nextUse(key);
     }
     const farthest = indexOfLowest(this.#nearness, candidates, count);
-    if (!isPrefetch && !this.#mayBypass) return farthest;
+    if (incoming < 0 || (!isPrefetch && !this.#mayBypass)) return farthest;
     return this.#isWorthKeeping(incoming, candidates, count) ? farthest : -1;
   }
 

@@ -31,12 +31,10 @@ export const fate: PolicyDefinition = {
     "Fate, arXiv 2502.12224, sections on the shallow-favoring cache; released code: " +
     "utils/memory_cost.py (allocation, exact) and expert_ARC_cache.py (eviction)",
   allocate(shape, slotCount, prefetchWidth): Allocation | number {
-    if (slotCount >= prefetchWidth) {
-      const slots = shallowShares(shape, slotCount - prefetchWidth);
-      const fewest = Math.min(...shape.moeLayers.map((layer) => slots[layer] ?? 0));
-      if (fewest >= shape.expertUsedCount) {
-        return { slots, isShared: false, staging: prefetchWidth };
-      }
+    const slots = shallowShares(shape, slotCount);
+    const fewest = Math.min(...shape.moeLayers.map((layer) => slots[layer] ?? 0));
+    if (prefetchWidth === 0 && fewest >= shape.expertUsedCount) {
+      return { slots, isShared: false, staging: 0 };
     }
     const staging = shape.expertUsedCount + prefetchWidth;
     if (slotCount < staging) return staging;

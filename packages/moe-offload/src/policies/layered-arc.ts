@@ -28,7 +28,8 @@ export class LayeredArc implements ExpertPolicy {
   }
 
   victim(incoming: ExpertKey, candidates: Int32Array, count: number, isPrefetch: boolean): number {
-    return this.#cacheOf(incoming)?.victim(incoming, candidates, count, isPrefetch) ?? -1;
+    const cache = this.#cacheOf(candidates[0] ?? incoming);
+    return cache?.victim(incoming, candidates, count, isPrefetch) ?? -1;
   }
 
   #cacheOf(key: ExpertKey): ArcCache | undefined {

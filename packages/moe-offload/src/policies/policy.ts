@@ -10,8 +10,9 @@ export interface Allocation {
   /** True when `slots` has one entry that all layers share. */
   readonly isShared: boolean;
   /**
-   * Slots for experts that are used once or arrive before their use, and are kept by nobody. At
-   * least `expertUsedCount` where some layer has fewer slots than that. They count in the budget.
+   * Slots for experts that are used once or arrive before their use, and are kept by nobody. None,
+   * or at least `expertUsedCount` and one for each prefetch that may be on its way; there must be
+   * some where a layer has fewer slots than `expertUsedCount`. They count in the budget.
    */
   readonly staging: number;
 }
@@ -68,8 +69,9 @@ export interface ReuseModel {
 /**
  * Decides which experts stay in fast memory: a pure state machine without bytes or clocks, driven
  * alike by the engine and by the replayer. For each layer of each token it is called in this order:
- * `onRouting` once; `onUse` for each chosen expert; then, for each expert that is loaded or that
- * waits in staging, `victim`, `onEvict` and `onAdmit`. Prefetches ask `victim` in between.
+ * `onRouting` once; `onUse` for each chosen expert; then, for each of them that waits in staging
+ * and after those for each that must be loaded, `victim`, `onEvict` and `onAdmit`. A prefetch goes
+ * to staging while more than `expertUsedCount` slots are free there; otherwise it asks `victim`.
  */
 export interface ExpertPolicy {
   /** Every expert is resident from the start and none is evicted: nothing is ever asked. */
@@ -85,6 +87,8 @@ export interface ExpertPolicy {
   /**
    * Chooses who leaves so that `incoming` can stay. Asked only when no slot of the region is free.
    *
+   * @param incoming  the expert that wants to stay, or -1 when the region loses a slot: then an
+   *                  index must be answered
    * @param candidates  keys that may be evicted: those of the region that the current layer does
    *                    not need; the first `count` entries are valid, `count >= 1`
    * @param isPrefetch  `incoming` was predicted, not chosen

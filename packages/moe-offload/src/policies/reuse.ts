@@ -7,8 +7,7 @@ import { ReuseScore } from "./reuse-score.ts";
 
 /**
  * Our policy: keeps the experts that a learned score says will be used soonest and most (see
- * `ReuseScore`). A prefetched expert that no slot can be found for at a lower score is not kept.
- * Prefetched experts are admitted only over candidates of lower score.
+ * `ReuseScore`). A prefetched expert takes the slot of one with a lower score, or none.
  *
  * @param mayDecline  takes staging slots out of the budget, so that a used expert of low score need
  *                    not be kept; otherwise staging only where a layer has fewer slots than top-k
@@ -63,7 +62,7 @@ class ReusePolicy implements ExpertPolicy {
   victim(incoming: ExpertKey, candidates: Int32Array, count: number, isPrefetch: boolean): number {
     const { values } = this.#score;
     const lowest = indexOfLowest(values, candidates, count);
-    if (!isPrefetch && !this.#mayBypass) return lowest;
+    if (incoming < 0 || (!isPrefetch && !this.#mayBypass)) return lowest;
     return (values[incoming] ?? 0) > (values[candidates[lowest] ?? 0] ?? 0) ? lowest : -1;
   }
 }

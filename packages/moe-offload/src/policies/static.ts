@@ -1,5 +1,6 @@
 import { assert } from "@fmlab/experiment";
 import type { ExpertKey } from "../offload/routing.ts";
+import { indexOfLowest } from "./lowest.ts";
 import type { PolicyDefinition } from "./policy.ts";
 
 /**
@@ -29,5 +30,12 @@ export const staticPopularity: PolicyDefinition = {
     keys.sort((a, b) => (popularity[b] ?? 0) - (popularity[a] ?? 0) || a - b);
     return keys.slice(0, allocation.slots[0]);
   },
-  create: () => ({ allResident: false, victim: () => -1 }),
+  create({ popularity }) {
+    assert(popularity !== undefined, "static needs the popularity of experts");
+    return {
+      allResident: false,
+      victim: (incoming, candidates, count) =>
+        incoming < 0 ? indexOfLowest(popularity, candidates, count) : -1,
+    };
+  },
 };

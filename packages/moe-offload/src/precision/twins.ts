@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, statfsSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statfsSync } from "node:fs";
 import { basename, join } from "node:path";
 import {
   dequantise,
@@ -105,7 +105,7 @@ function reopen(
   identity: string,
   tensors: readonly StreamedTensor[],
 ): Omit<Twins, "wasMade"> | undefined {
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
+  if (!existsSync(path)) return undefined;
   let file: GgufFile | undefined;
   try {
     file = openGguf(path);

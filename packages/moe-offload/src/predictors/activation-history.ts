@@ -7,8 +7,8 @@ export const COLLECTION_MAX = 128;
  * MoE-Infinity's activation matrices: counts `[layer, expert]` of one sequence each. The matrix of
  * the running sequence is compared with a collection of finished ones; the most similar one is what
  * the rest of the sequence is expected to look like. Similarity is the mean over layers of the
- * cosine between rows; a row without uses counts 0. It is kept up to date in `O(collection * top-k)`
- * per layer and token.
+ * cosine between rows; a row without uses counts 0. Keeping it up to date takes
+ * `O(collection * top-k)` per layer and token.
  *
  * A finished sequence joins the collection while there is room; then it replaces the one that was
  * the best match least often, never one that was given at the start.

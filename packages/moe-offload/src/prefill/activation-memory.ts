@@ -1,7 +1,10 @@
 import { Arena, type Device, ops, TENSOR_TYPE, type Tensor } from "@fmlab/ggml";
 import type { HyperParameters } from "../engine/hyper-parameters.ts";
 
-/** What passes between the graphs of one layer for some tokens that follow each other. */
+/**
+ * What passes between the graphs of one layer for some tokens that follow each other: views of an
+ * activation memory, to be closed before it.
+ */
 export interface TokenSlices {
   readonly tokenCount: number;
   readonly residual: Tensor; // [width, tokens]
@@ -12,6 +15,7 @@ export interface TokenSlices {
   readonly shared: Tensor | undefined; // [width, tokens]
   /** Outputs of the chosen experts, unweighted, in routing order. */
   readonly expertRows: Tensor; // [width, used, tokens]
+  close(): void;
 }
 
 /**
@@ -29,13 +33,10 @@ export class ActivationMemory {
   readonly #device: Device;
   readonly #arena: Arena;
 
-  /**
-   * @param sliceCountMax  how often `slices` may be called
-   * @throws GgmlError `ALLOCATION_FAILED`
-   */
-  constructor(model: HyperParameters, device: Device, tokenCount: number, sliceCountMax: number) {
+  /** @throws GgmlError `ALLOCATION_FAILED` */
+  constructor(model: HyperParameters, device: Device, tokenCount: number) {
     const { embeddingLength: width, expertUsedCount: used } = model;
-    const arena = new Arena(device.library, { tensorCountMax: TENSORS * (sliceCountMax + 1) });
+    const arena = new Arena(device.library, { tensorCountMax: TENSORS });
     const make = (shape: readonly number[], name: string) =>
       arena.tensor(TENSOR_TYPE.F32, shape, name);
     this.tokenCount = tokenCount;
@@ -66,22 +67,26 @@ export class ActivationMemory {
   /** The activations of `count` tokens from `first` on. */
   slices(first: number, count: number): TokenSlices {
     const { embeddingLength: width, expertUsedCount: used } = this.#model;
+    const arena = new Arena(this.#device.library, { tensorCountMax: TENSORS });
     const show = (all: Tensor, shape: readonly number[]) =>
-      ops.view(this.#arena, all, {
-        shape,
-        offsetBytes: (first * 4 * all.elements) / this.tokenCount,
-      });
-    const slices = {
-      tokenCount: count,
-      residual: show(this.#residual, [width, count]),
-      normed: show(this.normed, [width, count]),
-      weights: show(this.#weights, [1, used, count]),
-      shared: this.#shared && show(this.#shared, [width, count]),
-      expertRows: show(this.expertRows, [width, used, count]),
-    };
-    // Gives the new views their places.
-    this.#arena.allocate(this.#device);
-    return slices;
+      ops.view(arena, all, { shape, offsetBytes: (first * 4 * all.elements) / this.tokenCount });
+    try {
+      const slices = {
+        tokenCount: count,
+        residual: show(this.#residual, [width, count]),
+        normed: show(this.normed, [width, count]),
+        weights: show(this.#weights, [1, used, count]),
+        shared: this.#shared && show(this.#shared, [width, count]),
+        expertRows: show(this.expertRows, [width, used, count]),
+        close: () => arena.close(),
+      };
+      // Gives the views their places.
+      arena.allocate(this.#device);
+      return slices;
+    } catch (error) {
+      arena.close();
+      throw error;
+    }
   }
 
   /** Frees the memory. */
@@ -90,5 +95,5 @@ export class ActivationMemory {
   }
 }
 
-/** Tensors of the memory itself, and at most of each set of slices. */
-const TENSORS = 5;
+/** Tensors of the memory itself, and at most of each set of slices; one is kept free. */
+const TENSORS = 6;

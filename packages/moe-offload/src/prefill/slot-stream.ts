@@ -2,6 +2,7 @@ import { assert } from "@fmlab/experiment";
 import type { SlotClass } from "../engine/interfaces.ts";
 import type { FinishedLoad, Lane } from "../offload/lane.ts";
 import type { ExpertKey, RoutingShape } from "../offload/routing.ts";
+import type { StreamWindow } from "./stream-window.ts";
 
 /** What a stream of experts runs over. */
 export interface SlotStreamParts {
@@ -10,12 +11,16 @@ export interface SlotStreamParts {
   readonly classes: readonly SlotClass[];
   /** Index of the class of a layer's experts. */
   readonly classOfLayer: (layer: number) => number;
+  /** Limits what is loaded ahead; none: as much as slots allow. */
+  readonly window?: StreamWindow | undefined;
 }
 
 /** How many loads there were, and how long was waited. */
 export interface StreamCounts {
   demanded: number;
   prefetched: number;
+  /** Of both: taken back before they had begun. */
+  withdrawn: number;
   /** Needed experts that lay in a slot, loaded or on their way, when their layer asked. */
   found: number;
   /** Experts that layers needed. */
@@ -31,15 +36,17 @@ export type OnWait = (startMs: number, endMs: number, key: ExpertKey) => void;
  * Experts that stream through slots while whole batches go through the layers. Since the order of
  * the layers is known, so is which expert is needed last: a load takes the slot of the expert whose
  * layer comes next at the latest time, and never that of one which is needed before it. Loads that
- * a layer demands go first; then those that are expected, as far ahead as slots allow.
+ * a layer demands go first; then those that are expected, as far ahead as slots and window allow.
  *
  * @see Cao, Felten, Karlin and Li 1995, "A study of integrated prefetching and caching strategies":
- *      the rules of the algorithm Aggressive
+ *      Aggressive where the link is fast; where it is the bottleneck, the window keeps nearly what
+ *      Belady's rule would keep, as Conservative does
  */
 export class SlotStream {
   readonly counts: StreamCounts = {
     demanded: 0,
     prefetched: 0,
+    withdrawn: 0,
     found: 0,
     needed: 0,
     bytes: 0,
@@ -57,6 +64,11 @@ export class SlotStream {
   readonly #isNeeded: Uint8Array;
   /** By expert: 1 while the current layer will need it again, though not at once. */
   readonly #isNeededLater: Uint8Array;
+  /** By expert: 1 from the asking for its load until it was computed, or turns out not needed. */
+  readonly #isFresh: Uint8Array;
+  /** Experts that are fresh, and those of them that the current layer needs. */
+  #freshCount = 0;
+  #freshNeeded = 0;
   /** By expert: uses so far, to keep the more popular of two that are needed equally late. */
   readonly #uses: Float64Array;
   /** By layer: its place among the layers with experts. */
@@ -80,6 +92,7 @@ export class SlotStream {
     this.#keyIn = new Int32Array(slotCount).fill(-1);
     this.#isNeeded = new Uint8Array(keyCount);
     this.#isNeededLater = new Uint8Array(keyCount);
+    this.#isFresh = new Uint8Array(keyCount);
     this.#uses = new Float64Array(keyCount);
     this.#rankOf = new Int32Array(shape.layerCount).fill(-1);
     shape.moeLayers.forEach((layer, rank) => {
@@ -92,14 +105,30 @@ export class SlotStream {
     return this.#slotOf[key] ?? -1;
   }
 
-  /** Experts that lie in slots, with the slots: to hand over to another keeper of the same pool. */
-  *residents(): Generator<{ key: ExpertKey; slot: number }> {
-    for (let slot = 0; slot < this.#keyIn.length; slot++) {
-      const key = this.#keyIn[slot] ?? -1;
-      if (key === -1) continue;
-      this.#parts.lane.waitFor(slot);
-      yield { key, slot };
-    }
+  /**
+   * Experts that lie in slots, with the slots, all of them loaded: to hand over to another keeper of
+   * the same pool. What was expected is given up.
+   */
+  settle(): { key: ExpertKey; slot: number }[] {
+    const { lane } = this.#parts;
+    const residents: { key: ExpertKey; slot: number }[] = [];
+    this.#expected = [];
+    this.#keyIn.forEach((key, slot) => {
+      if (key === -1) return;
+      if (!lane.isReady(slot)) {
+        if (lane.withdraw(slot)) {
+          this.#uncount(key);
+          this.#age(key);
+          this.#keyIn[slot] = -1;
+          this.#slotOf[key] = -1;
+          return;
+        }
+        lane.waitFor(slot);
+      }
+      residents.push({ key, slot });
+    });
+    this.#drain();
+    return residents;
   }
 
   /** Takes over what another keeper of the same pool has left in its slots, all of it loaded. */
@@ -117,6 +146,7 @@ export class SlotStream {
     assert(this.#nextDemand === this.#demands.length, "a layer ends with its demands");
     this.#rank = this.#rankOf[layer] ?? 0;
     this.#isRouted = false;
+    this.#parts.window?.endLayer();
     this.#demands = [];
     this.#nextDemand = 0;
     this.#arriving = [];
@@ -125,7 +155,12 @@ export class SlotStream {
 
   /** All routers of the current layer have chosen: what is not needed now is needed last. */
   endRouting(): void {
+    const { expertCount, moeLayers } = this.#parts.shape;
     this.#isRouted = true;
+    const first = (moeLayers[this.#rank] ?? 0) * expertCount;
+    for (let key = first; key < first + expertCount; key++) {
+      if (this.#isNeeded[key] === 0 && this.#isNeededLater[key] === 0) this.#age(key);
+    }
   }
 
   /**
@@ -151,6 +186,7 @@ export class SlotStream {
       return;
     }
     this.counts.found++;
+    if (this.#isFresh[key] === 1) this.#freshNeeded++;
     if (lane.isReady(slot)) return;
     lane.promote(slot);
     this.#arriving.push(slot);
@@ -169,6 +205,8 @@ export class SlotStream {
 
   /** The current layer is done with the expert; `isLast` unless it was told to come again. */
   done(key: ExpertKey, isLast = true): void {
+    this.#age(key);
+    this.#parts.window?.onDone(this.#parts.lane.nowMs());
     this.#isNeeded[key] = 0;
     if (isLast) this.#isNeededLater[key] = 0;
   }
@@ -179,7 +217,7 @@ export class SlotStream {
     this.#drain();
     while (this.#nextDemand < this.#demands.length) {
       const key = this.#demands[this.#nextDemand] ?? -1;
-      const slot = this.#slotFor(key, 0);
+      const slot = this.#slotFor(key, 0, this.#freshNeeded < this.#windowSlots);
       if (slot === -1) return;
       this.#nextDemand++;
       this.#load(key, slot);
@@ -187,7 +225,8 @@ export class SlotStream {
     for (; this.#nextExpected < this.#expected.length; this.#nextExpected++) {
       const key = this.#expected[this.#nextExpected] ?? -1;
       if (this.slotOf(key) !== -1) continue;
-      const slot = this.#slotFor(key, this.#distance(key));
+      const isRoomy = this.#freshCount < this.#windowSlots;
+      const slot = this.#slotFor(key, this.#distance(key), isRoomy);
       if (slot === -1) return;
       this.#put(key, slot);
       lane.submit(key, slot, "prefetch");
@@ -225,7 +264,7 @@ export class SlotStream {
     assert(at !== -1, "what is waited for is needed");
     this.#demands.splice(at, 1);
     this.#demands.splice(this.#nextDemand, 0, key);
-    let slot = this.#slotFor(key, 0);
+    let slot = this.#slotFor(key, 0, true);
     if (slot === -1) slot = this.#reclaim(key);
     this.#nextDemand++;
     this.#load(key, slot);
@@ -240,7 +279,13 @@ export class SlotStream {
 
   #put(key: ExpertKey, slot: number): void {
     const before = this.#keyIn[slot] ?? -1;
-    if (before !== -1) this.#slotOf[before] = -1;
+    if (before !== -1) {
+      this.#slotOf[before] = -1;
+      this.#age(before);
+    }
+    this.#isFresh[key] = 1;
+    this.#freshCount++;
+    if (this.#isNeeded[key] === 1) this.#freshNeeded++;
     this.#keyIn[slot] = key;
     this.#slotOf[key] = slot;
     this.counts.bytes += this.#classOf(key).expertBytes;
@@ -249,12 +294,14 @@ export class SlotStream {
   /**
    * A slot of the expert's class that is empty or holds what is needed after more than `distance`
    * layers, the latest of all; -1 when there is none. Slots with a load on its way stay.
+   *
+   * @param mayTakeUseful  not only of an expert that the current layer was the last to need
    */
-  #slotFor(key: ExpertKey, distance: number): number {
+  #slotFor(key: ExpertKey, distance: number, mayTakeUseful: boolean): number {
     const { lane } = this.#parts;
     const { firstSlot, slotCount } = this.#classOf(key);
     let best = -1;
-    let farthest = distance;
+    let farthest = mayTakeUseful ? distance : this.#parts.shape.moeLayers.length - 0.5;
     let fewestUses = Number.POSITIVE_INFINITY;
     for (let slot = firstSlot; slot < firstSlot + slotCount; slot++) {
       const held = this.#keyIn[slot] ?? -1;
@@ -271,26 +318,34 @@ export class SlotStream {
     return best;
   }
 
-  /** A slot whose load nobody needs now: takes it back, or waits until it has ended. */
+  /**
+   * A slot for an expert that must come first though all slots are taken: one whose load nobody
+   * needs now, else that of the needed expert with the highest number, which is asked for again.
+   */
   #reclaim(key: ExpertKey): number {
     const { lane } = this.#parts;
     const { firstSlot, slotCount } = this.#classOf(key);
-    let running = -1;
+    let taken = firstSlot;
     for (let slot = firstSlot; slot < firstSlot + slotCount; slot++) {
       const held = this.#keyIn[slot] ?? -1;
-      if (this.#isNeeded[held] === 1) continue;
-      if (lane.isReady(slot)) return slot;
-      if (lane.withdraw(slot)) {
-        // Its bytes were counted when it was queued.
-        this.counts.bytes -= this.#classOf(held).expertBytes;
-        this.counts.prefetched--;
-        return slot;
-      }
-      running = slot;
+      const best = this.#keyIn[taken] ?? -1;
+      const isNeeded = this.#isNeeded[held] === 1;
+      const isBetter = isNeeded === (this.#isNeeded[best] === 1) ? held > best : !isNeeded;
+      if (isBetter) taken = slot;
     }
-    assert(running !== -1, "slots that are needed are computed before more are asked for");
-    this.#wait(running);
-    return running;
+    const held = this.#keyIn[taken] ?? -1;
+    if (!lane.isReady(taken)) {
+      if (lane.withdraw(taken)) this.#uncount(held);
+      else this.#wait(taken);
+    }
+    if (this.#isNeeded[held] === 1) this.#demands.push(held);
+    return taken;
+  }
+
+  /** A load was taken back; its bytes were counted when it was queued. */
+  #uncount(key: ExpertKey): void {
+    this.counts.bytes -= this.#classOf(key).expertBytes;
+    this.counts.withdrawn++;
   }
 
   #wait(slot: number): void {
@@ -303,8 +358,25 @@ export class SlotStream {
     this.#drain();
   }
 
+  get #windowSlots(): number {
+    return this.#parts.window?.slots ?? Number.POSITIVE_INFINITY;
+  }
+
   #drain(): void {
-    this.#parts.lane.drain((load) => this.onLoad?.(load));
+    this.#parts.lane.drain(this.#take);
+  }
+
+  #take = (load: FinishedLoad): void => {
+    this.#parts.window?.onTransfer(load.endMs - load.startMs);
+    this.onLoad?.(load);
+  };
+
+  /** The expert no longer waits to be computed. */
+  #age(key: ExpertKey): void {
+    if (this.#isFresh[key] === 0) return;
+    this.#isFresh[key] = 0;
+    this.#freshCount--;
+    if (this.#isNeeded[key] === 1) this.#freshNeeded--;
   }
 
   /** Layers until the expert is needed: 0 for one the current layer still needs. */

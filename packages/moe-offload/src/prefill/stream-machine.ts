@@ -11,7 +11,7 @@ import { type ExpertLayout, expertLayout, shareSlots } from "../model/expert-lay
 /** How a machine for whole batches is opened. */
 export interface StreamMachineOptions {
   /** Experts that fit in memory at once: at least one for each class of experts. */
-  readonly slotCount: number;
+  readonly slotsOf: (layout: ExpertLayout) => number;
   /** Compute threads, 1..64. */
   readonly threads: number;
   /** Tokens that the context of one sequence holds. */
@@ -60,7 +60,7 @@ export function openStreamMachine(file: GgufFile, options: StreamMachineOptions)
     }
     const weights = loadWeights(file, model, device);
     own(weights.arena);
-    const pool = own(new NativeSlotPool(layout, device, slotsByClass(layout, options.slotCount)));
+    const pool = own(new NativeSlotPool(layout, device, slotsByClass(layout, options.slotsOf(layout))));
     const { batchTokens, contextLength } = options;
     const context = own(new ContextMemory(model, device, contextLength, batchTokens));
     const machine = { device, backend, model, weights, pool, context, aheadDepth: 0 };

@@ -46,8 +46,6 @@ export class WavePrefill {
   readonly #options: WavePrefillOptions;
   readonly #memory: ActivationMemory;
   readonly #segments: PromptSegments;
-  /** By number of tokens. */
-  readonly #slices = new Map<number, TokenSlices>();
   /** Uses of each expert in this and earlier batches. */
   readonly #uses: Float64Array;
 
@@ -60,7 +58,7 @@ export class WavePrefill {
       options.popularity ?? new Float64Array(model.layerCount * model.expertCount),
     );
     const { batchTokens } = context;
-    this.#memory = new ActivationMemory(model, device, batchTokens, batchTokens);
+    this.#memory = new ActivationMemory(model, device, batchTokens);
     this.waves = new WaveExecutor(machine, this.#memory, stream, options.nowMs);
     this.#segments = new PromptSegments(machine);
   }
@@ -74,13 +72,15 @@ export class WavePrefill {
   evaluate(batch: WaveBatch): Float32Array {
     const { device, model } = this.#machine;
     const mask = new CausalMask(device, batch.tokenCount, batch.position);
+    const all = this.#memory.slices(0, batch.tokenCount);
+    const last = this.#memory.slices(0, 1);
     try {
       let before: TokenSlices | undefined;
       for (let index = 0; index < segmentCount(model); index++) {
         const layer = model.moeLayers[index] ?? -1;
         if (layer >= 0) this.#enter(layer, batch);
-        const tokens = this.#tokensAt(layer, batch);
-        const after = layer >= 0 ? this.#slicesOf(tokens) : undefined;
+        const isShort = this.#tokensAt(layer, batch) === 1;
+        const after = layer === -1 ? undefined : isShort ? last : all;
         const startMs = this.#options.nowMs();
         const { chosen, isLast } = this.#segments.compute({
           index,
@@ -97,7 +97,7 @@ export class WavePrefill {
         before = after;
       }
     } finally {
-      mask.close();
+      for (const one of [all, last, mask]) one.close();
     }
     return this.#segments.logits;
   }
@@ -139,16 +139,6 @@ export class WavePrefill {
     const isLast = layer === this.#machine.model.layerCount - 1;
     if (!isLast) return batch.tokenCount;
     return batch.wantsLogits ? 1 : 0;
-  }
-
-  #slicesOf(tokens: number): TokenSlices | undefined {
-    if (tokens === 0) return undefined;
-    let slices = this.#slices.get(tokens);
-    if (!slices) {
-      slices = this.#memory.slices(0, tokens);
-      this.#slices.set(tokens, slices);
-    }
-    return slices;
   }
 }
 

@@ -87,7 +87,11 @@ export function runQualityJob(job: QualityJob, host: ComputeHost): QualityResult
     opened.push(text.file);
     const { contextLength } = text.model;
     const windowTokens = Math.min(job.windowTokens || contextLength, contextLength);
-    const windows = cutWindows(text.tokenizer, job.text, { ...job, windowTokens });
+    const windows = cutWindows(text.tokenizer, job.text, {
+      windowTokens,
+      tokensMax: job.tokensMax,
+      begins: "windows",
+    });
     const longest = Math.max(...windows.map((window) => window.length));
     const twins = twinsOf(job.modes).map((kind) => makeTwins(text, kind, job, host, opened));
     host.progress(0, 0, "loading experts");

@@ -1,5 +1,5 @@
 import { assert } from "@fmlab/experiment";
-import type { ExpertPolicy, PolicyDefinition } from "../policies/policy.ts";
+import type { Allocation, ExpertPolicy, PolicyDefinition } from "../policies/policy.ts";
 import { RoutingCursor } from "../traces/routing-cursor.ts";
 import type { Trace } from "../traces/trace.ts";
 import { allocateSlots } from "./allocate-slots.ts";
@@ -9,8 +9,10 @@ import type { PolicyKnowledge } from "./replayer.ts";
 export interface HitOptions {
   readonly policy: PolicyDefinition;
   readonly knowledge?: PolicyKnowledge;
-  /** Slots that the budget pays for, staging included. */
+  /** Slots that the budget pays for, staging included; shared out by the policy. */
   readonly slotCount: number;
+  /** How slots are shared out, in place of what the policy would do. */
+  readonly allocation?: Allocation;
   /** First tokens that pass before anything is counted. */
   readonly warmupTokens?: number;
 }
@@ -37,7 +39,7 @@ export function countHits(trace: Trace, options: HitOptions): HitCounts {
   const { shape, tokenCount } = trace;
   const { policy, slotCount, knowledge } = options;
   const missCurves = knowledge?.missCurves;
-  const allocation = allocateSlots(shape, { policy, slotCount, missCurves });
+  const allocation = options.allocation ?? allocateSlots(shape, { policy, slotCount, missCurves });
   const context = { shape, allocation, ...knowledge };
   const isShared = allocation.isShared;
   const keyCount = shape.layerCount * shape.expertCount;

@@ -1,17 +1,30 @@
 import type { ExpertKey } from "../offload/routing.ts";
 
-/**
- * Which experts lie in host memory: those used last, up to a number of bytes. An expert larger than
- * all of it is never kept.
- */
+/** How host memory is used; `tiers/host-tier.ts` has these and one more, which is not replayed. */
+export interface HostMemoryOptions {
+  /** Bytes of experts that it keeps. */
+  readonly memoryBytes: number;
+  /** `lru` (as when missing): what was used last stays. `pinned`: what came first stays for good. */
+  readonly mode?: "lru" | "pinned";
+  /** Experts that are there from the start, as far as there is room. */
+  readonly preload?: Iterable<ExpertKey>;
+}
+
+/** Which experts lie in host memory. An expert larger than all of it is never kept. */
 export class HostMemory {
   readonly #budgetBytes: number;
+  readonly #isPinned: boolean;
   /** By expert, the one used longest ago first: its bytes. */
   readonly #bytesOf = new Map<ExpertKey, number>();
   #usedBytes = 0;
 
-  constructor(budgetBytes: number) {
-    this.#budgetBytes = budgetBytes;
+  /** @param bytesOf  bytes of an expert */
+  constructor(options: HostMemoryOptions, bytesOf: (key: ExpertKey) => number) {
+    this.#budgetBytes = options.memoryBytes;
+    this.#isPinned = options.mode === "pinned";
+    for (const key of options.preload ?? []) {
+      if (this.#usedBytes + bytesOf(key) <= this.#budgetBytes) this.keep(key, bytesOf(key));
+    }
   }
 
   /** Bytes of the experts that are kept; at most the budget. */
@@ -28,9 +41,10 @@ export class HostMemory {
     return true;
   }
 
-  /** Keeps an expert that has just come from disk; those used longest ago make room. */
+  /** Keeps an expert that has just come from disk, if the mode makes room for it. */
   keep(key: ExpertKey, bytes: number): void {
     if (bytes > this.#budgetBytes || this.use(key)) return;
+    if (this.#isPinned && this.#usedBytes + bytes > this.#budgetBytes) return;
     for (const [oldest, oldestBytes] of this.#bytesOf) {
       if (this.#usedBytes + bytes <= this.#budgetBytes) break;
       this.#bytesOf.delete(oldest);

@@ -31,8 +31,9 @@ export function lruMissCurves(trace: Trace, warmupTokens = 0): MissCurves {
 }
 
 /**
- * Misses of any policy at every number of slots, by a replay for each size. Sizes below the least
- * that the policy accepts miss always; between sizes that were replayed, misses are interpolated.
+ * Misses of any policy at every number of slots that keep experts, by a replay for each size; where
+ * these are fewer than a token needs, the rest passes through staging that is not counted. Between
+ * sizes that were replayed, misses are interpolated.
  *
  * @param sizes  slots per layer to replay, ascending; 0 and `expertCount` are added
  */
@@ -46,9 +47,13 @@ export function policyMissCurves(
   const wanted = [...new Set([...sizes, expertCount])].filter((size) => size > 0);
   const points = [{ size: 0, misses: moeLayers.map(() => expertUsedCount) }];
   for (const size of wanted) {
-    const slotCount = size * moeLayers.length;
-    if (typeof policy.allocate(trace.shape, slotCount, 0) === "number") continue;
-    const { hits, uses, tokenCount } = countHits(trace, { policy, slotCount, knowledge });
+    const slots = new Array<number>(layerCount).fill(0);
+    for (const layer of moeLayers) slots[layer] = size;
+    const staging = size < expertUsedCount ? expertUsedCount : 0;
+    const allocation = { slots, isShared: false, staging };
+    const slotCount = size * moeLayers.length + staging;
+    const found = countHits(trace, { policy, slotCount, allocation, knowledge });
+    const { hits, uses, tokenCount } = found;
     const misses = moeLayers.map((_, index) => {
       return ((uses[index] ?? 0) - (hits[index] ?? 0)) / Math.max(1, tokenCount);
     });

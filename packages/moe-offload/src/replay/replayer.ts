@@ -2,7 +2,7 @@ import type { FinishedLoad } from "../offload/lane.ts";
 import type { PrefetchControl } from "../offload/prefetch-control.ts";
 import type { ExpertKey, Routing } from "../offload/routing.ts";
 import { Scheduler } from "../offload/scheduler.ts";
-import { planSlots } from "../offload/slot-table.ts";
+import { planSlots, type SlotPlan } from "../offload/slot-table.ts";
 import type { Allocation, PolicyContext, PolicyDefinition } from "../policies/policy.ts";
 import type { ExpertPredictor } from "../predictors/predictor.ts";
 import type { LinkOptions } from "../tiers/link-schedule.ts";
@@ -21,8 +21,10 @@ export type PolicyKnowledge = Omit<PolicyContext, "shape" | "allocation">;
 export interface ReplayOptions {
   readonly policy: PolicyDefinition;
   readonly knowledge?: PolicyKnowledge;
-  /** Slots that the budget pays for, staging included. */
+  /** Slots that the budget pays for, staging included; shared out by the policy. */
   readonly slotCount: number;
+  /** How slots are shared out, in place of what the policy would do with `slotCount`. */
+  readonly memory?: { readonly allocation: Allocation; readonly plan: SlotPlan };
   /** By layer. */
   readonly expertBytes: (layer: number) => number;
   readonly predictor?: ExpertPredictor;
@@ -63,13 +65,10 @@ class Replayer {
   constructor(trace: Trace, options: ReplayOptions) {
     const { shape } = trace;
     const { policy, knowledge, slotCount, prefetchWidth, control, predictor, depth } = options;
-    const allocation: Allocation = allocateSlots(shape, {
-      policy,
-      slotCount,
-      prefetchWidth,
-      missCurves: knowledge?.missCurves,
-    });
-    const { plan } = planSlots(shape, allocation, () => 0);
+    const allocation =
+      options.memory?.allocation ??
+      allocateSlots(shape, { policy, slotCount, prefetchWidth, missCurves: knowledge?.missCurves });
+    const plan = options.memory?.plan ?? planSlots(shape, allocation, () => 0).plan;
     const bytesOf = (key: ExpertKey) => options.expertBytes(Math.floor(key / shape.expertCount));
     const context = { shape, allocation, ...knowledge };
     this.#trace = trace;

@@ -2,13 +2,11 @@ import { assert } from "@fmlab/experiment";
 import type { FinishedLoad, Lane, Urgency } from "../offload/lane.ts";
 import type { ExpertKey } from "../offload/routing.ts";
 import type { LinkOptions } from "../tiers/link-schedule.ts";
-import { HostMemory } from "./host-memory.ts";
+import { HostMemory, type HostMemoryOptions } from "./host-memory.ts";
 import { VirtualLink } from "./virtual-link.ts";
 
 /** A memory between disk and fast memory, and the link below it. */
-export interface HostTier {
-  /** Bytes of experts that it keeps; those used longest ago leave. */
-  readonly memoryBytes: number;
+export interface HostTier extends HostMemoryOptions {
   readonly disk: LinkOptions;
 }
 
@@ -52,7 +50,7 @@ export class VirtualLane implements Lane {
     this.#options = options;
     this.#link = new VirtualLink("link", options.link);
     this.#disk = host && new VirtualLink("disk", host.disk);
-    this.#host = host && new HostMemory(host.memoryBytes);
+    this.#host = host && new HostMemory(host, options.bytesOf);
     this.#isBusy = new Uint8Array(slotCount);
     this.#keyOf = new Int32Array(slotCount).fill(-1);
     this.#isDemand = new Uint8Array(slotCount);

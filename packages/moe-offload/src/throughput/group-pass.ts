@@ -93,15 +93,13 @@ export class GroupPass {
     const chosenByUnit: Int32Array[] = [];
     const batches: BatchRows[] = [];
     this.#computeUnits(units, index, layer, (unit, chosen) => {
-      chosenByUnit.push(chosen);
+      chosenByUnit.push(chosen.slice());
       const { expertCount, expertUsedCount: used } = this.#parts.shape;
       const groups = groupRows(chosen, expertCount, unit.firstToken * used);
       const last = batches.at(-1);
       if (last?.batch === unit.batch) last.groups.push(groups);
       else batches.push({ batch: unit.batch, groups: [groups] });
-      if (schedule.loads === "chosen" && schedule.order === "by-arrival") {
-        this.#needAll(layer, groups);
-      }
+      if (schedule.loads === "chosen") this.#needAll(layer, groups);
     });
     const chosen = concatenate(chosenByUnit);
     const isSameTokens = this.#before.length === chosen.length;

@@ -44,6 +44,7 @@ export const COUNTER = {
   hostHits: 3,
   hostMisses: 4,
 } as const;
+/** Counters of one thread. */
 export const COUNTERS = 5;
 
 /** Text of a failure, in bytes of UTF-8. */

@@ -27,8 +27,14 @@ const GAP_BYTES_MAX = 4096;
 /**
  * Gathers regions that lie side by side, since a view of native memory costs some 220 bytes for
  * ever and must not be made for each load.
+ *
+ * @throws RangeError for a region that is none: a view of it would end the process
  */
 export function gatherRegions(regions: readonly MemoryRegion[]): RegionMap {
+  for (const { address, sizeBytes } of regions) {
+    if (address > 0n && Number.isSafeInteger(sizeBytes) && sizeBytes > 0) continue;
+    throw new RangeError(`${sizeBytes} bytes at address ${address} are no memory`);
+  }
   const order = regions.map((_, i) => i);
   order.sort((a, b) => compare(regions[a]?.address ?? 0n, regions[b]?.address ?? 0n));
   const block = new Int32Array(new SharedArrayBuffer(4 * regions.length));

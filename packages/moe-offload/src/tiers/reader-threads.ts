@@ -1,8 +1,8 @@
-import { Worker } from "node:worker_threads";
 import { MoeError } from "../errors.ts";
 import { readFailure } from "./lane-failure.ts";
 import { CONTROL, type LaneMemory, type ReaderInput } from "./lane-memory.ts";
 import type { MonotonicClock } from "./monotonic-clock.ts";
+import { keepReader, type PooledReader, takeReader } from "./reader-pool.ts";
 
 /** How long a thread may give no sign before it counts as lost: longer than any read. Chosen. */
 const SILENCE_MS_MAX = 60_000;
@@ -13,8 +13,7 @@ const LOOK_MS = 50;
 export class ReaderThreads {
   readonly #memory: LaneMemory;
   readonly #count: number;
-  readonly #ended: Promise<unknown>;
-  readonly #workers: Worker[];
+  readonly #readers: PooledReader[];
 
   /** @param transfers threads that serve the queues; the others read ahead */
   constructor(
@@ -24,26 +23,12 @@ export class ReaderThreads {
   ) {
     this.#memory = input.memory;
     this.#count = count;
-    const entry = new URL("./reader-worker.mjs", import.meta.url);
-    this.#workers = Array.from({ length: count }, (_, index) => {
+    this.#readers = Array.from({ length: count }, (_, index) => {
+      const reader = takeReader();
       const role = index < transfers ? "transfer" : "window";
-      // The caller's flags (a loader, a debugger) are not for this thread; it registers its own
-      // loader.
-      const workerData: ReaderInput = { ...input, index, role, entries: CONTROL };
-      const worker = new Worker(entry, { workerData, execArgv: [] });
-      worker.unref();
-      return worker;
+      reader.start({ ...input, index, role, entries: CONTROL });
+      return reader;
     });
-    this.#ended = Promise.all(
-      this.#workers.map(
-        (worker) =>
-          new Promise<void>((resolve) => {
-            // Failures come through shared memory; an unheard event would end the process.
-            worker.on("error", () => {});
-            worker.on("exit", () => resolve());
-          }),
-      ),
-    );
   }
 
   /** Returns when all threads are ready. @throws MoeError, and what `check` throws */
@@ -64,12 +49,11 @@ export class ReaderThreads {
     // Threads that throttle sleep on the flag: they look, and see that they are to leave.
     Atomics.notify(cancelFlag, 0);
     this.#waitFor(CONTROL.gone, () => {});
-  }
-
-  /** Resolves when the threads have ended. */
-  async ended(): Promise<void> {
-    for (const worker of this.#workers) worker.ref();
-    await this.#ended;
+    const isSound = readFailure(this.#memory)?.kind !== "broken";
+    for (const reader of this.#readers.splice(0)) {
+      if (isSound) keepReader(reader);
+      else reader.dismiss();
+    }
   }
 
   /** @throws MoeError `EXPERT_UNREADABLE` | `TRANSFER_FAILED` */

@@ -2,7 +2,7 @@
 // TypeScript: the one for `require`, since the one for `import` needs a thread of its own, which
 // doubles the time a lane takes to open.
 import { createRequire } from "node:module";
-import { workerData } from "node:worker_threads";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { register } from "tsx/cjs/api";
 
 try {
@@ -10,8 +10,9 @@ try {
   createRequire(import.meta.url)("./reader-main.ts");
 } catch (error) {
   // The thread that waits for this one hears of nothing but shared memory. The module that knows
-  // its layout could not be loaded, so the numbers of the entries come along.
-  const { entries, memory } = workerData;
+  // its layout could not be loaded, so the numbers of the entries come along with the job.
+  Atomics.wait(workerData.signal, 0, 0);
+  const { entries, memory } = receiveMessageOnPort(parentPort).message;
   const text = new TextEncoder().encode(JSON.stringify({ kind: "broken", reason: String(error) }));
   memory.failure.set(text.subarray(0, memory.failure.length));
   Atomics.store(memory.control, entries.failureBytes, text.length);

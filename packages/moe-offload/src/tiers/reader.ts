@@ -13,11 +13,11 @@ import { WindowLoop } from "./window-loop.ts";
  */
 export function runReader(input: ReaderInput): void {
   const { memory } = input;
-  const signals = new ReaderSignals(input);
   let files: ExpertFiles | undefined;
   let slots: NativeMemory | undefined;
   let host: ReaderHost | undefined;
   try {
+    const signals = new ReaderSignals(input);
     files = new ExpertFiles(input.table, input.preferred);
     if (files.mode === "buffered") Atomics.store(memory.control, CONTROL.isBuffered, 1);
     host = input.host && new ReaderHost(input, input.host, files, signals);

@@ -272,11 +272,6 @@ export class TransferLane implements Lane {
     this.#host?.free();
   }
 
-  /** Resolves when the threads have ended altogether, after `close`. */
-  ended(): Promise<void> {
-    return this.#threads.ended();
-  }
-
   #takeEnded(): void {
     const { finished } = this.#memory;
     for (const count = finishedCount(finished); this.#taken !== count; ) {

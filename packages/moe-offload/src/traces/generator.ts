@@ -3,6 +3,7 @@ import { MoeError } from "../errors.ts";
 import type { Routing, RoutingShape } from "../offload/routing.ts";
 import { rankExperts } from "../predictors/rank-experts.ts";
 import { fillNormal, LatentRouter } from "./latent-router.ts";
+import { LayerFit } from "./layer-fit.ts";
 import type { PopularityTarget } from "./popularity.ts";
 import { AHEAD_DEPTH_MAX, type Trace } from "./trace.ts";
 import type { TraceContents } from "./trace-block.ts";
@@ -135,19 +136,14 @@ class LatentProcess {
     const { popularity, seed, shape } = options;
     const prng = createPrng(seed, "routing-trace");
     const router = new LatentRouter(shape, popularity.length, prng.fork("routers"));
-    popularity.forEach(({ shares }, domain) => {
-      shares.forEach((share, index) => {
-        router.fitBias(domain, index, share, prng.fork(`bias ${domain} ${index}`));
-      });
-    });
+    const fit = fitRouter(options, router, prng.fork("fit"));
     this.#options = options;
     this.#router = router;
     this.#prng = prng.fork("states");
-    const { topicShare, tokenCorrelation } = fitLocality(options, router, prng.fork("locality"));
-    this.#topicShare = topicShare;
-    this.#tokenCorrelation = tokenCorrelation;
-    this.#layerCorrelation = fitLayers(options, router, prng.fork("layers"));
-    this.#sharpness = fitSharpness(options, router, prng.fork("sharpness"));
+    this.#topicShare = fit.topicShare;
+    this.#tokenCorrelation = fit.tokenCorrelation;
+    this.#layerCorrelation = fit.layerCorrelation;
+    this.#sharpness = fit.sharpness;
     const states = () => shape.moeLayers.map(() => new Float64Array(router.latentLength));
     this.#topic = states();
     this.#fast = states();
@@ -215,58 +211,28 @@ class LatentProcess {
   }
 }
 
-/** Correlation between tokens far apart, and how fast what neighbours share beyond it fades. */
-function fitLocality(options: GeneratorOptions, router: LatentRouter, prng: Prng) {
-  const mean = (overlap: number) => {
-    const indices = [...options.shape.moeLayers.keys()];
-    const sum = indices.reduce((a, i) => a + router.correlationFor(i, overlap, prng.fork(i)), 0);
-    return sum / indices.length;
-  };
-  const topicShare = Math.min(0.999, mean(options.sequenceReuse));
-  const next = Math.max(topicShare, mean(options.previousTokenReuse));
-  const tokenCorrelation = Math.min(1, (next - topicShare) / (1 - topicShare));
-  return { topicShare, tokenCorrelation };
-}
-
-function fitLayers(options: GeneratorOptions, router: LatentRouter, prng: Prng): number[] {
-  const { crossLayerAccuracy: wanted, shape } = options;
-  return shape.moeLayers.map((_, index) => {
-    if (index === 0) return 0;
-    const accuracy = typeof wanted === "number" ? wanted : valueAt(wanted, index - 1);
-    return router.correlationFor(index, accuracy, prng.fork(index));
-  });
-}
-
-/** Factors that give the k choices the wanted mean probability. */
-function fitSharpness(options: GeneratorOptions, router: LatentRouter, prng: Prng): number[] {
-  const { chosenMass: wanted, hasProbabilities, popularity, shape } = options;
-  if (!hasProbabilities) return shape.moeLayers.map(() => 1);
-  const samples = 100;
-  const state = new Float64Array(router.latentLength);
-  const probabilities = new Float32Array(shape.expertCount);
-  return shape.moeLayers.map((_, index) => {
-    const mass = typeof wanted === "number" ? wanted : valueAt(wanted, index);
-    const stream = prng.fork(index);
-    const rows = Array.from({ length: samples }, (_unused, n) => {
-      const logits = new Float32Array(shape.expertCount);
-      fillNormal(state, stream);
-      router.logits(n % popularity.length, index, state, logits);
-      return logits.sort().reverse();
+/** Fits all layers, one after the other, to what the options want. */
+function fitRouter(options: GeneratorOptions, router: LatentRouter, prng: Prng) {
+  const { chosenMass, crossLayerAccuracy, hasProbabilities, popularity, shape } = options;
+  const layerCorrelation: number[] = [];
+  const sharpness: number[] = [];
+  let far = 0;
+  let near = 0;
+  shape.moeLayers.forEach((_, index) => {
+    const fit = new LayerFit(router, index, prng.fork(index));
+    popularity.forEach(({ shares }, domain) => {
+      fit.fitBias(domain, shares[index] ?? new Float64Array(0));
     });
-    let low = 0;
-    let high = 64;
-    for (let step = 0; step < 20; step++) {
-      const middle = (low + high) / 2;
-      let sum = 0;
-      for (const row of rows) {
-        softmax(row, middle, probabilities);
-        for (let i = 0; i < shape.expertUsedCount; i++) sum += probabilities[i] ?? 0;
-      }
-      if (sum / samples < mass) low = middle;
-      else high = middle;
-    }
-    return (low + high) / 2;
+    far += fit.correlationFor(options.sequenceReuse) / shape.moeLayers.length;
+    near += fit.correlationFor(options.previousTokenReuse) / shape.moeLayers.length;
+    const accuracy = valueAt(crossLayerAccuracy, index - 1);
+    layerCorrelation.push(index === 0 ? 0 : fit.correlationFor(accuracy));
+    sharpness.push(hasProbabilities ? fit.sharpnessFor(valueAt(chosenMass, index)) : 1);
   });
+  // What neighbours have in common beyond the topic fades from token to token.
+  const topicShare = Math.min(far, 0.999);
+  const tokenCorrelation = Math.max(0, (Math.min(near, 1) - topicShare) / (1 - topicShare));
+  return { layerCorrelation, sharpness, topicShare, tokenCorrelation };
 }
 
 function softmax(logits: Float32Array, sharpness: number, out: Float32Array): void {
@@ -281,8 +247,9 @@ function softmax(logits: Float32Array, sharpness: number, out: Float32Array): vo
   for (let i = 0; i < logits.length; i++) out[i] = (out[i] ?? 0) / sum;
 }
 
-/** The last value goes for all layers beyond the list. */
-function valueAt(values: readonly number[], index: number): number {
+/** The last value of a list goes for all layers beyond it. */
+function valueAt(values: number | readonly number[], index: number): number {
+  if (typeof values === "number") return values;
   return values[Math.min(index, values.length - 1)] ?? 0;
 }
 

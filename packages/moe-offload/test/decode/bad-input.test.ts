@@ -31,9 +31,9 @@ describe("bad input to the decode experiment", () => {
   copyFileSync(SHIPPED_MODEL, cut);
   truncateSync(cut, 30_000_000);
   writeFileSync(join(folder, "text.gguf"), "this is no model");
-  const architecture = { type: "string", value: "llama" } as const;
+  const architecture = { type: "string", value: "mamba" } as const;
   writeFileSync(
-    join(folder, "llama.gguf"),
+    join(folder, "mamba.gguf"),
     encodeGguf({ metadata: [["general.architecture", architecture]], tensors: [] }),
   );
 
@@ -43,15 +43,15 @@ describe("bad input to the decode experiment", () => {
     ["a model that is cut short", { model: "cut.gguf" }, "BAD_TENSOR_PLACE", /cut short/],
     [
       "another architecture",
-      { model: "llama.gguf" },
+      { model: "mamba.gguf" },
       "UNSUPPORTED_ARCHITECTURE",
-      /architecture "llama"; this version computes qwen2moe/,
+      /architecture "mamba"; this version computes the .* models qwen2moe, qwen3moe/,
     ],
     [
-      "a budget below top-k slots a layer",
-      { budgetMiB: 3 },
+      "a budget below one layer's working set",
+      { budgetMiB: 0.3 },
       "BUDGET_TOO_SMALL",
-      /Set budgetMiB to 3.188 or more/,
+      /Set budgetMiB to 0.399 or more/,
     ],
     [
       "a budget below all experts",
@@ -81,6 +81,11 @@ describe("bad input to the decode experiment", () => {
     [{ budgetMiB: 0 }, "budgetMiB"],
     [{ budgetMiB: Number.NaN }, "budgetMiB"],
     [{ policy: "fifo" }, "policy"],
+    [{ predictor: "crystal ball" }, "predictor"],
+    [{ prefetch: { control: "always" } }, "prefetch.control"],
+    [{ prefetch: { depth: 4 } }, "prefetch.depth"],
+    [{ host: { budgetMiB: -1 } }, "host.budgetMiB"],
+    [{ link: { queueDepth: 0 } }, "link.queueDepth"],
     [{ link: { bandwidthMBps: -1 } }, "link.bandwidthMBps"],
     [{ link: { latencyUs: Number.POSITIVE_INFINITY } }, "link.latencyUs"],
     [{ sampling: { temperature: -1 } }, "sampling.temperature"],

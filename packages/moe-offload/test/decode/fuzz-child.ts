@@ -3,7 +3,10 @@ import { isDomainError } from "@fmlab/experiment";
 import { fieldMap } from "../../../ggml/test/gguf/field-map.ts";
 import { mutate, seededRandom } from "../../../ggml/test/gguf/mutate.ts";
 import { DecodeSession } from "../../src/decode/session.ts";
-import { WallClock } from "../../src/experts/wall-clock.ts";
+import { SessionClock } from "../../src/decode/session-clock.ts";
+import { STRATEGIES } from "../../src/offload/strategies.ts";
+import { NO_HOST_TIER } from "../../src/tiers/host-tier.ts";
+import { FREE_LINK } from "../../src/tiers/link-schedule.ts";
 
 const [original = "", target = "", count = "0", seed = "0"] = process.argv.slice(2);
 const whole = readFileSync(original);
@@ -31,7 +34,7 @@ for (let i = 0; i < Number(count); i++) {
   closeSync(fd);
   // The parent reads this when the process dies of the mutant.
   process.stderr.write(`${i}: ${mutant.how}\n`);
-  const clock = new WallClock();
+  const clock = new SessionClock();
   const code = outcome(clock);
   slowestMs = Math.max(slowestMs, clock.nowMs());
   codes[code] = (codes[code] ?? 0) + 1;
@@ -39,15 +42,18 @@ for (let i = 0; i < Number(count); i++) {
 const maxRssBytes = process.resourceUsage().maxRSS * 1024;
 process.stdout.write(JSON.stringify({ codes, slowestMs, maxRssBytes }));
 
-function outcome(clock: WallClock): string {
+function outcome(clock: SessionClock): string {
   let session: DecodeSession | undefined;
   try {
     session = DecodeSession.open(
       {
         modelPath: target,
-        policy: "lru",
+        strategy: STRATEGIES.lru,
         budgetBytes: 64 * 1_048_576,
-        link: { bandwidthMBps: 0, latencyUs: 0 },
+        host: NO_HOST_TIER,
+        link: FREE_LINK,
+        disk: FREE_LINK,
+        calibrationTokens: 0,
         sampling: { temperature: 0, topK: 0, topP: 1 },
         seed: 1,
         threads: 1,

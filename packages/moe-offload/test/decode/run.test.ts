@@ -1,5 +1,5 @@
 import { parseConfig, presetConfig, type Summary } from "@fmlab/experiment";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { definitions } from "../../src/definitions/index.ts";
 import { MemoryContext } from "./memory-context.ts";
 
@@ -76,7 +76,11 @@ describe("the decode experiment", () => {
     byLayer.forEach((rate, layer) => {
       expect(ctx.points.get(`hitRate{layer=${layer}}`)?.[0]?.value).toBe(rate);
     });
-    expect(summary.budget).toMatchObject({ slotCount: 64, slotsPerLayer: 8, usedBytes: 6_684_672 });
+    expect(summary.budget).toMatchObject({
+      slotCount: 64,
+      slotsByLayer: new Array(8).fill(8),
+      usedBytes: 6_684_672,
+    });
   });
 
   it("evaluates a prompt at once when asked to and all experts are resident", async () => {
@@ -103,7 +107,8 @@ describe("the decode experiment", () => {
     const linkMs = 32 * (104_448 / 400e3 + 0.1);
     const stalls = (ctx.points.get("stallMsPerToken") ?? []).map((p) => p.value);
     expect(stalls.length).toBe(summary.decodeSteps);
-    for (const stall of stalls) expect(stall).toBeGreaterThanOrEqual(linkMs - 1e-6);
+    // Waiting begins a moment after the load was asked for.
+    for (const stall of stalls) expect(stall).toBeGreaterThan(0.9 * linkMs);
     const tokens = (ctx.points.get("tokenMs") ?? []).map((p) => p.value);
     tokens.forEach((ms, i) => {
       expect(ms).toBeGreaterThan(stalls[i] ?? 0);
@@ -115,7 +120,8 @@ describe("the decode experiment", () => {
     expect([...ctx.pictures.keys()].sort()).toEqual(definition?.views.map((v) => v.series).sort());
     const timeline = ctx.pictures.get("pipeline");
     if (timeline?.kind !== "timeline") throw new Error("no timeline");
-    const lane = (n: number) => timeline.events.filter((e) => e.lane === n);
+    const lane = (n: number) =>
+      timeline.events.filter((e) => e.lane === n && e.category !== "stall");
     // Two steps of eight layers with attention and experts each, and the head.
     expect(lane(0)).toHaveLength(2 * (8 * 2 + 1));
     expect(lane(1).length).toBeGreaterThan(0);
@@ -189,10 +195,13 @@ describe("the decode experiment", () => {
     await runExperiment({ ...SHORT, prompts: ["a"], maxTokens: 1, threads: 2 });
     for (let i = 0; i < 3; i++) {
       await runExperiment({ ...SHORT, prompts: ["a"], maxTokens: 2 });
-      await expect(runExperiment({ budgetMiB: 1 })).rejects.toThrow();
+      await expect(runExperiment({ budgetMiB: 0.1 })).rejects.toThrow();
     }
-    expect(handles()).toBeLessThanOrEqual(before.handles);
-    expect(threads()).toBeLessThanOrEqual(before.threads);
+    // Threads that moved experts end a moment after their last word.
+    await vi.waitFor(() => {
+      expect(handles()).toBeLessThanOrEqual(before.handles);
+      expect(threads()).toBeLessThanOrEqual(before.threads);
+    }, 5_000);
   });
 });
 

@@ -55,6 +55,10 @@ const MODELS: readonly [string, RandomModel][] = [
   ],
   ["qwen3moe with heads longer than width / heads", QWEN3],
   ["qwen3moe with tied output", { ...QWEN3, seed: 3, headLength: undefined, tied: true }],
+  [
+    "qwen2moe with routers that cannot be stacked",
+    { ...QWEN2, seed: 8, layers: 3, types: { "1.ffn_gate_inp": "F16", "2.ffn_gate_inp": "Q8_0" } },
+  ],
   ["qwen3moe with YaRN", { ...QWEN3, keys: scaling("yarn", 4, trained(16)) }],
   ["olmoe", OLMOE],
   ["olmoe with one expert per token", { ...OLMOE, seed: 4, used: 1 }],

@@ -5,7 +5,7 @@ import { EngineError } from "../../src/engine/errors.ts";
 import type { LayerPhase, SlotPool } from "../../src/engine/interfaces.ts";
 import { SHIPPED_MODEL } from "../shipped-model.ts";
 import { EXPERTS, haveSameBits, LAYERS, openEngine } from "./open.ts";
-import { lruSource } from "./sources.ts";
+import { atOnce, lruSource } from "./sources.ts";
 
 /** The code of the EngineError that `call` throws. */
 function codeOf(call: () => unknown): string {

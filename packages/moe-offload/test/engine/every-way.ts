@@ -1,13 +1,18 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { openGguf } from "@fmlab/ggml";
 import { createPrng } from "@fmlab/sim";
+import { MoeEngine } from "../../src/engine/engine.ts";
 import { PromptGraph } from "../../src/engine/prompt-graph.ts";
 import { WholeGraph } from "../../src/engine/whole-graph.ts";
+import { describeModel } from "../../src/model/description.ts";
+import { expertLayout } from "../../src/model/expert-layout.ts";
 import { BYTE_TOKENS } from "../model/byte-tokenizer.ts";
 import { openMachine, ScatteredDecoder } from "./graph-machine.ts";
 import { haveSameBits } from "./open.ts";
 import type { RandomModel } from "./random-model.ts";
+import { ScatteredSource } from "./scattered-source.ts";
 
 /** Runs `use` on a file that holds `bytes`. */
 export function withFile<T>(bytes: Uint8Array, use: (modelPath: string) => T): T {
@@ -50,6 +55,22 @@ export function decodeScattered(modelPath: string, model: RandomModel): Float32A
   const rows = tokensOf(model).map((token, position) => decoder.decode(token, position).slice());
   decoder.close();
   machine.close();
+  return rows;
+}
+
+/** The logits of each token from the engine, experts arriving at random times in random slots. */
+export function decodeEngine(modelPath: string, model: RandomModel): Float32Array[] {
+  const file = openGguf(modelPath);
+  const layout = expertLayout(file, describeModel(file));
+  const slotCount = layout.classes.map(() => Math.min(model.experts, model.used + 1));
+  const engine = MoeEngine.open(
+    file,
+    { slotCount, threads: 1, aheadDepth: 2 },
+    (pool) => new ScatteredSource(file, layout, pool, createPrng(model.seed, "arrivals")),
+  );
+  const rows = tokensOf(model).map((token) => engine.decode(token).slice());
+  engine.close();
+  file.close();
   return rows;
 }
 

@@ -49,8 +49,8 @@ export interface RandomModel {
   factors?: Partial<Record<string, number>>;
   /**
    * Types of the matrices by the end of their names, with or without the layer before it
-   * (`1.ffn_down_exps`). The others are Q8_0, but embedding and output F32: a product with a
-   * quantised matrix rounds its input, so that differences in last bits before it do not show.
+   * (`1.ffn_down_exps`). The others are Q8_0, but embedding, output and routers F32: a product with
+   * a quantised matrix rounds its input, so that differences in last bits before it do not show.
    */
   types?: Partial<Record<string, TensorTypeName>>;
 }
@@ -191,8 +191,8 @@ function weights(model: RandomModel, name: string, shape: readonly number[], prn
   const find = <T>(table: Partial<Record<string, T>> | undefined) =>
     table?.[short] ?? table?.[short.replace(/^\d+\./, "")];
   const isVector = shape.length === 1 || name.includes("gate_inp");
-  const usual = short === "output" || short === "token_embd" ? "F32" : "Q8_0";
-  const type = TENSOR_TYPE[isVector ? "F32" : (find(model.types) ?? usual)];
+  const isExact = isVector || short === "output" || short === "token_embd";
+  const type = TENSOR_TYPE[find(model.types) ?? (isExact ? "F32" : "Q8_0")];
   // Around 1 what multiplies, around 0 what adds; sums of `columns` terms keep their size.
   const isFactor = name.includes("norm") || name.includes("rope");
   const deviation = 1 / Math.sqrt(columns);

@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import { BYTE_TOKENS } from "../model/byte-tokenizer.ts";
 import {
+  decodeEngine,
   decodePrompt,
   decodeScattered,
   decodeWhole,
@@ -13,8 +14,9 @@ import { differenceMax } from "./open.ts";
 import { type RandomModel, randomModelFile } from "./random-model.ts";
 
 /**
- * Compares a made-up model with llama.cpp: every token's logits to the bit, as one graph and with
- * experts in random groups, and a prompt's within 1e-3.
+ * Compares a made-up model with llama.cpp: every token's logits to the bit, as one graph, with
+ * experts in random groups, and from the engine with experts that arrive at random times; and a
+ * prompt's within 1e-3.
  */
 export function expectSameAsLlama(model: RandomModel): void {
   withFile(randomModelFile(model), (modelPath) => {
@@ -30,6 +32,7 @@ export function expectSameAsLlama(model: RandomModel): void {
     expect(new Set(expected[0]).size).toBeGreaterThan(200);
     expect(differentRows(decodeWhole(modelPath, tokens), expected)).toEqual([]);
     expect(differentRows(decodeScattered(modelPath, model), expected)).toEqual([]);
+    expect(differentRows(decodeEngine(modelPath, model), expected)).toEqual([]);
     llama.reset();
     const prompt = tokens.slice(0, 50);
     const logits = decodePrompt(modelPath, prompt);

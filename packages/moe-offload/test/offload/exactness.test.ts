@@ -86,13 +86,13 @@ describe.each(BUDGETS)("with %i slots, loads that end in any order, and", (slotC
     const scheduler = new Scheduler({
       shape: layout,
       plan,
-      policy: policy.create({ shape: layout, allocation, ...calibration }),
+      policy: policy.create({ ...calibration, shape: layout, allocation }),
       lane,
       predictor: predictor.create({ ...calibration, shape: layout }),
       control: createControl({ control, width }, layout),
       depth: Math.min(depth, predictor.depthMax),
     });
-    const keys = [...(policy.initial?.({ shape: layout, allocation, ...calibration }) ?? [])];
+    const keys = [...(policy.initial?.({ ...calibration, shape: layout, allocation }) ?? [])];
     scheduler.place(keys).forEach((slot, i) => {
       lane.submit(keys[i] ?? 0, slot, "demand");
       lane.waitFor(slot);

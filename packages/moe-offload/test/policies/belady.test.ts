@@ -21,13 +21,21 @@ function hits(
 }
 
 /** Most hits of any cache whatever: every content that can be kept is tried at every step. */
-function mostHits(trace: Routing[], capacity: number, mayDecline: boolean): number {
-  const experts = trace[0]?.probabilities.length ?? 0;
-  const sets = Array.from({ length: 2 ** experts }, (_, bits) => bits);
+function mostHits(
+  trace: Routing[],
+  shape: RoutingShape,
+  capacity: number,
+  mayDecline: boolean,
+): number {
+  const { expertCount, layerCount } = shape;
+  const sets = Array.from({ length: 2 ** (layerCount * expertCount) }, (_, bits) => bits);
   const size = (bits: number) => bits.toString(2).replaceAll("0", "").length;
   let best = new Map(sets.filter((bits) => size(bits) <= capacity).map((bits) => [bits, 0]));
   for (const routing of trace) {
-    const needed = [...routing.experts].reduce((bits, expert) => bits | (1 << expert), 0);
+    const needed = [...routing.experts].reduce(
+      (bits, expert) => bits | (1 << (routing.layer * expertCount + expert)),
+      0,
+    );
     const after = new Map<number, number>();
     for (const [held, count] of best) {
       const total = count + size(held & needed);
@@ -55,8 +63,19 @@ describe("belady", () => {
       const trace = randomTrace(random, shape, 12);
       const capacity = used + random.nextInt(3);
       const allocation = { slots: [capacity], isShared: false, staging };
-      const most = mostHits(trace, capacity, staging > 0);
+      const most = mostHits(trace, shape, capacity, staging > 0);
       expect(hits(belady, shape, trace, allocation)).toBe(most);
+    }
+  });
+
+  it("has as many hits as the best of all caches when three layers share the slots", () => {
+    const random = createPrng(38, "shared");
+    for (let i = 0; i < 150; i++) {
+      const shape = shapeOf(3, 2, 1);
+      const trace = randomTrace(random, shape, 10);
+      const slots = 1 + random.nextInt(4);
+      const most = mostHits(trace, shape, slots, false);
+      expect(hits(belady, shape, trace, { slots: [slots], isShared: true, staging: 0 })).toBe(most);
     }
   });
 

@@ -13,7 +13,12 @@ function waitMs(slots: readonly number[], curves: MissCurves): number {
 }
 
 /** The least waiting that any sizes give: dynamic programming over layers and slots. */
-function leastWaitMs(layers: number[], slotCount: number, slotsMin: number, curves: MissCurves) {
+function leastWaitMs(
+  layers: readonly number[],
+  slotCount: number,
+  slotsMin: number,
+  curves: MissCurves,
+) {
   let best = new Array<number>(slotCount + 1).fill(0);
   for (const layer of layers) {
     const curve = curves.missesPerToken[layer] ?? new Float64Array(1);

@@ -27,24 +27,20 @@ export class NaiveDriver {
   #policy: ExpertPolicy;
   #shape: RoutingShape;
   #allocation: Allocation;
-  #prefetchWidth: number;
   #orderCandidates: (keys: ExpertKey[]) => ExpertKey[];
   #events: DriverEvent[] = [];
   #needed: ExpertKey[] = [];
 
   /**
-   * @param prefetchWidth    what `allocate` was told
    * @param orderCandidates  the order in which candidates are told to the policy
    */
   constructor(
     definition: PolicyDefinition,
     context: PolicyContext,
-    prefetchWidth = 0,
     orderCandidates = (keys: ExpertKey[]) => keys,
   ) {
     this.#shape = context.shape;
     this.#allocation = context.allocation;
-    this.#prefetchWidth = prefetchWidth;
     this.#orderCandidates = orderCandidates;
     this.resident = context.allocation.slots.map(() => new Set());
     this.#policy = definition.create(context);
@@ -71,6 +67,7 @@ export class NaiveDriver {
       else this.misses++;
     }
     let staged = 0;
+    absent.sort((a, b) => Number(this.waiting.has(b)) - Number(this.waiting.has(a)));
     for (const key of absent) {
       if (this.#keep(key)) this.waiting.delete(key);
       else if (!this.waiting.has(key)) staged++;
@@ -87,18 +84,32 @@ export class NaiveDriver {
   prefetch(key: ExpertKey): DriverEvent[] {
     this.#events = [];
     const region = this.#regionOf(key);
+    const { staging } = this.#allocation;
     if (region.has(key) || this.waiting.has(key)) return this.#events;
-    if (this.#hasFreeSlot(key)) {
-      this.#admit(key, region);
-      return this.#events;
-    }
-    const victim = this.#ask(key, true);
-    if (victim !== undefined) this.#replace(victim, key);
-    else if (this.waiting.size < Math.min(this.#prefetchWidth, this.#allocation.staging)) {
+    if (staging - this.waiting.size > this.#shape.expertUsedCount) {
       this.waiting.add(key);
       this.#events.push({ kind: "stage", key });
+    } else if (this.#hasFreeSlot(key)) {
+      this.#admit(key, region);
+    } else {
+      const victim = this.#ask(key, true);
+      if (victim !== undefined) this.#replace(victim, key);
     }
     return this.#events;
+  }
+
+  /** A region loses a slot and with it an expert; undefined when all are needed or it has none. */
+  shrink(regionIndex: number): ExpertKey | undefined {
+    this.#events = [];
+    const candidates = [...(this.resident[regionIndex] ?? [])];
+    if (candidates.length === 0) return undefined;
+    const index = this.#policy.victim(-1, Int32Array.from(candidates), candidates.length, false);
+    const victim = candidates[index];
+    if (victim === undefined)
+      check(this.#policy.allResident, `victim answered ${index} for nobody`);
+    else this.resident[regionIndex]?.delete(victim);
+    if (victim !== undefined) this.#policy.onEvict?.(victim);
+    return victim;
   }
 
   /** Gives a loaded expert a slot, if the policy wants it kept. */

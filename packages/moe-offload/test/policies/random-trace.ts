@@ -74,7 +74,10 @@ export function futureOf(trace: readonly Routing[], shape: RoutingShape): Future
 export function popularityOf(trace: readonly Routing[], shape: RoutingShape): Float64Array {
   const uses = new Float64Array(shape.layerCount * shape.expertCount);
   for (const { experts, layer } of trace) {
-    for (const expert of experts) uses[layer * shape.expertCount + expert] += 1;
+    for (const expert of experts) {
+      const key = layer * shape.expertCount + expert;
+      uses[key] = (uses[key] ?? 0) + 1;
+    }
   }
   return uses;
 }

@@ -59,16 +59,21 @@ describe("moe-infinity", () => {
 describe("least-stale", () => {
   const shape = shapeOf(3, 4, 1);
 
-  it("evicts what this pass has not touched, the first to have come first", () => {
-    const allocation = { slots: [4], isShared: true, staging: 0 };
+  it("evicts what this pass has not touched, of it whose layer comes last, then the oldest", () => {
+    const allocation = { slots: [5], isShared: true, staging: 0 };
     const driver = new NaiveDriver(leastStale, { shape, allocation });
     for (const layer of [0, 1, 2]) driver.request(request(0, layer, [0]));
     driver.request(request(1, 0, [1]));
-    // Held: 0/0, 1/0, 2/0 of token 0 and 0/1 of this one.
-    expect(evicted(driver, request(1, 1, [0]))).toEqual([]);
-    expect(evicted(driver, request(1, 2, [3]))).toEqual([0]);
-    // A new pass: all are stale again; 1/0 came first, though it was used again.
-    expect(evicted(driver, request(2, 0, [2]))).toEqual([4]);
+    driver.request(request(1, 1, [2]));
+    // Held: 0/0, 1/0, 2/0 of token 0 and 0/1, 1/2 of token 1. Of the stale, layer 1 is farthest
+    // from layer 2 but for layer 2 itself.
+    expect(evicted(driver, request(1, 2, [3]))).toEqual([8]);
+    // A new pass: all but the needed are stale, layer 0 is farthest; of 0/0 and 0/1, 0/0 is older.
+    expect(evicted(driver, request(2, 0, [2]))).toEqual([0]);
+    expect(evicted(driver, request(2, 1, [3]))).toEqual([4]);
+    // Held: 0/1 and 1/2, 2/3 stale; 0/2 and 1/3 fresh. Layer 2's own stale expert goes first.
+    expect(evicted(driver, request(2, 2, [0]))).toEqual([8 + 3]);
+    expect(evicted(driver, request(3, 0, [3]))).toEqual([1]);
   });
 
   it("keeps a prefetched expert until its layer, and gives up layers that are done", () => {

@@ -57,25 +57,28 @@ describe("correlation", () => {
     const trace = randomTrace(createPrng(73, "correlation"), SHAPE, 60);
     expectAnswers(correlation.create({ shape: SHAPE }), trace, nextLayer, (past, target) => {
       const latest = past.at(-1);
-      const scores = new Array<number>(6).fill(0);
+      const scores = new Float64Array(6);
+      const add = (sums: Float64Array, expert: number, count: number) => {
+        sums[expert] = (sums[expert] ?? 0) + count;
+      };
       const chosenIn = (layer: number, token: number) =>
-        past.find((r) => r.layer === layer && r.token === token)?.experts ?? [];
+        past.find((r) => r.layer === layer && r.token === token)?.experts ?? new Int32Array(0);
       if (target === 1) {
         for (const { experts, layer } of past) {
-          if (layer === 1) for (const expert of experts) scores[expert] += 1;
+          if (layer === 1) for (const expert of experts) add(scores, expert, 1);
         }
-        return scores;
+        return [...scores];
       }
       for (const from of latest?.experts ?? []) {
-        const counts = new Array<number>(6).fill(0);
+        const counts = new Float64Array(6);
         for (const { experts, layer, token } of past) {
           if (layer !== target || !chosenIn(target - 1, token).includes(from)) continue;
-          for (const expert of experts) counts[expert] += 1;
+          for (const expert of experts) add(counts, expert, 1);
         }
         const top = [...counts.keys()].sort((a, b) => (counts[b] ?? 0) - (counts[a] ?? 0) || a - b);
-        for (const expert of top.slice(0, 2)) scores[expert] += counts[expert] ?? 0;
+        for (const expert of top.slice(0, 2)) add(scores, expert, counts[expert] ?? 0);
       }
-      return scores.some((score) => score > 0) ? scores : undefined;
+      return scores.some((score) => score > 0) ? [...scores] : undefined;
     });
   });
 

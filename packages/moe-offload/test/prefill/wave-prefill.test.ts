@@ -3,6 +3,7 @@ import { createPrng } from "@fmlab/sim";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SlotStream } from "../../src/prefill/slot-stream.ts";
 import { openStreamMachine } from "../../src/prefill/stream-machine.ts";
+import { StreamWindow } from "../../src/prefill/stream-window.ts";
 import { WavePrefill } from "../../src/prefill/wave-prefill.ts";
 import { haveSameBits, openEngine } from "../engine/open.ts";
 import { SHIPPED_MODEL } from "../shipped-model.ts";
@@ -17,7 +18,7 @@ afterAll(() => file.close());
 
 function openWaves(slotCount: number, haste: number, seed = 1) {
   const opened = openStreamMachine(file, {
-    slotCount,
+    slotsOf: () => slotCount,
     threads: 1,
     contextLength: 2 * TOKENS_MAX,
     batchTokens: TOKENS_MAX,
@@ -29,6 +30,7 @@ function openWaves(slotCount: number, haste: number, seed = 1) {
     lane,
     classes: machine.pool.classes,
     classOfLayer: (layer) => machine.pool.classOfLayer(layer).index,
+    window: new StreamWindow(),
   });
   const waves = new WavePrefill(machine, stream, { nowMs: () => lane.nowMs() });
   const evaluate = (tokens: readonly number[], batchTokens: number) => {

@@ -15,6 +15,7 @@ import { residentTokenMs, uniformTimes } from "../../src/replay/compute-times.ts
 import { TraceFuture } from "../../src/replay/future.ts";
 import { oraclePredictor } from "../../src/replay/oracle-predictor.ts";
 import { type ReplayOptions, replayTrace } from "../../src/replay/replayer.ts";
+import type { HostTier } from "../../src/replay/virtual-lane.ts";
 import type { Trace } from "../../src/traces/trace.ts";
 import { smallTrace } from "../traces/small-trace.ts";
 import { naiveLru } from "./naive-lru.ts";
@@ -93,12 +94,12 @@ describe("a replay", () => {
     const trace = traceOf([0, 1, 1, 0, 0, 1], shape);
     const times = uniformTimes(shape, { attentionMs: 1, expertMs: 0.5, headMs: 0 });
     const disk = { bandwidthMBps: 200, latencyUs: 0, queueDepth: 1 };
-    const elapsed = (memoryBytes: number) =>
+    const elapsed = (memoryBytes: number, host: Partial<HostTier> = {}) =>
       replayTrace(trace, {
         ...base(onDemand),
         slotCount: 2,
         times,
-        host: { memoryBytes, disk },
+        host: { memoryBytes, disk, ...host },
       });
     // Disk 5 ms an expert, link 2 ms: 5 + 5 + 2 with an empty host, 2 + 2 with a warm one.
     expect(elapsed(2 * BYTES).elapsedMs).toBeCloseTo(3 * 2 + 12 + 4 + 4, 9);
@@ -107,6 +108,11 @@ describe("a replay", () => {
     // One expert fits: the one loaded last. Tokens want 0 1 | 1 0 | 0 1, so the first of each
     // later token comes from host memory (2 ms) while the second is on the disk (5 + 2 ms).
     expect(elapsed(BYTES).elapsedMs).toBeCloseTo(3 * 2 + 12 + 7 + 7, 9);
+    // Loaded before the start, all is there; where only one fits, 0 stays and 1 is on the disk.
+    expect(elapsed(2 * BYTES, { preload: [0, 1] }).elapsedMs).toBeCloseTo(3 * 2 + 3 * 4, 9);
+    const pinned = elapsed(BYTES, { preload: [0, 1], mode: "pinned" });
+    expect(pinned.elapsedMs).toBeCloseTo(3 * 2 + 3 * 7, 9);
+    expect(pinned.diskBusyMs).toBeCloseTo(3 * 5, 9);
   });
 
   it("follows a pipeline of two layers with prefetches, worked by hand", () => {
@@ -157,9 +163,9 @@ describe("LRU against a simulation written apart from it", () => {
   );
 
   it("has the same hits and times, with ready experts first and without", () => {
-    for (let seed = 1; seed <= 40; seed++) {
+    for (let seed = 1; seed <= 25; seed++) {
       const prng = createPrng(seed, "lru");
-      const trace = smallTrace({ seed, tokens: 30, reuse: prng.nextFloat() });
+      const trace = smallTrace({ seed, tokens: 20, reuse: prng.nextFloat() });
       const slots = 2 + prng.nextInt(4);
       const megabytes = 0.1 + prng.nextFloat();
       for (const readyFirst of [false, true]) {
@@ -195,6 +201,8 @@ describe("any replay", () => {
       const prng = createPrng(seed, "any");
       const trace = smallTrace({ seed, tokens: 40, reuse: 0.5 });
       const control = controls[seed % 3]?.();
+      const bandwidthMBps = 100 + prng.nextInt(3000);
+      const wireMs = BYTES / (bandwidthMBps * 1e3);
       const loads: FinishedLoad[] = [];
       const result = replayTrace(trace, {
         ...base(seed % 2 === 0 ? lru : onDemand),
@@ -203,7 +211,7 @@ describe("any replay", () => {
         predictor: oraclePredictor(trace),
         ...(control && { control }),
         link: {
-          bandwidthMBps: 100 + prng.nextInt(3000),
+          bandwidthMBps,
           latencyUs: 50,
           queueDepth: 1 + (seed % 3),
         },
@@ -215,11 +223,18 @@ describe("any replay", () => {
       expect(bytes.demanded).toBe(counts.demanded * BYTES);
       expect(bytes.prefetched).toBe((counts.prefetched - counts.prefetchesWithdrawn) * BYTES);
       expect(counts.uses).toBe(counts.hits + counts.lateHits + counts.demanded);
-      expect(result.linkBusyMs).toBeLessThanOrEqual(loads.at(-1)?.endMs ?? 0 + result.elapsedMs);
+      // Bytes pass one transfer after the other, whatever the queue depth.
+      loads.forEach((load, i) => {
+        const before = i === 0 ? 0 : (loads[i - 1]?.endMs ?? 0);
+        expect(load.endMs - before).toBeGreaterThanOrEqual(wireMs - 1e-9);
+      });
+      // What was begun last may end after the last token.
+      const pendingMs = 14 * (wireMs + 0.05);
+      expect(result.linkBusyMs).toBeLessThanOrEqual(result.elapsedMs + pendingMs);
       const { totalMs, computeMs, stallMs, overheadMs } = result.tokenTime;
       expect(totalMs).toBeCloseTo(computeMs + stallMs + overheadMs, 9);
       expect(layers.reduce((sum, layer) => sum + layer.uses, 0)).toBe(counts.uses);
-      for (const load of loads) expect(load.endMs).toBeGreaterThanOrEqual(load.startMs);
+      expect(loads.every((load) => load.endMs >= load.startMs)).toBe(true);
       const moved = counts.demanded + counts.prefetched - counts.prefetchesWithdrawn;
       // Loads that ended after the last request are not handed over any more.
       expect(loads.length).toBeLessThanOrEqual(moved);

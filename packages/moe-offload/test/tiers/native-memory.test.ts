@@ -42,6 +42,15 @@ it("blocks end before typed arrays would", () => {
   expect([...map.offset]).toEqual([0, GIB, 0, GIB, 0]);
 });
 
+it.each([
+  { address: 0n, sizeBytes: 10 },
+  { address: -5n, sizeBytes: 10 },
+  { address: 4096n, sizeBytes: 0 },
+  { address: 4096n, sizeBytes: 1.5 },
+])("$sizeBytes bytes at address $address are refused, which would end the process", (region) => {
+  expect(() => gatherRegions([region])).toThrow(/are no memory/);
+});
+
 it("host memory that cannot be had is refused with its size", () => {
   expect(() => new HostArena(1, 2 ** 45)).toThrow(/35184372088832 bytes of host memory/);
 });

@@ -51,10 +51,11 @@ class Driver {
   step(): void {
     const slot = this.#random.nextInt(SLOTS);
     const load = this.#open.get(slot);
+    const chance = this.#random.nextFloat();
     if (load === undefined) this.#submit(slot);
-    else if (this.#random.chance(0.3)) this.#wait(load);
-    else if (this.#random.chance(0.3)) this.#promote(load);
-    else if (this.#random.chance(0.5)) this.#withdraw(load);
+    else if (chance < 0.3) this.#wait(load);
+    else if (chance < 0.5) this.#promote(load);
+    else if (chance < 0.75) this.#withdraw(load);
     else if (this.#lane.isReady(slot)) this.#isReady(load);
     if (this.#random.chance(0.1)) this.drain();
     if (this.#lane.pending > this.#open.size) throw new Error("more loads pending than were asked");
@@ -154,9 +155,9 @@ describe("a lane under a random load", () => {
     const slots = new TestSlots(SLOTS, SHAPE.partBytes);
     const lane = new TransferLane({ layout: model.layout, slots: slots.regions, ...options });
     let loads = 0;
-    for (let seed = 0; seed < 5; seed++) {
+    for (let seed = 0; seed < 4; seed++) {
       const driver = new Driver(lane, slots, createPrng(seed, name));
-      for (let step = 0; step < 500; step++) driver.step();
+      for (let step = 0; step < 400; step++) driver.step();
       const finished = driver.settle();
       loads += finished.length;
       // Ends never fall, whoever moved the bytes.

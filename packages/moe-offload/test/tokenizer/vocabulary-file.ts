@@ -88,8 +88,8 @@ function withFile<T>(path: string, use: (file: GgufFile) => T): T {
 }
 
 const ASCII = ["a", "B", "1", "!", "'", "$", " ", "\n", "\r", "\t"];
-/** The last bytes of U+4E2D, U+1C90 and U+3002: an ideograph, a letter with case, a full stop. */
-const LAST_BYTES = [0xad, 0x90, 0x82];
+/** The last bytes of U+4E2D, U+00E9 and U+3002: an ideograph, a letter, a full stop. */
+const LAST_BYTES = [0xad, 0xa9, 0x82];
 /** Bytes whose neighbour to the right shows whether a word border lies between. */
 const BORDER = [...ASCII.map((c) => c.charCodeAt(0)), ...LAST_BYTES].map(
   (byte) => CHARACTER_OF_BYTE[byte] ?? "",

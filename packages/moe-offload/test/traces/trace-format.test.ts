@@ -24,6 +24,17 @@ const failure = (run: () => unknown): unknown => {
   }
   return "nothing was thrown";
 };
+/** Compares arrays as bytes: element by element takes seconds. */
+const expectSame = (found: Trace, expected: Trace) => {
+  const plain = (trace: Trace) =>
+    Object.entries(trace).map(([name, value]) => {
+      if (!ArrayBuffer.isView(value)) return [name, value];
+      return [name, Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("hex")];
+    });
+  expect(new Map(plain(found) as [string, unknown][])).toEqual(
+    new Map(plain(expected) as [string, unknown][]),
+  );
+};
 const bytesOf = (trace: Trace, gzip = false): Buffer => {
   writeTrace(file("bytes"), trace, { gzip });
   return readFileSync(file("bytes"));
@@ -33,9 +44,9 @@ describe("a trace file", () => {
   it("gives back what was written, plain and gzip, whole and bare, over several blocks", () => {
     for (const isBare of [false, true]) {
       for (const gzip of [false, true]) {
-        const trace = smallTrace({ tokens: 1030, aheadDepth: 1, isBare });
+        const trace = smallTrace({ tokens: 1030, isBare });
         writeTrace(file("a.trace"), trace, { gzip });
-        expect(readTrace(file("a.trace"))).toEqual(trace);
+        expectSame(readTrace(file("a.trace")), trace);
       }
     }
   });
@@ -139,7 +150,7 @@ describe("a recorder", () => {
   };
 
   it("records what it is told, in memory and straight to a file", () => {
-    const trace = smallTrace({ tokens: 700 });
+    const trace = smallTrace({ tokens: 300 });
     // Beyond the last layer nothing is told: those rows come back as 0.
     const { expertCount } = SMALL_SHAPE;
     trace.ahead?.forEach((_, i) => {
@@ -149,12 +160,12 @@ describe("a recorder", () => {
     });
     const memory = new MemoryTraceSink(contentsOf(trace));
     replay(trace, memory);
-    expect(memory.toTrace()).toEqual(trace);
+    expectSame(memory.toTrace(), trace);
     const writer = new TraceFileWriter(file("c.trace"), contentsOf(trace));
     replay(trace, writer);
     expect(existsSync(file("c.trace"))).toBe(false);
     writer.close();
-    expect(readTrace(file("c.trace"))).toEqual(trace);
+    expectSame(readTrace(file("c.trace")), trace);
   });
 
   it("leaves out a token that was broken off, and refuses layers out of order", () => {

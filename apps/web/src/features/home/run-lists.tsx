@@ -7,6 +7,7 @@ import { runTitle, shortId } from "@/features/runs/run-name.tsx";
 import { routes } from "@/features/shell/routes.ts";
 import { type RouterOutputs, useTRPC } from "@/trpc/client.tsx";
 import { FidelityBadge, StateBadge } from "@/ui/badges.tsx";
+import { plural } from "@/ui/format/number.ts";
 import { Panel } from "@/ui/panel.tsx";
 import { Progress } from "@/ui/progress.tsx";
 import { EmptyState, ErrorState, Loading } from "@/ui/status.tsx";
@@ -60,8 +61,25 @@ export function StateCounts({ projectId }: { projectId: string }) {
 /** What is running now, with its progress. */
 export function RunningRuns({ projectId }: { projectId: string }) {
   const stats = useStats(projectId);
+  const shown = stats.data?.running.length ?? 0;
+  const running = ["RUNNING", ...(WITH.RUNNING ?? [])] as const;
+  const byState = stats.data?.byState;
+  const count = byState === undefined ? 0 : running.reduce((sum, name) => sum + byState[name], 0);
   return (
-    <Panel title="Running now" flush>
+    <Panel
+      title="Running now"
+      flush
+      actions={
+        count > shown && (
+          <Link
+            href={routes.runs(projectId, `state=${running.join(",")}`)}
+            className="text-xs underline underline-offset-2"
+          >
+            The newest {shown} of {plural(count, "run")}
+          </Link>
+        )
+      }
+    >
       {stats.isPending ? (
         <Loading lines={2} />
       ) : stats.isError ? (

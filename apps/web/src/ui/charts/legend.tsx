@@ -11,6 +11,8 @@ export interface LegendEntry {
   sign: ReactNode;
   /** Its value where the reader points. */
   value?: string;
+  /** Characters kept free for the value, so that nothing moves when there is one. */
+  valueSpace?: number;
 }
 
 /** The parts of a picture that the reader has turned off, by their names. */
@@ -35,7 +37,7 @@ export function Legend({
   hidden: ReadonlySet<string>;
   toggle: (name: string) => void;
 }) {
-  return entries.map(({ name, id = name, sign, value }) => {
+  return entries.map(({ name, id = name, sign, value, valueSpace = 0 }) => {
     const isOff = hidden.has(id);
     return (
       <button
@@ -50,7 +52,11 @@ export function Legend({
       >
         {sign}
         <span className="min-w-0 break-words text-muted">{name}</span>
-        {value !== undefined && <span className="whitespace-nowrap">{value}</span>}
+        {(value !== undefined || valueSpace > 0) && (
+          <span className="whitespace-nowrap" style={{ minWidth: `${valueSpace}ch` }}>
+            {value}
+          </span>
+        )}
       </button>
     );
   });

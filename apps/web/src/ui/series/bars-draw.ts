@@ -3,7 +3,6 @@ import { areaFill } from "../charts/fills.ts";
 import { referenceDash } from "../charts/palette.ts";
 import { axisText, tickText, toPixel } from "../charts/scale.ts";
 import type { ChartTheme } from "../charts/use-chart-theme.ts";
-import { formatNumber } from "../format/number.ts";
 import { type BarRef, type BarsLayout, barBox, LABEL_CHARACTERS } from "./bars-layout.ts";
 
 export interface BarsFrame {
@@ -84,7 +83,7 @@ function drawBar(
     whisker(context, middle, toPixel(scale, ends[0]), toPixel(scale, ends[1]), box.width / 3);
   }
   const value = values[ref.category] ?? 0;
-  const text = formatNumber(value);
+  const text = tickText(value, series.valueUnit);
   if (6.4 * text.length > box.width) return;
   const end = toPixel(scale, value < 0 ? (ends[0] ?? value) : (ends[1] ?? value));
   context.fillStyle = theme.muted;
@@ -113,7 +112,7 @@ function drawTotals(context: CanvasRenderingContext2D, { series, layout, theme }
   context.textAlign = "center";
   series.categories.forEach((_, category) => {
     const total = stackTotal(series, category, (group) => row.groups.includes(group));
-    const text = formatNumber(total);
+    const text = tickText(total ?? 0, series.valueUnit);
     if (total === null || 6.4 * text.length > layout.categoryWidth) return;
     const middle = layout.left + (category + 0.5) * layout.categoryWidth;
     context.fillText(text, middle, toPixel(row.scale, total) - 8);

@@ -6,13 +6,13 @@ import { areaBackground } from "@/ui/charts/fills.ts";
 import { Legend, type LegendEntry, LineSign, useHidden } from "@/ui/charts/legend.tsx";
 import { referenceDash } from "@/ui/charts/palette.ts";
 import { prepareCanvas } from "@/ui/charts/prepare-canvas.ts";
-import { axisText } from "@/ui/charts/scale.ts";
+import { axisText, tickText } from "@/ui/charts/scale.ts";
 import { type ChartTheme, useChartTheme } from "@/ui/charts/use-chart-theme.ts";
 import { useWidth } from "@/ui/charts/use-width.ts";
-import { formatNumber, formatValue } from "@/ui/format/number.ts";
+import { formatValue } from "@/ui/format/number.ts";
 import { drawBars } from "./bars-draw.ts";
 import { type BarRef, barAt, barsLayout, moveBar } from "./bars-layout.ts";
-import { OriginNotes } from "./origin-notes.tsx";
+import { OriginNotes, ReadOut } from "./picture-notes.tsx";
 
 /** Bars over categories, read out by pointer or arrow keys. */
 export function BarsView({ series, title }: { series: BarsSeries; title: string }) {
@@ -62,9 +62,10 @@ export function BarsView({ series, title }: { series: BarsSeries; title: string 
         />
       </div>
       <figcaption className="mt-1 flex flex-wrap items-center gap-x-3 gap-y-0.5 text-xs">
-        <span aria-live="polite" className="min-h-5 basis-full">
-          {selected === null ? "" : barText(series, shown, selected)}
-        </span>
+        <ReadOut
+          text={selected === null ? "" : barText(series, shown, selected)}
+          hint="Point at a bar or press arrow keys to read it."
+        />
         {theme !== undefined && (
           <Legend entries={legendOf(series, selected, theme)} {...{ hidden, toggle }} />
         )}
@@ -84,7 +85,8 @@ function barText(series: BarsSeries, shown: readonly number[], { category, group
   const value = told?.values[category] ?? null;
   const low = told?.low?.[category] ?? null;
   const high = told?.high?.[category] ?? null;
-  const interval = low === null ? "" : ` (${formatNumber(low)} to ${formatNumber(high)})`;
+  const interval =
+    low === null ? "" : ` (${tickText(low, unit)} to ${tickText(high ?? low, unit)})`;
   const total = stackTotal(series, category, (one) => shown.includes(one));
   const isStack = series.arrangement === "stacked" && shown.length > 1;
   return [
@@ -96,8 +98,11 @@ function barText(series: BarsSeries, shown: readonly number[], { category, group
 
 function legendOf(series: BarsSeries, selected: BarRef | null, theme: ChartTheme): LegendEntry[] {
   const at = selected?.category;
-  const told = (value: number | null | undefined) =>
-    at === undefined ? {} : { value: formatValue(value, series.valueUnit) };
+  const text = (value: number | null | undefined) => formatValue(value, series.valueUnit);
+  const told = (values: readonly (number | null)[]) => ({
+    ...(at !== undefined && { value: text(values[at]) }),
+    valueSpace: values.reduce((most: number, value) => Math.max(most, text(value).length), 0),
+  });
   const groups = series.groups.map(({ name, values }, group) => ({
     name,
     sign: (
@@ -107,14 +112,12 @@ function legendOf(series: BarsSeries, selected: BarRef | null, theme: ChartTheme
         style={{ background: areaBackground(group, theme) }}
       />
     ),
-    ...told(at === undefined ? null : values[at]),
+    ...told(values),
   }));
   const references = series.references.map(({ name, value }, index) => ({
     name,
     sign: <LineSign color={theme.ink} dash={referenceDash(index)} width={20} />,
-    ...(Array.isArray(value)
-      ? told(at === undefined ? null : value[at])
-      : { value: formatValue(value, series.valueUnit) }),
+    ...(Array.isArray(value) ? told(value) : { value: text(value) }),
   }));
   return [...groups, ...references];
 }

@@ -4,19 +4,17 @@ import { categoryColor, referenceDash } from "../charts/palette.ts";
 import { axisText, tickText, toPixel } from "../charts/scale.ts";
 import type { ChartTheme } from "../charts/use-chart-theme.ts";
 import { placeLabels } from "./scatter-labels.ts";
-import { type Dot, frontSteps, isSame, type ScatterLayout } from "./scatter-layout.ts";
+import { type Dot, isSame, type ScatterLayout } from "./scatter-layout.ts";
 
 export interface ScatterFrame {
   series: ScatterSeries;
   layout: ScatterLayout;
-  /** Indices of the bounds that are drawn. */
-  bounds: readonly number[];
   showsFront: boolean;
   theme: ChartTheme;
   selected: PointRef | null;
 }
 
-/** With more points only those on the front are labelled, and points are smaller. */
+/** More points than these are not all labelled, and are drawn smaller. */
 const LABELLED_MAX = 40;
 const SMALL_FROM = 600;
 
@@ -28,8 +26,7 @@ export function drawScatter(context: CanvasRenderingContext2D, frame: ScatterFra
   context.beginPath();
   context.rect(x.from - 6, y.to - 8, x.to - x.from + 12, y.from - y.to + 14);
   context.clip();
-  for (const at of frame.bounds) drawBound(context, frame, at);
-  drawJoins(context, frame);
+  drawLines(context, frame);
   drawIntervals(context, frame);
   if (frame.showsFront) drawFront(context, frame);
   drawDots(context, frame);
@@ -71,35 +68,20 @@ function drawAxes(context: CanvasRenderingContext2D, { series, layout, theme }: 
   context.translate(-8, -(y.from + y.to) / 2);
 }
 
-function drawBound(context: CanvasRenderingContext2D, frame: ScatterFrame, at: number): void {
-  const { series, layout, theme } = frame;
+function drawLines(context: CanvasRenderingContext2D, { layout, theme }: ScatterFrame): void {
   context.save();
   context.strokeStyle = theme.ink;
   context.lineWidth = 1.5;
-  context.setLineDash(referenceDash(at));
-  const points = series.bounds[at]?.points ?? [];
-  path(
-    context,
-    points.map((one) => ({ x: toPixel(layout.x, one.x), y: toPixel(layout.y, one.y) })),
-  );
-  context.restore();
-}
-
-function drawJoins(context: CanvasRenderingContext2D, { series, layout, theme }: ScatterFrame) {
-  const shown = new Map(layout.dots.map((dot) => [`${dot.group}:${dot.point}`, dot]));
-  series.groups.forEach(({ joined, points }, group) => {
-    if (!joined) return;
+  for (const { bound, line } of layout.bounds) {
+    context.setLineDash(referenceDash(bound));
+    path(context, line);
+  }
+  context.setLineDash([]);
+  for (const { group, line } of layout.joins) {
     context.strokeStyle = categoryColor(group, theme.dark);
-    context.lineWidth = 1.5;
-    let piece: Dot[] = [];
-    points.forEach((_, point) => {
-      const dot = shown.get(`${group}:${point}`);
-      if (dot !== undefined) piece.push(dot);
-      if (dot !== undefined && point < points.length - 1) return;
-      path(context, piece);
-      piece = [];
-    });
-  });
+    path(context, line);
+  }
+  context.restore();
 }
 
 function drawIntervals(context: CanvasRenderingContext2D, { series, layout, theme }: ScatterFrame) {
@@ -131,10 +113,10 @@ function drawIntervals(context: CanvasRenderingContext2D, { series, layout, them
   }
 }
 
-function drawFront(context: CanvasRenderingContext2D, { series, layout, theme }: ScatterFrame) {
+function drawFront(context: CanvasRenderingContext2D, { layout, theme }: ScatterFrame) {
   context.strokeStyle = theme.muted;
   context.lineWidth = 2;
-  path(context, frontSteps(layout.front, series.x.better));
+  path(context, layout.steps);
   context.strokeStyle = theme.ink;
   context.lineWidth = 1.5;
   for (const dot of layout.front) {
@@ -174,21 +156,26 @@ function drawDots(context: CanvasRenderingContext2D, frame: ScatterFrame): void 
 function drawLabels(context: CanvasRenderingContext2D, frame: ScatterFrame): void {
   const { series, layout, theme, selected } = frame;
   const { dots, front, x, y } = layout;
-  const isFirst = (dot: Dot) => isSame(dot, selected);
-  const isOnFront = (dot: Dot) => front.some((one) => isSame(dot, one));
-  const rest = dots.length <= LABELLED_MAX ? dots : dots.filter(isOnFront);
-  const wanted = [
-    ...dots.filter(isFirst),
-    ...dots.filter((dot) => !isFirst(dot) && isOnFront(dot)),
-    ...rest.filter((dot) => !isFirst(dot) && !isOnFront(dot)),
-  ];
+  const isChosen = (dot: Dot) => isSame(dot, selected);
+  const isOnFront = (dot: Dot) => frame.showsFront && front.some((one) => isSame(dot, one));
+  // Where there is a front, its points are what a reader looks for.
+  const most = front.length > 0 && frame.showsFront ? 0 : LABELLED_MAX;
+  const rest = dots.length <= most ? dots : dots.filter(isOnFront);
+  const wanted = [...dots.filter(isChosen), ...rest.filter((dot) => !isChosen(dot))];
   const textOf = (dot: Dot) => {
     const label = series.groups[dot.group]?.points[dot.point]?.label ?? "";
     return label.length > 28 ? `${label.slice(0, 27)}…` : label;
   };
+  const lines = [
+    ...layout.joins.map(({ line }) => line),
+    ...layout.bounds.map(({ line }) => line),
+    ...(frame.showsFront ? [layout.steps] : []),
+  ];
   const plot = { left: x.from, right: x.to + 6, top: y.to - 6, bottom: y.from - 1 };
+  const mayCross = (dot: Dot) => isChosen(dot) || isOnFront(dot);
+  const placed = placeLabels({ wanted, dots, lines, mayCross, textOf, plot });
   context.textAlign = "left";
-  for (const { text, x: left, y: middle, ...ref } of placeLabels(wanted, dots, textOf, plot)) {
+  for (const { text, x: left, y: middle, ...ref } of placed) {
     context.lineWidth = 3;
     context.strokeStyle = theme.panel;
     context.strokeText(text, left, middle);

@@ -1,5 +1,5 @@
 import type { PointRef } from "@fmlab/experiment";
-import type { Dot } from "./scatter-layout.ts";
+import type { Dot, Place } from "./scatter-layout.ts";
 
 /** A point's label, with its left edge and the middle of its height. */
 export interface PlacedLabel extends PointRef {
@@ -21,36 +21,64 @@ const LINE = 13;
 /** Space between a point's middle and its label. */
 const AWAY = 8;
 
+export interface LabelPlan {
+  /** Points in order of importance. */
+  wanted: readonly Dot[];
+  /** All points, and the lines among them: labels keep clear of both. */
+  dots: readonly Dot[];
+  lines: readonly (readonly Place[])[];
+  /** Whose label may lie on a line rather than be left out. */
+  mayCross: (dot: Dot) => boolean;
+  textOf: (dot: Dot) => string;
+  plot: Area;
+}
+
 /**
- * Labels that can be drawn without touching each other, another point or the plot's edge. Each is
- * tried on the right, on the left, above and below of its point; earlier ones win.
- *
- * @param wanted points in order of importance
- * @param dots all points, which labels must keep clear of
+ * Labels that can be drawn without touching each other, another point, a line or the plot's edge.
+ * Each is tried around its point; earlier ones win.
  */
-export function placeLabels(
-  wanted: readonly Dot[],
-  dots: readonly Dot[],
-  textOf: (dot: Dot) => string,
-  plot: Area,
-): PlacedLabel[] {
+export function placeLabels(plan: LabelPlan): PlacedLabel[] {
+  const { wanted, dots, lines, textOf, plot } = plan;
   const taken: Area[] = [];
   const placed: PlacedLabel[] = [];
   for (const dot of wanted) {
     const text = textOf(dot);
     if (text === "") continue;
-    const area = candidates(dot, LETTER * text.length).find(
+    const free = candidates(dot, LETTER * text.length).filter(
       (one) =>
         isInside(one, plot) &&
         !taken.some((other) => overlaps(one, other)) &&
         !dots.some((other) => other !== dot && overlaps(one, around(other, 4))),
     );
+    const clear = free.find((one) => !lines.some((line) => crosses(line, one)));
+    const area = clear ?? (plan.mayCross(dot) ? free[0] : undefined);
     if (area === undefined) continue;
     taken.push(area);
     const { group, point } = dot;
     placed.push({ group, point, text, x: area.left, y: (area.top + area.bottom) / 2 });
   }
   return placed;
+}
+
+/** Whether a line runs through an area; each piece is clipped to it (Liang and Barsky 1984). */
+export function crosses(line: readonly Place[], area: Area): boolean {
+  return line.some((to, i) => {
+    const from = line[i - 1];
+    if (from === undefined) return false;
+    const [dx, dy] = [to.x - from.x, to.y - from.y];
+    let [enter, leave] = [0, 1];
+    for (const [step, room] of [
+      [-dx, from.x - area.left],
+      [dx, area.right - from.x],
+      [-dy, from.y - area.top],
+      [dy, area.bottom - from.y],
+    ] as const) {
+      if (step === 0 && room < 0) return false;
+      if (step < 0) enter = Math.max(enter, room / step);
+      if (step > 0) leave = Math.min(leave, room / step);
+    }
+    return enter <= leave;
+  });
 }
 
 function candidates({ x, y }: Dot, width: number): Area[] {

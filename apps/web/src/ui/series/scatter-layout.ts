@@ -18,6 +18,17 @@ export interface ScatterLayout {
   dots: Dot[];
   /** The front of the shown points, from left to right. */
   front: Dot[];
+  /** Groups' joined lines, broken at points without a y. */
+  joins: { group: number; line: Place[] }[];
+  /** The front as steps. */
+  steps: Place[];
+  bounds: { bound: number; line: Place[] }[];
+}
+
+/** A place in the picture, CSS pixels. */
+export interface Place {
+  x: number;
+  y: number;
 }
 
 const HEIGHT = 320;
@@ -65,7 +76,8 @@ export function scatterLayout(
   const all = shown.flatMap((group) =>
     (series.groups[group]?.points ?? []).flatMap((_, point) => dot({ group, point }) ?? []),
   );
-  const front = series.front ? paretoFront(series, (group) => shown.includes(group)) : [];
+  const refs = series.front ? paretoFront(series, (group) => shown.includes(group)) : [];
+  const front = refs.flatMap((ref) => dot(ref) ?? []);
   return {
     width,
     height: HEIGHT,
@@ -74,8 +86,26 @@ export function scatterLayout(
     xTicks,
     yTicks,
     dots: all.sort((a, b) => a.x - b.x || b.y - a.y),
-    front: front.flatMap((ref) => dot(ref) ?? []),
+    front,
+    joins: shown.flatMap((group) => joinsOf(series, group, dot)),
+    steps: frontSteps(front, series.x.better),
+    bounds: bounds.map((bound) => {
+      const points = series.bounds[bound]?.points ?? [];
+      return { bound, line: points.map((at) => ({ x: toPixel(x, at.x), y: toPixel(y, at.y) })) };
+    }),
   };
+}
+
+function joinsOf(series: ScatterSeries, group: number, dot: (ref: PointRef) => Dot | null) {
+  const { joined = false, points = [] } = series.groups[group] ?? {};
+  const pieces: Place[][] = [[]];
+  if (!joined) return [];
+  points.forEach((_, point) => {
+    const place = dot({ group, point });
+    if (place === null) pieces.push([]);
+    else pieces.at(-1)?.push(place);
+  });
+  return pieces.filter((line) => line.length > 1).map((line) => ({ group, line }));
 }
 
 /** What an axis shows: all points with some air, and bounds as far as they do not squeeze them. */
@@ -140,11 +170,15 @@ export function dotAt(dots: readonly Dot[], x: number, y: number, reach = 24): D
 /** The point a key leads to: from left to right over all shown groups. */
 export function moveDot(dots: readonly Dot[], from: PointRef | null, key: string): Dot | null {
   const last = dots.length - 1;
-  const steps: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, Home: -last, End: last };
-  const step = steps[key];
-  if (step === undefined || last < 0) return null;
   const at = dots.findIndex((dot) => isSame(dot, from));
-  const next = at < 0 ? (step > 0 ? 0 : last) : at + step;
+  const targets: Record<string, number> = {
+    ArrowLeft: at < 0 ? last : at - 1,
+    ArrowRight: at + 1,
+    Home: 0,
+    End: last,
+  };
+  const next = targets[key];
+  if (next === undefined || last < 0) return null;
   return dots[Math.min(last, Math.max(0, next))] ?? null;
 }
 
@@ -157,7 +191,7 @@ export function isSame(a: PointRef, b: PointRef | null): boolean {
  * The front as steps: how good one axis can be when the other may not be worse than here. In
  * pixels, from left to right.
  */
-export function frontSteps(front: readonly Dot[], xBetter: "higher" | "lower" | "none") {
+export function frontSteps(front: readonly Dot[], xBetter: "higher" | "lower" | "none"): Place[] {
   return front.flatMap((dot, i) => {
     const before = front[i - 1];
     if (before === undefined) return [{ x: dot.x, y: dot.y }];

@@ -6,11 +6,11 @@ import { Legend, type LegendEntry, LineSign, useHidden } from "@/ui/charts/legen
 import { MarkerSign } from "@/ui/charts/markers.tsx";
 import { categoryColor, referenceDash } from "@/ui/charts/palette.ts";
 import { prepareCanvas } from "@/ui/charts/prepare-canvas.ts";
-import { axisText } from "@/ui/charts/scale.ts";
+import { axisText, tickText } from "@/ui/charts/scale.ts";
 import { type ChartTheme, useChartTheme } from "@/ui/charts/use-chart-theme.ts";
 import { useWidth } from "@/ui/charts/use-width.ts";
-import { formatNumber, formatValue, plural } from "@/ui/format/number.ts";
-import { OriginNotes } from "./origin-notes.tsx";
+import { formatValue, plural } from "@/ui/format/number.ts";
+import { OriginNotes, ReadOut } from "./picture-notes.tsx";
 import { drawScatter } from "./scatter-draw.ts";
 import { dotAt, isSame, moveDot, type ScatterLayout, scatterLayout } from "./scatter-layout.ts";
 
@@ -37,8 +37,8 @@ export function ScatterView({ series, title }: { series: ScatterSeries; title: s
     if (canvas.current === null || theme === undefined || width === 0) return;
     const context = prepareCanvas(canvas.current, layout.width, layout.height);
     if (context === null) return;
-    drawScatter(context, { series, layout, bounds, showsFront, theme, selected });
-  }, [series, layout, bounds, showsFront, theme, width, selected]);
+    drawScatter(context, { series, layout, showsFront, theme, selected });
+  }, [series, layout, showsFront, theme, width, selected]);
   return (
     <figure ref={frame} className="min-w-0">
       {/* biome-ignore lint/a11y/useSemanticElements: no element is a picture that takes keys */}
@@ -67,9 +67,10 @@ export function ScatterView({ series, title }: { series: ScatterSeries; title: s
         />
       </div>
       <figcaption className="mt-1 flex flex-wrap items-center gap-x-3 gap-y-0.5 text-xs">
-        <span aria-live="polite" className="min-h-5 basis-full">
-          {selected === null ? "" : pointText(series, layout, selected)}
-        </span>
+        <ReadOut
+          text={selected === null ? "" : pointText(series, layout, selected)}
+          hint="Point at a sign or press arrow keys to read it."
+        />
         {theme !== undefined && (
           <Legend entries={legendOf(series, layout, theme)} {...{ hidden, toggle }} />
         )}
@@ -93,8 +94,9 @@ function pointText(series: ScatterSeries, layout: ScatterLayout, ref: PointRef):
     low?: number | null,
     high?: number | null,
   ) => {
-    const has = low !== null && low !== undefined;
-    const interval = has ? ` (${formatNumber(low)} to ${formatNumber(high)})` : "";
+    const has = low !== null && low !== undefined && high !== null && high !== undefined;
+    const text = (end: number) => tickText(end, axis.unit);
+    const interval = has ? ` (${text(low)} to ${text(high)})` : "";
     return `${axis.label} ${formatValue(value, axis.unit)}${interval}`;
   };
   const isOnFront = layout.front.some((dot) => isSame(dot, ref));

@@ -2,9 +2,8 @@ import { STALL_CATEGORY, type TimelineSeries } from "@fmlab/experiment";
 import { areaFill, hatch } from "../charts/fills.ts";
 import { niceTicks } from "../charts/scale.ts";
 import type { ChartTheme } from "../charts/use-chart-theme.ts";
-import { formatNumber } from "../format/number.ts";
 import { laneDrawing } from "./timeline-columns.ts";
-import { LANE_HEIGHT, type Span, type TimelineEvent } from "./timeline-layout.ts";
+import { LANE_HEIGHT, type Span, type TimelineEvent, timeText } from "./timeline-layout.ts";
 
 export interface TimelineFrame {
   series: TimelineSeries;
@@ -133,7 +132,7 @@ function drawGrid(
     context.moveTo(at, 0);
     context.lineTo(at, bottom + 3);
     context.stroke();
-    context.fillText(formatNumber(tick), at, bottom + 11);
+    context.fillText(timeText(tick, span), at, bottom + 11);
   }
   context.fillText("time (ms)", left + (width - left) / 2, bottom + 26);
   context.textAlign = "right";

@@ -48,6 +48,13 @@ export function spanAround(event: Span, full: Span): Span {
   return keepInside({ startMs: middle - length / 2, endMs: 0 }, length, full);
 }
 
+/** A time of the timeline, with as many digits as the visible part tells apart. */
+export function timeText(ms: number, span: Span): string {
+  const digits = 3 - Math.ceil(Math.log10(span.endMs - span.startMs));
+  const maximumFractionDigits = Math.min(6, Math.max(0, digits));
+  return ms.toLocaleString("en-US", { maximumFractionDigits });
+}
+
 function keepInside(span: Span, length: number, full: Span): Span {
   const startMs = Math.min(full.endMs - length, Math.max(full.startMs, span.startMs));
   return { startMs, endMs: startMs + length };

@@ -35,3 +35,17 @@ export function OriginNotes({ origins, note }: { origins: readonly Origin[]; not
     </>
   );
 }
+
+/** The line under a picture that reads out what the reader points at; until then, how to. */
+export function ReadOut({ text, hint }: { text: string; hint: string }) {
+  return (
+    <span className="min-h-5 basis-full">
+      <span aria-live="polite">{text}</span>
+      {text === "" && (
+        <span aria-hidden className="text-muted">
+          {hint}
+        </span>
+      )}
+    </span>
+  );
+}

@@ -1,0 +1,52 @@
+import type { TimelineSeries } from "@fmlab/experiment";
+import type { LinkOptions } from "../tiers/link-schedule.ts";
+import type { StreamTimes } from "./stream-recorder.ts";
+import type { StreamFacts } from "./stream-session.ts";
+
+/** All that decides what a prefill run computes and how. */
+export interface PrefillOptions {
+  modelPath: string;
+  /** UTF-8 text that prompts are cut from; undefined: sentences that come with the package. */
+  textPath: string | undefined;
+  promptTokens: number[];
+  budgetsBytes: number[];
+  links: LinkOptions[];
+  /** Prompts that are evaluated and counted in each cell, after one that is not. */
+  repeats: number;
+  threads: number;
+  seed: number;
+}
+
+/** Prompts of one length under one budget over one link. */
+export interface PrefillCell {
+  promptTokens: number;
+  budgetBytes: number;
+  link: LinkOptions;
+  facts: StreamFacts;
+  /** By counted prompt. */
+  prompts: PrefillRecord[];
+}
+
+/** One prompt, evaluated with all experts resident and in waves. */
+export interface PrefillRecord {
+  residentMs: number;
+  wavesMs: number;
+  times: StreamTimes;
+  /** Experts that the prompt needed, and bytes of those that were not in memory when it began. */
+  neededExperts: number;
+  missedBytes: number;
+  /** `max(residentMs, missed bytes / link)` */
+  boundMs: number;
+  /** The logits are those of the resident computation to the bit. */
+  isSame: boolean;
+}
+
+/** What is known at the end. */
+export interface PrefillResult {
+  timeline: Pick<TimelineSeries, "lanes" | "events">;
+}
+
+/** From the compute thread, while it works. */
+export type PrefillMessage =
+  | { type: "opened"; facts: StreamFacts }
+  | { type: "cell"; cell: PrefillCell };

@@ -1,0 +1,161 @@
+import { openGguf } from "@fmlab/ggml";
+import { LinkSchedule } from "../tiers/link-schedule.ts";
+import { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type {
+  PrefillCell,
+  PrefillMessage,
+  PrefillOptions,
+  PrefillRecord,
+  PrefillResult,
+} from "./messages.ts";
+import { makePrompts } from "./prompt-text.ts";
+import { ResidentPrompt } from "./resident-prompt.ts";
+import { STREAM_LANES } from "./stream-recorder.ts";
+import { StreamSession } from "./stream-session.ts";
+import { WavePrefill } from "./wave-prefill.ts";
+
+/**
+ * Evaluates prompts in waves under budgets and links, each next to the same prompt with all experts
+ * resident. Synchronous; belongs on a compute thread.
+ */
+export class PrefillSession {
+  readonly #options: PrefillOptions;
+  readonly #cancelFlag: Int32Array;
+  readonly #send: (message: PrefillMessage) => void;
+  readonly #tokenizer: Tokenizer;
+  #timeline: PrefillResult["timeline"] = { lanes: STREAM_LANES, events: [] };
+
+  /** @throws GgufError | MoeError for a file that is no usable model */
+  constructor(
+    options: PrefillOptions,
+    cancelFlag: Int32Array,
+    send: (message: PrefillMessage) => void,
+  ) {
+    this.#options = options;
+    this.#cancelFlag = cancelFlag;
+    this.#send = send;
+    const file = openGguf(options.modelPath);
+    try {
+      this.#tokenizer = new Tokenizer(file);
+    } finally {
+      file.close();
+    }
+  }
+
+  /**
+   * Runs every cell: prompt lengths by budgets by links.
+   * @throws GgufError | MoeError | GgmlError | EngineError, ExperimentError `CANCELLED`
+   */
+  run(): PrefillResult {
+    const { budgetsBytes, links, modelPath, promptTokens, threads } = this.#options;
+    const tokensMax = Math.max(...promptTokens);
+    const resident = new ResidentPrompt({ modelPath, threads, tokensMax });
+    try {
+      let isFirst = true;
+      for (const tokens of promptTokens) {
+        for (const budgetBytes of budgetsBytes) {
+          for (const link of links) {
+            const cell = this.#runCell(resident, { promptTokens: tokens, budgetBytes, link });
+            if (isFirst) this.#send({ type: "opened", facts: cell.facts });
+            isFirst = false;
+            this.#send({ type: "cell", cell });
+          }
+        }
+      }
+    } finally {
+      resident.close();
+    }
+    return { timeline: this.#timeline };
+  }
+
+  /** Nothing of its own stays open. */
+  close(): void {}
+
+  #runCell(
+    resident: ResidentPrompt,
+    cell: Pick<PrefillCell, "promptTokens" | "budgetBytes" | "link">,
+  ): PrefillCell {
+    const { modelPath, repeats, seed, textPath, threads } = this.#options;
+    const session = new StreamSession({
+      modelPath,
+      budgetBytes: cell.budgetBytes,
+      link: cell.link,
+      threads,
+      contextTokensMax: cell.promptTokens,
+      batchTokensMax: cell.promptTokens,
+      cancelFlag: this.#cancelFlag,
+    });
+    let waves: WavePrefill | undefined;
+    try {
+      const { machine, nowMs, recorder, stream } = session;
+      waves = new WavePrefill(machine, stream, { nowMs });
+      waves.onSegment = recorder.onSegment;
+      waves.waves.onWave = recorder.onWave;
+      const prompts = makePrompts(this.#tokenizer, repeats + 1, cell.promptTokens, {
+        textPath,
+        seed,
+      });
+      const records: PrefillRecord[] = [];
+      for (const [index, prompt] of prompts.entries()) {
+        session.throwIfCancelled();
+        recorder.recordsTimeline = index === prompts.length - 1;
+        if (recorder.recordsTimeline) recorder.events.length = 0;
+        const record = evaluatePrompt(session, waves, resident, prompt);
+        // The first one warms caches and is not counted.
+        if (index > 0) records.push(record);
+      }
+      this.#timeline = { lanes: STREAM_LANES, events: recorder.events };
+      return { ...cell, facts: session.facts, prompts: records };
+    } finally {
+      waves?.close();
+      session.close();
+    }
+  }
+}
+
+/** One prompt, resident and in waves. */
+export function evaluatePrompt(
+  session: StreamSession,
+  waves: WavePrefill,
+  resident: ResidentPrompt,
+  prompt: readonly number[],
+): PrefillRecord {
+  const { layout, machine, nowMs, recorder, stream } = session;
+  const residentStartMs = nowMs();
+  const expected = resident.evaluate(prompt);
+  const residentMs = nowMs() - residentStartMs;
+
+  const needed = new Set<number>();
+  const there = new Set(stream.settle().map(({ key }) => key));
+  recorder.take();
+  const startMs = nowMs();
+  machine.context.enter(prompt, 0, prompt.length, 0);
+  const logits = waves.evaluate({
+    tokenCount: prompt.length,
+    position: 0,
+    wantsLogits: true,
+    onRouting: (layer, chosen) => {
+      for (const expert of chosen) needed.add(layer * layout.expertCount + expert);
+    },
+  });
+  const wavesMs = nowMs() - startMs;
+
+  const link = new LinkSchedule(session.link);
+  let missedBytes = 0;
+  let linkMs = 0;
+  for (const key of needed) {
+    if (there.has(key)) continue;
+    const { expertBytes } = layout.classOfLayer(Math.floor(key / layout.expertCount));
+    missedBytes += expertBytes;
+    linkMs += link.durationMs(expertBytes);
+  }
+  return {
+    residentMs,
+    wavesMs,
+    times: recorder.take(),
+    neededExperts: needed.size,
+    missedBytes,
+    boundMs: Math.max(residentMs, linkMs),
+    isSame: logits.every((value, token) => Object.is(value, expected[token])),
+  };
+}
