@@ -18,6 +18,14 @@ describe("seeds", () => {
     expect(countedSeeds(count, first)).toEqual({ problem: expect.any(String) });
   });
 
+  it("tell both problems when the count and the first seed are wrong", () => {
+    expect(countedSeeds("0", "x")).toEqual({
+      problem: expect.stringMatching(/^The number of seeds is .*\. The first seed is /),
+    });
+    expect(countedSeeds("0", "5")).toEqual({ problem: expect.not.stringContaining("first") });
+    expect(countedSeeds("2", "x")).toEqual({ problem: expect.not.stringContaining("number of") });
+  });
+
   it("reads lists with ranges and takes no seed twice", () => {
     expect(listedSeeds("0-3, 7 2;42")).toEqual({ seeds: [0, 1, 2, 3, 7, 42] });
   });

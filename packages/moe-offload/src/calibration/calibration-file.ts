@@ -15,7 +15,7 @@ import type { RoutingShape } from "../offload/routing.ts";
 import type { Calibration } from "./calibration.ts";
 
 const ARCHITECTURE = "fmlab-moe-calibration";
-const VERSION = 1;
+const VERSION = 2;
 
 /** Where the calibration of a model lies: beside its file. */
 export function calibrationPath(modelPath: string): string {
@@ -72,6 +72,7 @@ export function encodeCalibration(calibration: Calibration, modelKey: string): U
   });
   for (const layer of shape.moeLayers) {
     add(`successors.${layer}`, calibration.successors[layer]);
+    add(`misses.${layer}`, calibration.missCurves.missesPerToken[layer]);
     add(`map.${layer}.weight`, calibration.layerMaps[layer]?.weights);
     add(`map.${layer}.bias`, calibration.layerMaps[layer]?.bias);
     add(`reuse.${layer}.weight`, reuseModel.weights[layer]);
@@ -134,6 +135,11 @@ function decode(file: GgufFile, shape: RoutingShape): Calibration {
       const weights = find(`map.${layer}.weight`, square);
       return weights && { weights, bias: need(`map.${layer}.bias`, expertCount) };
     }),
+    missCurves: {
+      missesPerToken: byLayer((layer) =>
+        Float64Array.from(need(`misses.${layer}`, expertCount + 1)),
+      ),
+    },
     reuseModel: {
       rates: [getNumber(file, "calibration.reuse_rate", { min: 0, max: 1 })],
       weights: byLayer((layer) => need(`reuse.${layer}.weight`, 2 * square)),

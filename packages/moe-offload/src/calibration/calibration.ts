@@ -1,5 +1,5 @@
 import type { RoutingShape } from "../offload/routing.ts";
-import type { ReuseModel } from "../policies/policy.ts";
+import type { MissCurves, ReuseModel } from "../policies/policy.ts";
 import type { LayerMap } from "../predictors/predictor.ts";
 
 /**
@@ -23,4 +23,6 @@ export interface Calibration {
   /** By layer: from its router probabilities to the next layer's choice. */
   readonly layerMaps: readonly (LayerMap | undefined)[];
   readonly reuseModel: ReuseModel;
+  /** Of LRU: what slots are worth in each layer. */
+  readonly missCurves: MissCurves;
 }

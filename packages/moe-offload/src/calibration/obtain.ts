@@ -7,7 +7,7 @@ import { POLICIES } from "../policies/registry.ts";
 import { modelIdentity } from "../precision/model-identity.ts";
 import { PREDICTORS } from "../predictors/registry.ts";
 import { FREE_LINK } from "../tiers/link-schedule.ts";
-import { calibrate } from "./calibrate.ts";
+import { type CalibrationOptions, calibrate } from "./calibrate.ts";
 import type { Calibration } from "./calibration.ts";
 import { calibrationPath, readCalibration, writeCalibration } from "./calibration-file.ts";
 
@@ -42,7 +42,7 @@ export function obtainCalibration(
   file: GgufFile,
   layout: ExpertLayout,
   options: OffloadOptions,
-  request: { tokenCount: number; firstToken: number; throwIfCancelled: () => void },
+  request: Omit<CalibrationOptions, "seed">,
 ): ObtainedCalibration {
   const path = calibrationPath(file.path);
   const identity = modelIdentity(file);

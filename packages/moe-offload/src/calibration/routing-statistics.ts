@@ -2,6 +2,7 @@ import type { Routing, RoutingShape } from "../offload/routing.ts";
 import type { LayerMap } from "../predictors/predictor.ts";
 import type { Calibration } from "./calibration.ts";
 import { RidgeRegression } from "./ridge.ts";
+import { StackDistances } from "./stack-distances.ts";
 
 /** Share of the newest token in the averages of the reuse score. */
 const REUSE_RATE = 0.05;
@@ -31,6 +32,7 @@ export class RoutingStatistics {
   readonly #maps: (RidgeRegression | undefined)[];
   readonly #reuse: (RidgeRegression | undefined)[];
   readonly #history: (LayerHistory | undefined)[];
+  readonly #distances: (StackDistances | undefined)[];
   #matrix: Float32Array;
   #tokenCount = 0;
 
@@ -51,6 +53,7 @@ export class RoutingStatistics {
       hasNext(layer) ? new RidgeRegression(expertCount, expertCount) : undefined,
     );
     this.#reuse = byLayer(() => new RidgeRegression(2 * expertCount, expertCount));
+    this.#distances = byLayer(() => new StackDistances(expertCount));
     this.#history = byLayer(() => ({
       features: [],
       chosen: [],
@@ -68,6 +71,7 @@ export class RoutingStatistics {
       const key = layer * expertCount + expert;
       this.#popularity[key] = (this.#popularity[key] ?? 0) + 1;
       this.#matrix[key] = (this.#matrix[key] ?? 0) + 1;
+      this.#distances[layer]?.use(expert);
     }
     const features = new Float32Array(2 * expertCount);
     for (let expert = 0; expert < expertCount; expert++) {
@@ -107,6 +111,9 @@ export class RoutingStatistics {
         if (!fit) return undefined;
         return { weights: Float32Array.from(fit.weights), bias: Float32Array.from(fit.bias) };
       }),
+      missCurves: {
+        missesPerToken: this.#distances.map((one) => one?.missesPerToken(this.#tokenCount)),
+      },
       reuseModel: {
         rates: [REUSE_RATE],
         weights: reuse.map((fit) => fit && transpose(fit.weights, expertCount, 2 * expertCount)),

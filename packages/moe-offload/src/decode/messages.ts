@@ -13,6 +13,8 @@ export interface SessionOptions {
   strategy: Strategy;
   /** Every byte of expert storage in fast memory, staging included. */
   budgetBytes: number;
+  /** The budget pays for the KV cache too; slots are given up as the context grows. */
+  kvInBudget: boolean;
   /** Expert storage in host memory; 0 bytes: experts come straight from disk. */
   host: HostTierOptions;
   /** Into fast memory. */
@@ -128,6 +130,7 @@ export interface SessionResult {
 
 /** From the compute thread to the main thread. */
 export type WorkerMessage =
+  | { type: "calibrating"; done: number; total: number }
   | { type: "opened"; facts: SessionFacts }
   | { type: "prompt"; record: PromptRecord }
   | { type: "steps"; steps: StepRecord[] }

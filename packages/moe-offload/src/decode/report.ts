@@ -39,6 +39,10 @@ export class Report {
     this.#config = config;
   }
 
+  calibrating(done: number, total: number): void {
+    this.#ctx.progress(done, total, "the model writes text for the strategy to learn from");
+  }
+
   opened(facts: SessionFacts): void {
     this.#facts = facts;
     this.#misses = new Array<number>(facts.layerCount).fill(0);

@@ -22,6 +22,7 @@ export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summar
     modelPath: await ctx.resolveFile(config.model),
     strategy: strategyOf(config),
     budgetBytes: Math.floor(config.budgetMiB * MIB),
+    kvInBudget: config.kvInBudget,
     host: hostOf(config),
     link: config.link,
     disk: config.disk,
@@ -42,6 +43,7 @@ export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summar
     signal: ctx.signal,
     onMessage: (message) => {
       if (message.type === "opened") report.opened(message.facts);
+      else if (message.type === "calibrating") report.calibrating(message.done, message.total);
       else if (message.type === "prompt") report.prompt(message.record);
       else report.steps(message.steps);
     },

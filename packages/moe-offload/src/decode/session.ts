@@ -9,7 +9,10 @@ import {
 import { MoeError } from "../errors.ts";
 import { badModel, describeModel, type ModelDescription } from "../model/description.ts";
 import { type ExpertLayout, expertLayout } from "../model/expert-layout.ts";
+import { ElasticMemory } from "../offload/elastic-memory.ts";
+import { planExpertMemory } from "../offload/expert-memory.ts";
 import { OffloadedModel, type OffloadOptions } from "../offload/offloaded-model.ts";
+import { POLICIES } from "../policies/registry.ts";
 import { createSampler, type Sampler } from "../sampling/sampler.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type {
@@ -32,6 +35,8 @@ export interface SessionListener {
 interface SessionParts {
   file: GgufFile;
   offloaded: OffloadedModel;
+  /** Set when the KV cache is paid for by the budget. */
+  elastic: ElasticMemory | undefined;
   model: ModelDescription;
   tokenizer: Tokenizer;
   sampler: Sampler;
@@ -63,13 +68,19 @@ export class DecodeSession {
   /**
    * Opens a model file and loads what stays resident.
    *
+   * @param onCalibrating  told of tokens written, where the strategy has to learn first
    * @throws GgufError | MoeError | GgmlError for a file, budget or machine that does not do
    * @throws ExperimentError `CANCELLED`
    */
-  static open(options: SessionOptions, clock: SessionClock): DecodeSession {
+  static open(
+    options: SessionOptions,
+    clock: SessionClock,
+    onCalibrating: (done: number, total: number) => void = () => {},
+  ): DecodeSession {
     const opened: { close(): void }[] = [];
     try {
-      return new DecodeSession(openParts(options, clock, opened), options, clock);
+      const parts = openParts({ options, clock, onCalibrating }, opened);
+      return new DecodeSession(parts, options, clock);
     } catch (error) {
       closeAll(opened);
       throw error;
@@ -101,6 +112,7 @@ export class DecodeSession {
       decoder.decode(tokenizer.bytesOf(token, false), { stream: true });
 
     engine.reset();
+    this.#parts.elastic?.follow(0);
     recorder.takeStep(scheduler);
     const startMs = this.#clock.nowMs();
     const logits = this.#evaluate(promptTokens);
@@ -166,6 +178,7 @@ export class DecodeSession {
     let logits: Float32Array | undefined;
     for (const token of promptTokens) {
       this.#clock.throwIfCancelled();
+      this.#parts.elastic?.follow(engine.position + 1);
       logits = engine.decode(token);
     }
     assert(logits !== undefined, "a prompt has at least one token");
@@ -184,6 +197,7 @@ export class DecodeSession {
     this.#stepCount++;
     recorder.countsDecode = true;
     const startMs = this.#clock.nowMs();
+    this.#parts.elastic?.follow(engine.position + 1);
     const next = sampler(engine.decode(token));
     const stepMs = this.#clock.nowMs() - startMs;
     const counts = recorder.takeStep(scheduler);
@@ -210,11 +224,15 @@ export class DecodeSession {
   }
 }
 
-function openParts(
-  options: SessionOptions,
-  clock: SessionClock,
-  opened: { close(): void }[],
-): SessionParts {
+/** What a session is opened with. */
+interface Opening {
+  options: SessionOptions;
+  clock: SessionClock;
+  onCalibrating(done: number, total: number): void;
+}
+
+function openParts(opening: Opening, opened: { close(): void }[]): SessionParts {
+  const { clock, options } = opening;
   const startMs = clock.nowMs();
   clock.throwIfCancelled();
   const file = openGguf(options.modelPath);
@@ -244,7 +262,8 @@ function openParts(
     clock: clock.monotonic,
     cancelFlag: clock.cancelFlag,
   };
-  const obtained = calibrationOf(file, layout, settings, { options, tokenizer, clock });
+  const elasticity = options.kvInBudget ? elasticityOf(model, layout, settings) : undefined;
+  const obtained = calibrationOf(file, layout, settings, { ...opening, tokenizer });
   const offloaded = OffloadedModel.open(file, layout, {
     ...settings,
     calibration: obtained?.calibration,
@@ -254,7 +273,30 @@ function openParts(
   offloaded.engine.onRouting = recorder.onRouting;
   const openMs = clock.nowMs() - startMs;
   const facts = factsOf(model, layout, offloaded, { options, obtained, openMs });
-  return { file, offloaded, model, tokenizer, sampler, recorder, facts };
+  const elastic =
+    elasticity &&
+    new ElasticMemory({
+      ...elasticity,
+      scheduler: offloaded.scheduler,
+      allocation: offloaded.memory.allocation,
+      missCurves: obtained?.calibration.missCurves,
+    });
+  return { file, offloaded, elastic, model, tokenizer, sampler, recorder, facts };
+}
+
+/**
+ * What an elastic memory needs to know of the model.
+ * @throws MoeError `BUDGET_TOO_SMALL` when a full context would leave too little for experts
+ */
+function elasticityOf(model: ModelDescription, layout: ExpertLayout, settings: OffloadOptions) {
+  const { budgetBytes, contextLength, strategy } = settings;
+  const policy = POLICIES[strategy.policy];
+  const prefetchWidth = strategy.prefetch.control === "off" ? 0 : strategy.prefetch.width;
+  // Keys and values of a token, F16.
+  const kvBytesPerToken = model.layerCount * 2 * model.headCountKv * model.headLength * 2;
+  const left = budgetBytes - contextLength * kvBytesPerToken;
+  planExpertMemory(layout, { budgetBytes: Math.max(0, left), policy, prefetchWidth });
+  return { layout, policy, prefetchWidth, budgetBytes, kvBytesPerToken };
 }
 
 /** A calibration, where the strategy learns from one. */
@@ -262,7 +304,7 @@ function calibrationOf(
   file: GgufFile,
   layout: ExpertLayout,
   settings: OffloadOptions,
-  session: { options: SessionOptions; tokenizer: Tokenizer; clock: SessionClock },
+  session: Opening & { tokenizer: Tokenizer },
 ): ObtainedCalibration | undefined {
   const { clock, options, tokenizer } = session;
   if (options.calibrationTokens === 0 || !isCalibrated(options.strategy)) return undefined;
@@ -270,6 +312,7 @@ function calibrationOf(
     tokenCount: options.calibrationTokens,
     firstToken: tokenizer.bosToken ?? tokenizer.eosToken ?? 0,
     throwIfCancelled: () => clock.throwIfCancelled(),
+    onToken: (done) => session.onCalibrating(done, options.calibrationTokens),
   });
 }
 

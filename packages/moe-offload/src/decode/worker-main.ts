@@ -11,12 +11,17 @@ import { toWire } from "./wire-error.ts";
  */
 const SEND_EVERY_MS = 50;
 
+/** Progress of a calibration is told this often. */
+const CALIBRATING_EVERY_TOKENS = 256;
+
 /** Runs one session to its end and sends all there is to tell; never throws. */
 function work(input: WorkerInput, send: (message: WorkerMessage) => void): void {
   const clock = new SessionClock(input.cancelFlag);
   let session: DecodeSession | undefined;
   try {
-    session = DecodeSession.open(input.options, clock);
+    session = DecodeSession.open(input.options, clock, (done, total) => {
+      if (done % CALIBRATING_EVERY_TOKENS === 0) send({ type: "calibrating", done, total });
+    });
     send({ type: "opened", facts: session.facts });
     generateAll(session, input, clock, send);
     send({ type: "done", result: session.result() });

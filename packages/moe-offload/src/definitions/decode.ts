@@ -44,6 +44,10 @@ export const decodeConfig = z.object({
     .default(64)
     .describe("Tokens to generate for each prompt; prompt and tokens must fit the context."),
   budgetMiB: budgetField,
+  kvInBudget: z
+    .boolean()
+    .default(false)
+    .describe("The budget pays for the KV cache too: slots are given up as the context grows."),
   ...strategyFields,
   host: hostField,
   link: linkField(200, "into fast memory"),

@@ -28,7 +28,7 @@ export const qualityConfig = z.object({
     .min(1)
     .max(16)
     .default([0.3, 0.5])
-    .describe("Shares of expert uses that may be of low precision in mixture, 0 to 1."),
+    .describe("Shares of a batch's expert uses (512 tokens) that may be low in mixture, 0 to 1."),
   policy: z.enum(MISS_POLICIES).default("lru").describe("Which experts are resident in miss-low."),
   budgetsPercent: z
     .array(z.number().min(0).max(100))
@@ -36,6 +36,13 @@ export const qualityConfig = z.object({
     .max(16)
     .default([25, 50, 75])
     .describe("Memory for experts in miss-low, percent of all experts."),
+  prefetchWidth: z
+    .number()
+    .int()
+    .min(0)
+    .max(64)
+    .default(0)
+    .describe("Next layer's likeliest experts that count as prefetched in time in miss-low."),
   twinFolder: z
     .enum(["run", "beside-model"])
     .default("run")
@@ -114,7 +121,14 @@ export const quality = defineExperiment({
         "Q4_0 for its INT4 and Q2_K for its INT2: its mixture rates in prefill, and INT2 for " +
         "misses of its cache in decode.",
       everywhere: true,
-      config: { high: "q4_0", low: "q2_k", policy: "fate", budgetsPercent: [50] },
+      // Its second release prefetches one expert more than a token uses.
+      config: {
+        high: "q4_0",
+        low: "q2_k",
+        policy: "fate",
+        budgetsPercent: [25, 50],
+        prefetchWidth: 5,
+      },
     },
     "every-mode": {
       title: "Every mode against full precision",
@@ -124,7 +138,8 @@ export const quality = defineExperiment({
     },
   },
   requires: (config) => ({ tags: ["ggml"], files: textFiles(config) }),
-  fidelity: () => "measured",
+  // Who would be resident is emulated; what precision then does to predictions is measured.
+  fidelity: (config) => (config.modes.includes("miss-low") ? "emulated" : "measured"),
   metrics,
   views: [
     table("modes", "By mode", "Perplexity and divergence of each way of computing."),

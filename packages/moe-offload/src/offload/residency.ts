@@ -42,11 +42,10 @@ export class Residency {
     this.#candidates = new Int32Array(slotCount);
   }
 
-  /** A slot of the expert's region for an expert that is there from the start. */
+  /** A slot of the expert's region for an expert that is there from the start; -1 if it is full. */
   placeInitial(key: ExpertKey): number {
     const slot = this.table.emptyOf(this.#regionOf(key));
-    assert(slot !== -1, "a policy places no more experts at the start than it has slots");
-    this.#admit(key, slot);
+    if (slot !== -1) this.#admit(key, slot);
     return slot;
   }
 
@@ -146,21 +145,30 @@ export class Residency {
   /** See `Scheduler.resize`. */
   resize(slots: readonly number[]): void {
     const { table } = this;
+    const { plan } = table;
+    const wanted = (layer: number) => slots[layer] ?? 0;
     for (const layer of this.#shape.moeLayers) {
-      const region = table.plan.regionOfLayer[layer] ?? -1;
-      while (table.countOf(region) > (slots[layer] ?? 0)) this.#retire(region);
+      const region = plan.regionOfLayer[layer] ?? -1;
+      const retired = plan.retiredOfLayer[layer] ?? -1;
+      while (table.countOf(region) > wanted(layer)) table.move(this.#vacated(region), retired);
+    }
+    for (const layer of this.#shape.moeLayers) {
+      const region = plan.regionOfLayer[layer] ?? -1;
+      const retired = plan.retiredOfLayer[layer] ?? -1;
+      while (table.countOf(region) < wanted(layer) && table.countOf(retired) > 0) {
+        table.move(table.memberOf(retired, 0), region);
+      }
     }
   }
 
-  #retire(region: number): void {
-    const { table } = this;
-    let slot = table.emptyOf(region);
-    if (slot === -1) {
-      const count = this.#evictable(region);
-      const chosen = Math.max(0, this.#policy.victim(-1, this.#candidates, count, false));
-      slot = this.#evict(this.#candidates[chosen] ?? -1);
-    }
-    table.move(slot, table.plan.regionCount - 1);
+  /** An empty slot of a region, emptied as the policy decides if need be. */
+  #vacated(region: number): number {
+    const empty = this.table.emptyOf(region);
+    if (empty !== -1) return empty;
+    const count = this.#evictable(region);
+    if (count === 0) return this.#reclaim(region);
+    const chosen = Math.max(0, this.#policy.victim(-1, this.#candidates, count, false));
+    return this.#evict(this.#candidates[chosen] ?? -1);
   }
 
   /** Evicts for `key` as the policy decides; the empty slot, or -1 when `key` is not to stay. */
@@ -261,11 +269,8 @@ export class Residency {
 
   #isStaging(slot: number): boolean {
     const { plan, regionOf } = this.table;
-    return (regionOf[slot] ?? 0) >= this.#keptRegions(plan.regionCount);
-  }
-
-  #keptRegions(regionCount: number): number {
-    return regionCount - this.table.plan.classCount;
+    // Slots out of use hold nothing, so that what is not a layer's is staging.
+    return (regionOf[slot] ?? 0) >= plan.regionCount - 2 * plan.classCount;
   }
 
   #regionOf(key: ExpertKey): number {

@@ -29,6 +29,8 @@ export interface LayerCounts {
   readonly hits: Float64Array;
   readonly lateHits: Float64Array;
   readonly demanded: Float64Array;
+  /** Time in which the computation waited for the layer's experts, ms. */
+  readonly stallMs: Float64Array;
 }
 
 /** What has happened since the scheduler was made; counts of experts unless named otherwise. */
@@ -91,6 +93,7 @@ export class Scheduler {
       hits: new Float64Array(shape.layerCount),
       lateHits: new Float64Array(shape.layerCount),
       demanded: new Float64Array(shape.layerCount),
+      stallMs: new Float64Array(shape.layerCount),
     };
     const table = new SlotTable(plan, shape.layerCount * shape.expertCount);
     this.#residency = new Residency(table, shape, policy, lane, this.counts);
@@ -111,7 +114,8 @@ export class Scheduler {
 
   /**
    * Gives experts their first slots, before any token.
-   * @returns the slot of each, in the same order; the caller loads them
+   * @returns the slot of each, in the same order, for the caller to load; -1 where none is left, as
+   *          when a policy that shares slots over layers wants more of one kind than there are
    */
   place(keys: Iterable<ExpertKey>): Int32Array {
     return Int32Array.from(keys, (key) => this.#residency.placeInitial(key));
@@ -174,7 +178,9 @@ export class Scheduler {
     if (lane.isReady(slot)) return;
     const startMs = lane.nowMs();
     lane.waitFor(slot);
-    this.counts.stallMs += lane.nowMs() - startMs;
+    const stallMs = lane.nowMs() - startMs;
+    this.counts.stallMs += stallMs;
+    add(this.layerCounts.stallMs, this.#layer, stallMs);
   }
 
   /** The layer's experts have been computed; their slots may be given to others. */
@@ -185,7 +191,7 @@ export class Scheduler {
 
   /**
    * Changes how many slots layers have, for example when the context takes memory from them. Slots
-   * that a layer loses go to layers that gain, the rest is out of use.
+   * that a layer loses are out of use until a layer of the same kind gains them.
    *
    * @param slots  by layer, for policies whose layers have slots of their own
    */

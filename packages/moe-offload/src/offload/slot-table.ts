@@ -8,7 +8,9 @@ export interface SlotPlan {
   readonly regionOfLayer: Int32Array;
   /** By layer: the region of its staging slots. */
   readonly stagingOfLayer: Int32Array;
-  /** Regions of layers first, then one of staging by class. */
+  /** By layer: the region of slots of its class that no layer has at present. */
+  readonly retiredOfLayer: Int32Array;
+  /** Regions of layers first, then by class one of staging, then one of slots out of use. */
   readonly regionCount: number;
   readonly classCount: number;
   /** By slot: the region it begins in. */
@@ -30,6 +32,7 @@ export function planSlots(
   const classCount = 1 + Math.max(...shape.moeLayers.map(classOfLayer));
   const regionOfLayer = new Int32Array(shape.layerCount).fill(-1);
   const stagingOfLayer = new Int32Array(shape.layerCount).fill(-1);
+  const retiredOfLayer = new Int32Array(shape.layerCount).fill(-1);
   const kept = allocation.isShared ? classCount : shape.layerCount;
   const regionOfSlot: number[] = [];
   const slotsOfClass: number[] = [];
@@ -39,11 +42,14 @@ export function planSlots(
     for (const layer of layers) {
       regionOfLayer[layer] = allocation.isShared ? index : layer;
       stagingOfLayer[layer] = kept + index;
+      retiredOfLayer[layer] = kept + classCount + index;
       if (!allocation.isShared) append(regionOfSlot, layer, allocation.slots[layer] ?? 0);
     }
     if (allocation.isShared) {
       const share = layers.length / shape.moeLayers.length;
-      append(regionOfSlot, index, Math.floor((allocation.slots[0] ?? 0) * share));
+      // Whoever shares slots needs room for all experts of a token.
+      const slots = Math.max(shape.expertUsedCount, Math.floor((allocation.slots[0] ?? 0) * share));
+      append(regionOfSlot, index, slots);
     }
     append(regionOfSlot, kept + index, allocation.staging);
     slotsOfClass.push(regionOfSlot.length - before);
@@ -52,7 +58,8 @@ export function planSlots(
     slotCount: regionOfSlot.length,
     regionOfLayer,
     stagingOfLayer,
-    regionCount: kept + classCount,
+    retiredOfLayer,
+    regionCount: kept + 2 * classCount,
     classCount,
     regionOfSlot: Int32Array.from(regionOfSlot),
   };

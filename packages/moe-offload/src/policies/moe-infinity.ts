@@ -34,6 +34,10 @@ class MoeInfinityPolicy implements ExpertPolicy {
   #place: Int32Array;
   #moeCount: number;
   #current = 0;
+  #routings = 0;
+  /** By layer: the sum of its expected row, and the routing it was computed at. */
+  #total: Float64Array;
+  #summedAt: Float64Array;
   #priority: Float64Array;
 
   constructor({ activationMatrices, shape }: PolicyContext) {
@@ -44,29 +48,25 @@ class MoeInfinityPolicy implements ExpertPolicy {
       this.#place[layer] = i;
     });
     this.#moeCount = shape.moeLayers.length;
+    this.#total = new Float64Array(shape.layerCount);
+    this.#summedAt = new Float64Array(shape.layerCount).fill(-1);
     this.#priority = new Float64Array(shape.layerCount * shape.expertCount);
   }
 
   onRouting(routing: Routing): void {
     this.#current = this.#place[routing.layer] ?? 0;
+    this.#routings++;
     this.#history.observe(routing, this.#current === 0);
   }
 
   victim(_incoming: ExpertKey, candidates: Int32Array, count: number): number {
     const expected = this.#history.expected;
-    let layer = -1;
-    let total = 0;
-    let nearness = 0;
     for (let i = 0; i < count; i++) {
       const key = candidates[i] ?? 0;
-      const of = Math.floor(key / this.#expertCount);
-      if (of !== layer) {
-        layer = of;
-        total = this.#usesOf(layer, expected);
-        nearness = this.#nearness(layer);
-      }
+      const layer = Math.floor(key / this.#expertCount);
+      const total = this.#usesOf(layer, expected);
       const probability = total > 0 ? (expected?.[key] ?? 0) / total : 0;
-      this.#priority[key] = (probability + EPSILON) * nearness;
+      this.#priority[key] = (probability + EPSILON) * this.#nearness(layer);
     }
     return indexOfLowest(this.#priority, candidates, count);
   }
@@ -77,11 +77,15 @@ class MoeInfinityPolicy implements ExpertPolicy {
     return 1 - distance / (this.#moeCount + 1);
   }
 
+  /** Sum of a layer's row of the expected matrix, computed once per routing. */
   #usesOf(layer: number, expected: Float32Array | undefined): number {
+    if (this.#summedAt[layer] === this.#routings) return this.#total[layer] ?? 0;
     let total = 0;
     for (let expert = 0; expert < this.#expertCount; expert++) {
       total += expected?.[layer * this.#expertCount + expert] ?? 0;
     }
+    this.#summedAt[layer] = this.#routings;
+    this.#total[layer] = total;
     return total;
   }
 }

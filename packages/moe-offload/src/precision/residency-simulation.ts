@@ -11,6 +11,8 @@ export interface ResidencyRequest {
   readonly policy: PolicyDefinition;
   /** Slots the policy may use, staging included. */
   readonly slotCount: number;
+  /** Experts that somebody prefetches; slots to hold them are part of `slotCount`. */
+  readonly prefetchWidth?: number;
   /** What the policy knows beside shape and allocation. */
   readonly knowledge?: Omit<PolicyContext, "shape" | "allocation">;
   /** Class of each layer's experts; all alike when left out. */
@@ -24,8 +26,8 @@ export interface ResidencyRequest {
  * @throws MoeError `BUDGET_TOO_SMALL`, in slots: `budgetBytes` and `neededBytes` count slots of 1
  */
 export function simulateResidency(request: ResidencyRequest): Scheduler {
-  const { knowledge = {}, policy, shape, slotCount, classOfLayer = () => 0 } = request;
-  const allocation = policy.allocate(shape, slotCount, 0, knowledge.missCurves);
+  const { knowledge = {}, policy, prefetchWidth = 0, shape, slotCount } = request;
+  const allocation = policy.allocate(shape, slotCount, prefetchWidth, knowledge.missCurves);
   if (typeof allocation === "number") {
     throw new MoeError(
       `${slotCount} experts fit in the simulated memory; policy ${policy.name} needs at least ` +
@@ -39,7 +41,7 @@ export function simulateResidency(request: ResidencyRequest): Scheduler {
     );
   }
   const context: PolicyContext = { ...knowledge, shape, allocation };
-  const { plan } = planSlots(shape, allocation, classOfLayer);
+  const { plan } = planSlots(shape, allocation, request.classOfLayer ?? (() => 0));
   const parts = { shape, plan, policy: policy.create(context), lane: new InstantLane() };
   const scheduler = new Scheduler(parts);
   scheduler.place(policy.initial?.(context) ?? []);

@@ -124,35 +124,58 @@ export class PopularityMixture implements PrecisionRule {
   }
 }
 
+/** What a simulation of misses is made of. */
+export interface MissSimulation {
+  /** Over a lane whose loads end at once; it must serve nobody else. */
+  readonly scheduler: Scheduler;
+  readonly shape: { readonly expertCount: number };
+  /** Likeliest experts of the next layer, by the cross-layer gate, that are prefetched in time. */
+  readonly prefetchWidth: number;
+}
+
 /**
  * Low precision for experts that would have to be waited for: a scheduler with its policy says who
- * is resident at a budget. What missed is resident for its next use in high precision, since the
- * full copy follows the low one.
+ * is resident at a budget, the cross-layer gate who was prefetched. What missed is resident for its
+ * next use in high precision, since the full copy follows the low one.
  *
  * @see Fate's MindSpore release, where experts that were not prefetched are loaded as INT2
  */
 export class LowOnMiss implements PrecisionRule {
   readonly isPerToken = true;
-  readonly #scheduler: Scheduler;
+  readonly #simulation: MissSimulation;
   readonly #tiers: TierPair;
-  readonly #expertCount: number;
+  /** Experts prefetched for layer `#namedLayer`; the first `#namedCount`. */
+  readonly #named: Int32Array;
+  #namedCount = 0;
+  #namedLayer = -1;
 
-  /** @param scheduler  over a lane whose loads end at once; it must serve nobody else */
-  constructor(scheduler: Scheduler, tiers: TierPair, expertCount: number) {
-    this.#scheduler = scheduler;
+  constructor(simulation: MissSimulation, tiers: TierPair) {
+    this.#simulation = simulation;
     this.#tiers = tiers;
-    this.#expertCount = expertCount;
+    this.#named = new Int32Array(simulation.prefetchWidth);
   }
 
   choose(batch: RoutedBatch, tiers: Uint8Array): void {
     assert(batch.tokenCount === 1, "residency is simulated token by token");
     const { experts, layer } = batch;
-    const { high, low } = this.#tiers;
+    const { scheduler, shape } = this.#simulation;
     for (let i = 0; i < experts.length; i++) {
-      const key = layer * this.#expertCount + (experts[i] ?? 0);
-      tiers[i] = this.#scheduler.isResident(key) ? high : low;
+      const expert = experts[i] ?? 0;
+      const isThere =
+        scheduler.isResident(layer * shape.expertCount + expert) ||
+        this.#isPrefetched(layer, expert);
+      tiers[i] = isThere ? this.#tiers.high : this.#tiers.low;
     }
-    this.#scheduler.request(batch);
-    this.#scheduler.release();
+    scheduler.request(batch);
+    scheduler.release();
+    const next = batch.ahead[0];
+    this.#namedLayer = next === undefined ? -1 : layer + 1;
+    if (next) this.#namedCount = rankExperts(next, this.#named.length, this.#named);
+  }
+
+  #isPrefetched(layer: number, expert: number): boolean {
+    if (this.#namedLayer !== layer) return false;
+    for (let i = 0; i < this.#namedCount; i++) if (this.#named[i] === expert) return true;
+    return false;
   }
 }

@@ -11,7 +11,7 @@ export const correlation: PredictorDefinition = {
   help: "Expects the experts that most often follow the ones just chosen.",
   source:
     "Klotski, ASPLOS 2025, arXiv 2502.06888, correlation-aware prefetcher (path length 1). Counts " +
-    "are summed as the paper says; its code sums votes, the same for one token but for ties",
+    "are summed as the paper says; its released code sums votes instead",
   depthMax: 1,
   aheadDepth: 0,
   wrapsAround: true,

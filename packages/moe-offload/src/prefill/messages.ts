@@ -6,8 +6,8 @@ import type { StreamFacts } from "./stream-session.ts";
 /** All that decides what a prefill run computes and how. */
 export interface PrefillOptions {
   modelPath: string;
-  /** UTF-8 text that prompts are cut from; undefined: sentences that come with the package. */
-  textPath: string | undefined;
+  /** Text that prompts are cut from; undefined: sentences that come with the package. */
+  text: string | undefined;
   promptTokens: number[];
   budgetsBytes: number[];
   links: LinkOptions[];

@@ -75,7 +75,7 @@ export class PrefillSession {
     resident: ResidentPrompt,
     cell: Pick<PrefillCell, "promptTokens" | "budgetBytes" | "link">,
   ): PrefillCell {
-    const { modelPath, repeats, seed, textPath, threads } = this.#options;
+    const { modelPath, repeats, seed, text, threads } = this.#options;
     const session = new StreamSession({
       modelPath,
       budgetBytes: cell.budgetBytes,
@@ -89,10 +89,10 @@ export class PrefillSession {
     try {
       const { machine, nowMs, recorder, stream } = session;
       waves = new WavePrefill(machine, stream, { nowMs });
-      waves.onSegment = recorder.onSegment;
+      waves.onSegment = (startMs, endMs, { layer }) => recorder.onSegment(startMs, endMs, layer);
       waves.waves.onWave = recorder.onWave;
       const prompts = makePrompts(this.#tokenizer, repeats + 1, cell.promptTokens, {
-        textPath,
+        text,
         seed,
       });
       const records: PrefillRecord[] = [];

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { createPrng } from "@fmlab/sim";
 import { MoeError } from "../errors.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -33,9 +32,9 @@ export function makePrompts(
   tokenizer: Tokenizer,
   count: number,
   tokens: number,
-  source: { readonly textPath?: string | undefined; readonly seed: number },
+  source: { readonly text: string | undefined; readonly seed: number },
 ): number[][] {
-  if (source.textPath === undefined) {
+  if (source.text === undefined) {
     const random = createPrng(source.seed, "prompts");
     return Array.from({ length: count }, () => {
       let text = "";
@@ -46,7 +45,7 @@ export function makePrompts(
       }
     });
   }
-  const all = tokenizer.encode(readFileSync(source.textPath, "utf8"));
+  const all = tokenizer.encode(source.text);
   if (all.length < tokens) {
     throw new MoeError(
       `the text has ${all.length} tokens, fewer than the ${tokens} of one prompt. ` +

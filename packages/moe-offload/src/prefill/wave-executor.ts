@@ -2,21 +2,13 @@ import type { Machine } from "../engine/machine.ts";
 import type { ActivationMemory } from "./activation-memory.ts";
 import type { SlotStream } from "./slot-stream.ts";
 import { WaveGraph } from "./wave-graph.ts";
-
-/** One expert and the rows that it has to compute. */
-export interface ExpertWork {
-  readonly expert: number;
-  /** Numbers `token * used + rank`, tokens numbered in the activation memory. May be empty. */
-  readonly rows: Int32Array;
-  /** The layer needs the expert again after this, for other rows. */
-  readonly isNeededAgain?: boolean;
-}
-
-/**
- * `arrival`: whatever is ready first, in the order given among those. `given`: strictly in the order
- * given, waiting for each.
- */
-export type WaveOrder = "arrival" | "given";
+import {
+  type ExpertWork,
+  WAVE_ROWS_MAX,
+  WaveLoop,
+  type WaveOrder,
+  type WaveRunner,
+} from "./wave-loop.ts";
 
 /** Told of each wave: when it was computed, of which layer, how many experts and rows it had. */
 export type OnWave = (
@@ -25,21 +17,13 @@ export type OnWave = (
   wave: { layer: number; experts: number; rows: number },
 ) => void;
 
-/**
- * Rows that one wave computes at most. Larger waves keep slots from being loaded anew for longer,
- * smaller ones pay the start of a graph (some microseconds) more often; chosen.
- */
-export const WAVE_ROWS_MAX = 256;
-
-/**
- * Computes the experts of a layer in waves: those that are ready, while the others arrive. Each is
- * given up as soon as it is done, so that its slot can be loaded with the next.
- */
-export class WaveExecutor {
+/** Computes the experts of a layer in waves on the slots, into an activation memory. */
+export class WaveExecutor implements WaveRunner {
   onWave: OnWave | undefined;
   readonly #machine: Machine;
   readonly #memory: ActivationMemory;
   readonly #stream: SlotStream;
+  readonly #loop: WaveLoop;
   readonly #nowMs: () => number;
   /** By class of slots. */
   readonly #graphs: (WaveGraph | undefined)[] = [];
@@ -54,33 +38,13 @@ export class WaveExecutor {
     this.#memory = memory;
     this.#stream = stream;
     this.#nowMs = nowMs;
+    this.#loop = new WaveLoop(stream, machine.model.expertCount, (layer, ready) =>
+      this.#compute(layer, ready),
+    );
   }
 
-  /**
-   * Computes every row of `work` into the activation memory. All its experts have been told to the
-   * stream as needed.
-   *
-   * @throws whatever the lane throws
-   */
   run(layer: number, work: readonly ExpertWork[], order: WaveOrder): void {
-    const stream = this.#stream;
-    let pending = work;
-    stream.pump();
-    while (pending.length > 0) {
-      const ready = this.#readyOf(layer, pending, order);
-      if (ready.length === 0) {
-        if (order === "arrival") stream.waitForNext();
-        else stream.waitForExpert(this.#keyOf(layer, pending[0]?.expert ?? 0));
-        continue;
-      }
-      this.#compute(layer, ready);
-      for (const { expert, isNeededAgain } of ready) {
-        stream.done(this.#keyOf(layer, expert), isNeededAgain !== true);
-      }
-      const isDone = new Set(ready);
-      pending = pending.filter((one) => !isDone.has(one));
-      stream.pump();
-    }
+    this.#loop.run(layer, work, order);
   }
 
   /** Frees the graphs. */
@@ -88,25 +52,9 @@ export class WaveExecutor {
     for (const graph of this.#graphs) graph?.close();
   }
 
-  /** What the next wave computes: ready experts with as many rows as fit, one at least. */
-  #readyOf(layer: number, pending: readonly ExpertWork[], order: WaveOrder): ExpertWork[] {
-    const ready: ExpertWork[] = [];
-    let rows = 0;
-    for (const one of pending) {
-      if (!this.#stream.isReady(this.#keyOf(layer, one.expert))) {
-        if (order === "given") break;
-        continue;
-      }
-      if (ready.length > 0 && rows + one.rows.length > WAVE_ROWS_MAX) break;
-      ready.push(one);
-      rows += one.rows.length;
-    }
-    return ready;
-  }
-
   #compute(layer: number, ready: readonly ExpertWork[]): void {
     const startMs = this.#nowMs();
-    const { expertUsedCount: used } = this.#machine.model;
+    const { expertCount, expertUsedCount: used } = this.#machine.model;
     const { firstSlot } = this.#machine.pool.classOfLayer(layer);
     const graph = this.#graphOf(layer);
     let count = 0;
@@ -117,7 +65,7 @@ export class WaveExecutor {
       count = 0;
     };
     for (const one of ready) {
-      const slot = this.#stream.slotOf(this.#keyOf(layer, one.expert)) - firstSlot;
+      const slot = this.#stream.slotOf(layer * expertCount + one.expert) - firstSlot;
       for (const row of one.rows) {
         if (count === graph.rowsMax) flush();
         graph.tokens[count] = Math.floor(row / used);
@@ -141,9 +89,5 @@ export class WaveExecutor {
       this.#graphs[index] = graph;
     }
     return graph;
-  }
-
-  #keyOf(layer: number, expert: number): number {
-    return layer * this.#machine.model.expertCount + expert;
   }
 }

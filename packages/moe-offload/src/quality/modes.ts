@@ -23,6 +23,8 @@ export type ModeSpec =
       low: TwinKind;
       policy: MissPolicy;
       budgetPercent: number;
+      /** Predicted experts that count as resident; see `simulateResidency`. */
+      prefetchWidth: number;
     };
 
 /** What a config says of modes. */
@@ -33,11 +35,12 @@ export interface ModeChoice {
   readonly mixtureRates: readonly number[];
   readonly policy: MissPolicy;
   readonly budgetsPercent: readonly number[];
+  readonly prefetchWidth: number;
 }
 
 /** The modes a config asks for, each once, in a fixed order. */
 export function expandModes(choice: ModeChoice): ModeSpec[] {
-  const { high, low, policy } = choice;
+  const { high, low, policy, prefetchWidth } = choice;
   const specs: ModeSpec[] = [];
   for (const mode of new Set(choice.modes)) {
     if (mode === "mixture") {
@@ -46,8 +49,9 @@ export function expandModes(choice: ModeChoice): ModeSpec[] {
       }
     } else if (mode === "miss-low") {
       for (const budgetPercent of new Set(choice.budgetsPercent)) {
-        const label = `${low} on miss, ${policy} ${budgetPercent} %`;
-        specs.push({ kind: mode, label, high, low, policy, budgetPercent });
+        const prefetch = prefetchWidth > 0 ? ` + top-${prefetchWidth}` : "";
+        const label = `${low} on miss, ${policy} ${budgetPercent} %${prefetch}`;
+        specs.push({ kind: mode, label, high, low, policy, budgetPercent, prefetchWidth });
       }
     } else specs.push({ kind: "uniform", label: mode, precision: mode });
   }
@@ -80,7 +84,14 @@ export function ruleOf(
   if (mode.kind === "mixture") return new PopularityMixture(shape, tiers, mode.rate);
   const experts = shape.moeLayers.length * shape.expertCount;
   const slotCount = Math.floor((experts * mode.budgetPercent) / 100);
+  const { prefetchWidth } = mode;
   const policy = POLICIES[mode.policy];
-  const scheduler = simulateResidency({ shape, policy, slotCount, classOfLayer });
-  return new LowOnMiss(scheduler, tiers, shape.expertCount);
+  const scheduler = simulateResidency({
+    shape,
+    policy,
+    slotCount,
+    classOfLayer,
+    prefetchWidth,
+  });
+  return new LowOnMiss({ scheduler, shape, prefetchWidth }, tiers);
 }

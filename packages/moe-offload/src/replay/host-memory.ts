@@ -4,7 +4,7 @@ import type { ExpertKey } from "../offload/routing.ts";
 export interface HostMemoryOptions {
   /** Bytes of experts that it keeps. */
   readonly memoryBytes: number;
-  /** `lru` (as when missing): what was used last stays. `pinned`: what came first stays for good. */
+  /** `lru` (also when missing): what was used last stays. `pinned`: what came first stays. */
   readonly mode?: "lru" | "pinned";
   /** Experts that are there from the start, as far as there is room. */
   readonly preload?: Iterable<ExpertKey>;

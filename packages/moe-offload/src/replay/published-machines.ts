@@ -16,8 +16,8 @@ export interface PublishedCell {
   /** How the paper stored routed experts that it moved. */
   readonly storage: StorageType;
   /**
-   * Time of a decoder layer at the paper's best speed. It holds what of the transfers was not hidden,
-   * so it is the most that computing can have taken.
+   * Time of a decoder layer at the paper's best speed. It holds what of the transfers was not
+   * hidden, so it is the most that computing can have taken.
    */
   readonly layerMs: Sourced;
   /** Speeds that the paper reports in decode, tokens/s, by strategy. */

@@ -45,8 +45,8 @@ export interface ReplayOptions {
 }
 
 /**
- * Replays a trace in virtual time with the engine's own scheduler, policies and predictors. Only the
- * lane and the computing are imitated: the lane by `VirtualLane`, the computing by times.
+ * Replays a trace in virtual time with the engine's own scheduler, policies and predictors. Only
+ * the lane and the computing are imitated: the lane by `VirtualLane`, the computing by times.
  *
  * @throws MoeError `BUDGET_TOO_SMALL`, `BAD_SETTING`
  */

@@ -72,9 +72,9 @@ export function replayStrategy(
 }
 
 /**
- * The bound of all strategies: Belady's eviction, every prefetch right, ready experts first. Whether
- * staging is worth its slots, and prefetching its staging, depends on the budget: the fastest of the
- * four ways counts.
+ * The bound of all strategies: Belady's eviction, every prefetch right, ready experts first.
+ * Whether staging is worth its slots, and prefetching its staging, depends on the budget: the
+ * fastest of the four ways counts.
  *
  * @throws MoeError `BUDGET_TOO_SMALL`, `BAD_SETTING`
  */

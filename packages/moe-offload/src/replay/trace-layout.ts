@@ -2,8 +2,8 @@ import type { ExpertClass, ExpertLayout } from "../model/expert-layout.ts";
 import type { RoutingShape } from "../offload/routing.ts";
 
 /**
- * The layout of a model that has sizes but no files, so that a replay buys its slots by the rules of
- * the engine (`planExpertMemory`). Layers whose experts have the same size share slots.
+ * The layout of a model that has sizes but no files, so that a replay buys its slots by the rules
+ * of the engine (`planExpertMemory`). Layers whose experts have the same size share slots.
  *
  * @param expertBytes  by layer
  */

@@ -154,13 +154,14 @@ export class VirtualLane implements Lane {
     }
   }
 
+  /** Ends what ends at that time, then begins what may: what has just come goes by its urgency. */
   #endNext(nextMs: number): void {
-    // The link first: what it frees may be taken by what the disk brings at the same time.
-    if (this.#link.nextEndMs === nextMs) {
+    while (this.#link.nextEndMs === nextMs) {
       const flight = this.#link.end();
-      if (flight) this.#arrive(flight.slot, flight.endMs);
-    } else {
-      const flight = this.#disk?.end();
+      if (flight) this.#arrive(flight.slot, nextMs);
+    }
+    while (this.#disk?.nextEndMs === nextMs) {
+      const flight = this.#disk.end();
       if (flight) this.#reachHost(flight.slot);
     }
     this.#beginAll(nextMs);

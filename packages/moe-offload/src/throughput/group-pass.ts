@@ -1,9 +1,9 @@
 import type { RoutingShape } from "../offload/routing.ts";
 import { expectedKeys } from "../prefill/expected-experts.ts";
+import { requireExperts } from "../prefill/require-experts.ts";
 import { groupRows, type RowGroups, rowsOf } from "../prefill/row-groups.ts";
 import type { SlotStream } from "../prefill/slot-stream.ts";
-import type { ExpertWork, WaveExecutor } from "../prefill/wave-executor.ts";
-import { requireExperts } from "../prefill/wave-prefill.ts";
+import type { ExpertWork, WaveRunner } from "../prefill/wave-loop.ts";
 import type { CorrelationTable } from "./correlation-table.ts";
 import type { Schedule } from "./schedules.ts";
 
@@ -29,13 +29,18 @@ export interface GroupPassParts {
   readonly shape: RoutingShape;
   readonly schedule: Schedule;
   readonly stream: SlotStream;
-  readonly waves: WaveExecutor;
-  readonly table: CorrelationTable;
+  readonly waves: WaveRunner;
+  /** Predicts hot experts; schedules that look for them need it. */
+  readonly table?: CorrelationTable;
   /** Experts that are prefetched as hot ones (K). */
   readonly hotCount: number;
   /** Slots of the class of a layer's experts. */
   readonly slotsOf: (layer: number) => number;
   readonly nowMs: () => number;
+  /** Uses of each expert on earlier text, `[layerCount * expertCount]`; without it all alike. */
+  readonly popularity?: Float64Array | undefined;
+  /** False when a pass is not followed by another over the same experts at once; default true. */
+  readonly isRepeated?: boolean;
 }
 
 /** Told when a unit has computed a segment; `layer` is -1 for what follows the last experts. */
@@ -68,7 +73,10 @@ export class GroupPass {
 
   constructor(parts: GroupPassParts) {
     this.#parts = parts;
-    this.#uses = new Float64Array(parts.shape.layerCount * parts.shape.expertCount);
+    const { expertCount, layerCount } = parts.shape;
+    this.#uses = Float64Array.from(
+      parts.popularity ?? new Float64Array(layerCount * expertCount),
+    );
   }
 
   /** Uses of each expert so far, `[layerCount * expertCount]`. */
@@ -81,8 +89,10 @@ export class GroupPass {
     const { moeLayers } = this.#parts.shape;
     for (let index = 0; index <= moeLayers.length; index++) {
       const layer = moeLayers[index] ?? -1;
-      if (layer === -1) this.#computeUnits(units, index, layer, () => {});
-      else this.#runLayer(units, index, layer);
+      if (layer !== -1) this.#runLayer(units, index, layer);
+      else this.#computeUnits(units, index, layer, () => {});
+      // A batch that gives no logits ends before the last experts.
+      if (layer !== -1 && units.every((unit) => unit.tokensAt(layer) === 0)) return;
     }
   }
 
@@ -103,7 +113,7 @@ export class GroupPass {
     });
     const chosen = concatenate(chosenByUnit);
     const isSameTokens = this.#before.length === chosen.length;
-    if (isSameTokens || index === 0) table.observe(layer, chosen, this.#before);
+    if (isSameTokens || index === 0) table?.observe(layer, chosen, this.#before);
     this.#before = chosen;
     stream.endRouting();
     this.#expectAfter(layer, index);
@@ -142,11 +152,11 @@ export class GroupPass {
       stream.expect([...this.#keysOf(layer), ...this.#keysOf(this.#next(layer))]);
     }
     if (schedule.ahead !== "expected") return;
-    // A pass that ends is followed by another over the same experts.
-    const ahead = [...shape.moeLayers, ...shape.moeLayers];
-    const first = shape.moeLayers.indexOf(layer);
+    const { moeLayers } = shape;
+    const first = moeLayers.indexOf(layer);
+    const again = this.#parts.isRepeated === false ? [] : moeLayers.slice(0, first);
     stream.expect(
-      ahead.slice(first, first + shape.moeLayers.length).flatMap((next) => {
+      [...moeLayers.slice(first), ...again].flatMap((next) => {
         const tokens = units.reduce((sum, unit) => sum + unit.tokensAt(next), 0);
         return expectedKeys(shape, this.#uses, next, tokens);
       }),
@@ -157,7 +167,7 @@ export class GroupPass {
   #expectAfter(layer: number, index: number): void {
     const { hotCount, schedule, shape, stream, table } = this.#parts;
     const next = this.#next(layer);
-    if (schedule.ahead !== "hot") return;
+    if (schedule.ahead !== "hot" || !table) return;
     // The tokens that follow the last layer are others; the first layer goes by its own counts.
     const before = index === shape.moeLayers.length - 1 ? new Int32Array(0) : this.#before;
     const hot = table.predict(next, before, hotCount);
@@ -216,11 +226,17 @@ export class GroupPass {
     }
   }
 
+  /** The experts that a unit has chosen are needed; those with more of its rows load first. */
   #needAll(layer: number, groups: RowGroups): void {
     const { expertCount } = this.#parts.shape;
+    const chosen: { expert: number; count: number }[] = [];
     for (let expert = 0; expert < expertCount; expert++) {
       const count = rowsOf(groups, expert).length;
-      if (count > 0) this.#parts.stream.need(layer * expertCount + expert, count);
+      if (count > 0) chosen.push({ expert, count });
+    }
+    chosen.sort((a, b) => b.count - a.count || a.expert - b.expert);
+    for (const { expert, count } of chosen) {
+      this.#parts.stream.need(layer * expertCount + expert, count);
     }
   }
 

@@ -9,8 +9,8 @@ import type { NearTie } from "./shape-difference.ts";
 /** All that decides what a throughput run computes and how. */
 export interface ThroughputOptions {
   modelPath: string;
-  /** UTF-8 text that prompts are cut from; undefined: sentences that come with the package. */
-  textPath: string | undefined;
+  /** Text that prompts are cut from; undefined: sentences that come with the package. */
+  text: string | undefined;
   schedules: ScheduleName[];
   promptTokens: number;
   outputTokens: number;

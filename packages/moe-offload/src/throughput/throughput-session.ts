@@ -19,7 +19,8 @@ import type {
 } from "./messages.ts";
 import { OneByOne } from "./one-by-one.ts";
 import { routingStatistics } from "./routing-statistics.ts";
-import { SCHEDULE_NAMES, SCHEDULES, type Schedule, type ScheduleName } from "./schedules.ts";
+import { checkSchedules } from "./check-schedules.ts";
+import { SCHEDULES, type Schedule, type ScheduleName } from "./schedules.ts";
 import { timeLayer } from "./stage-timing.ts";
 
 /** Decode steps of the run that the planner's times are taken from. */
@@ -107,8 +108,8 @@ export class ThroughputSession {
   }
 
   #prompts(count: number): number[][] {
-    const { promptTokens, seed, textPath } = this.#options;
-    return makePrompts(this.#tokenizer, count, promptTokens, { textPath, seed });
+    const { promptTokens, seed, text } = this.#options;
+    return makePrompts(this.#tokenizer, count, promptTokens, { text, seed });
   }
 
   /** A short run of one batch gives the times and the statistics of routing. */
@@ -311,17 +312,6 @@ export class ThroughputSession {
   #throwIfCancelled(): void {
     this.#session.throwIfCancelled();
   }
-}
-
-/** @throws MoeError `UNSUPPORTED_SCHEDULE` */
-export function checkSchedules(schedules: readonly ScheduleName[]): void {
-  if (!schedules.includes("klotski-q")) return;
-  const supported = SCHEDULE_NAMES.filter((name) => name !== "klotski-q");
-  throw new MoeError(
-    "the schedule klotski-q loads quantised experts, which this version does not have for " +
-      `groups; choose among ${supported.join(", ")}.`,
-    { code: "UNSUPPORTED_SCHEDULE", schedule: "klotski-q", supported },
-  );
 }
 
 function checkContext(options: ThroughputOptions, contextLength: number): void {

@@ -8,7 +8,7 @@ import { type ExpertRanges, expertTable } from "./expert-table.ts";
 export interface FillRequest {
   readonly pool: SlotPool;
   readonly layout: ExpertRanges;
-  /** Experts, `layer * expertCount + expert`, and the slot of each. */
+  /** Experts, `layer * expertCount + expert`, and the slot of each; -1 is left out. */
   readonly keys: readonly number[];
   readonly slots: Int32Array;
   /** Told which slots hold their experts now. */
@@ -30,7 +30,8 @@ export function fillSlots({ pool, layout, keys, slots, lane, options }: FillRequ
       if (Atomics.load(options.cancelFlag, 0) !== 0) {
         throw new ExperimentError("the run was cancelled", { code: "CANCELLED" });
       }
-      const slot = slots[i] ?? 0;
+      const slot = slots[i] ?? -1;
+      if (slot === -1) return;
       EXPERT_PARTS.forEach((part, index) => {
         pool.view(slot, part).set(files.read(key, index));
       });

@@ -18,6 +18,8 @@ const PIECE_BYTES = 2 ** 30;
  * is given back at once by `free`, not at some later collection of garbage.
  */
 export class HostArena {
+  /** Arenas in use stay reachable, also when their lane was forgotten instead of closed. */
+  static readonly #inUse = new Set<HostArena>();
   /** The places, for other threads to find. */
   readonly map: RegionMap;
   readonly #pieces: ResizableArrayBuffer[] = [];
@@ -34,10 +36,12 @@ export class HostArena {
       }
     }
     this.map = gatherRegions(regions);
+    HostArena.#inUse.add(this);
   }
 
   /** Gives the memory back; harmless when called twice. No thread may use it any more. */
   free(): void {
+    HostArena.#inUse.delete(this);
     for (const piece of this.#pieces.splice(0)) piece.resize(0);
   }
 

@@ -42,9 +42,16 @@ const IDLE_MAX = 17;
  */
 const idle: PooledReader[] = [];
 
-/** An idle thread, or a new one. */
-export function takeReader(): PooledReader {
-  return idle.pop() ?? new PooledReader();
+/** Idle threads, and new ones where those do not suffice. All or none. */
+export function takeReaders(count: number): PooledReader[] {
+  const taken: PooledReader[] = [];
+  try {
+    while (taken.length < count) taken.push(idle.pop() ?? new PooledReader());
+    return taken;
+  } catch (error) {
+    for (const reader of taken) keepReader(reader);
+    throw error;
+  }
 }
 
 /** Keeps a thread that is done with its lane for another one. */

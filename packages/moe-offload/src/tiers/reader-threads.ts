@@ -2,7 +2,7 @@ import { MoeError } from "../errors.ts";
 import { readFailure } from "./lane-failure.ts";
 import { CONTROL, type LaneMemory, type ReaderInput } from "./lane-memory.ts";
 import type { MonotonicClock } from "./monotonic-clock.ts";
-import { keepReader, type PooledReader, takeReader } from "./reader-pool.ts";
+import { keepReader, type PooledReader, takeReaders } from "./reader-pool.ts";
 
 /** How long a thread may give no sign before it counts as lost: longer than any read. Chosen. */
 const SILENCE_MS_MAX = 60_000;
@@ -15,7 +15,10 @@ export class ReaderThreads {
   readonly #count: number;
   readonly #readers: PooledReader[];
 
-  /** @param transfers threads that serve the queues; the others read ahead */
+  /**
+   * @param transfers threads that serve the queues; the others read ahead
+   * @throws Error of the operating system when it grants no more threads
+   */
   constructor(
     count: number,
     transfers: number,
@@ -23,11 +26,10 @@ export class ReaderThreads {
   ) {
     this.#memory = input.memory;
     this.#count = count;
-    this.#readers = Array.from({ length: count }, (_, index) => {
-      const reader = takeReader();
+    this.#readers = takeReaders(count);
+    this.#readers.forEach((reader, index) => {
       const role = index < transfers ? "transfer" : "window";
       reader.start({ ...input, index, role, entries: CONTROL });
-      return reader;
     });
   }
 

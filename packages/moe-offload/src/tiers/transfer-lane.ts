@@ -13,7 +13,7 @@ import { FREE_LINK, type LinkOptions } from "./link-schedule.ts";
 import { LoadQueue } from "./load-queue.ts";
 import { MonotonicClock } from "./monotonic-clock.ts";
 import { gatherRegions, type MemoryRegion } from "./native-memory.ts";
-import { NAP_MS, SPIN_MS } from "./reader-signals.ts";
+import { IDLE_SPIN_MS, NAP_MS, SPIN_MS } from "./reader-signals.ts";
 import { ReaderThreads, setting } from "./reader-threads.ts";
 import { SLOT, SlotStates } from "./slot-states.ts";
 
@@ -21,8 +21,8 @@ import { SLOT, SlotStates } from "./slot-states.ts";
 export interface TransferLaneOptions {
   layout: ExpertRanges;
   /**
-   * Memory of each slot, by part in the order of `EXPERT_PARTS`. It stays the caller's and must
-   * exist until `close` has returned.
+   * Memory of each slot, by part in the order of `EXPERT_PARTS`. It stays the caller's, who keeps it
+   * reachable and in its place until `close` has returned.
    */
   slots: readonly (readonly MemoryRegion[])[];
   /** From disk to host memory; default: as fast as the machine is. */
@@ -105,24 +105,25 @@ export class TransferLane implements Lane {
     this.#prefetches = new LoadQueue(this.#memory.prefetches);
     this.#clock = options.clock ?? new MonotonicClock();
     this.#cancelFlag = options.cancelFlag ?? new Int32Array(new SharedArrayBuffer(4));
+    const regions = gatherRegions(slots.flat());
     this.#host = host.budgetBytes > 0 ? new HostTier(this.#table, host) : undefined;
-    this.#threads = new ReaderThreads(threads, readers, {
-      memory: this.#memory,
-      table: this.#table,
-      slots: gatherRegions(slots.flat()),
-      host: this.#host?.plan,
-      disk,
-      fast,
-      preferred: options.readMode ?? "direct",
-      zero: this.#clock.zero,
-      cancelFlag: this.#cancelFlag,
-    });
     try {
-      this.#threads.waitOpened(() => this.#throwIfCancelled());
+      this.#threads = new ReaderThreads(threads, readers, {
+        memory: this.#memory,
+        table: this.#table,
+        slots: regions,
+        host: this.#host?.plan,
+        disk,
+        fast,
+        preferred: options.readMode ?? "direct",
+        zero: this.#clock.zero,
+        cancelFlag: this.#cancelFlag,
+      });
     } catch (error) {
-      this.close();
+      this.#host?.free();
       throw error;
     }
+    this.#waitOpened();
   }
 
   nowMs(): number {
@@ -201,7 +202,7 @@ export class TransferLane implements Lane {
     if (this.isReady(slot)) return;
     const { control, slotExpectedMs } = this.#memory;
     const watch = this.#threads.watch(this.#clock);
-    let spinUntilMs = this.nowMs() + SPIN_MS;
+    let spinUntilMs = this.nowMs() + IDLE_SPIN_MS;
     for (;;) {
       for (let i = 0; i < LOADS_PER_LOOK; i++) if (this.isReady(slot)) return;
       this.#throwIfCancelled();
@@ -270,6 +271,15 @@ export class TransferLane implements Lane {
     this.#isClosed = true;
     this.#threads.leave(this.#cancelFlag);
     this.#host?.free();
+  }
+
+  #waitOpened(): void {
+    try {
+      this.#threads.waitOpened(() => this.#throwIfCancelled());
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   #takeEnded(): void {

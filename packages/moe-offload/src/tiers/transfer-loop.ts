@@ -8,7 +8,7 @@ import { LinkGate } from "./link-gate.ts";
 import { LoadQueue } from "./load-queue.ts";
 import type { NativeMemory } from "./native-memory.ts";
 import type { ReaderHost } from "./reader-host.ts";
-import { type ReaderSignals, SPIN_MS, wakeWaiting } from "./reader-signals.ts";
+import { IDLE_SPIN_MS, type ReaderSignals, wakeWaiting } from "./reader-signals.ts";
 import { SharedLock } from "./shared-lock.ts";
 import { SLOT, SlotStates } from "./slot-states.ts";
 
@@ -178,7 +178,7 @@ export class TransferLoop {
     const seen = Atomics.load(control, CONTROL.work);
     if (!this.#isIdle()) return;
     if (Atomics.compareExchange(control, CONTROL.spinner, 0, 1) === 0) {
-      const untilMs = this.#signals.nowMs() + SPIN_MS;
+      const untilMs = this.#signals.nowMs() + IDLE_SPIN_MS;
       while (this.#signals.nowMs() < untilMs && Atomics.load(control, CONTROL.work) === seen) {
         if (!this.#signals.mayGoOn) break;
       }

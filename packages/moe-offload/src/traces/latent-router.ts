@@ -8,7 +8,7 @@ const LATENT_LENGTH = 16;
  * The routers of an imagined model. A token's state in a layer is a Gaussian vector; a router is a
  * random matrix with rows of length 1 and a bias for each domain, so that every logit without its
  * bias is a standard normal number. Biases make experts popular; how alike two states are decides
- * how alike their choices are, be they of two tokens (locality) or of two layers (cross-layer gate).
+ * how alike their choices are, be they of two tokens (locality) or two layers (cross-layer gate).
  */
 export class LatentRouter {
   readonly shape: RoutingShape;

@@ -24,8 +24,8 @@ export interface PopularitySource {
 /**
  * Popularity after counted selections. A layer that was counted in a model of the same size gets
  * its own counts. Any other gets the counts of the counted layer nearest in relative depth with its
- * experts drawn and shuffled, alike for all domains, so that skew within a domain and change between
- * domains stay what they are.
+ * experts drawn and shuffled, alike for all domains, so that skew within a domain and change
+ * between domains stay what they are.
  */
 export function popularityFromCounts(
   shape: RoutingShape,

@@ -46,6 +46,15 @@ describe("the decode experiment", () => {
       { policy: "on-demand", budgetMiB: 1 },
       { policy: "lru", budgetMiB: 3.1875 },
       { policy: "lru", budgetMiB: 6.375 },
+      { policy: "lru", budgetMiB: 5, kvInBudget: true },
+      {
+        policy: "reuse",
+        predictor: "cross-layer",
+        prefetch: { control: "adaptive" },
+        readyFirst: true,
+        host: { budgetMiB: 30 },
+        link: { bandwidthMBps: 1600 },
+      },
     ]) {
       const { summary } = await runExperiment({ ...SHORT, ...config });
       texts.push(summary.tokens);

@@ -79,7 +79,7 @@ describe("low precision on a miss", () => {
   it("is what an LRU list of each layer says, over a long trace", () => {
     const policy = POLICIES.lru;
     const scheduler = simulateResidency({ shape: SHAPE, policy, slotCount: 12 });
-    const rule = new LowOnMiss(scheduler, { high: 0, low: 1 }, 8);
+    const rule = new LowOnMiss({ scheduler, shape: SHAPE, prefetchWidth: 0 }, { high: 0, low: 1 });
     const lists: number[][] = [[], [], []];
     const random = createPrng(2, "trace");
     const tiers = new Uint8Array(2);
@@ -105,6 +105,35 @@ describe("low precision on a miss", () => {
     }
     expect(misses).toBeGreaterThan(150);
     expect(misses).toBe(scheduler.counts.demanded);
+  });
+
+  it("spares experts that the gate of the layer before named among its likeliest", () => {
+    const policy = POLICIES["on-demand"];
+    const shape = SHAPE;
+    const prefetchWidth = 3;
+    const scheduler = simulateResidency({ shape, policy, slotCount: 5, prefetchWidth });
+    const rule = new LowOnMiss({ scheduler, shape, prefetchWidth }, { high: 0, low: 1 });
+    const random = createPrng(3, "trace");
+    const tiers = new Uint8Array(2);
+    let named: number[] = [];
+    let spared = 0;
+    for (let token = 0; token < 50; token++) {
+      for (const layer of SHAPE.moeLayers) {
+        const first = random.nextInt(8);
+        const experts = Int32Array.of(first, (first + 1 + random.nextInt(7)) % 8);
+        const logits = Float32Array.from({ length: 8 }, () => random.nextFloat());
+        const probabilities = new Float32Array(8).fill(1 / 8);
+        const ahead = layer < 2 ? [logits] : [];
+        const routing = { layer, token, position: token, experts, probabilities, ahead };
+        const expected = [...experts].map((e) => (layer > 0 && named.includes(e) ? 0 : 1));
+        rule.choose({ ...routing, tokenCount: 1 }, tiers);
+        expect([...tiers]).toEqual(expected);
+        spared += 2 - (expected[0] ?? 0) - (expected[1] ?? 0);
+        const order = [...logits.keys()].sort((a, b) => (logits[b] ?? 0) - (logits[a] ?? 0));
+        named = order.slice(0, 3);
+      }
+    }
+    expect(spared).toBeGreaterThan(20);
   });
 
   it("refuses a budget that is too small for the policy", () => {

@@ -4,7 +4,7 @@ import { type AnyExperiment, parseConfig, presetConfig } from "@fmlab/experiment
 import { afterAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { accuracy } from "../../src/definitions/accuracy.ts";
-import { quality } from "../../src/definitions/quality.ts";
+import { type QualityConfig, quality } from "../../src/definitions/quality.ts";
 import { expandModes } from "../../src/quality/modes.ts";
 import { openSmall, temporaryFolder } from "../precision/small-moe.ts";
 import { RecordContext } from "./record-context.ts";
@@ -70,7 +70,7 @@ describe("moe-offload.quality", () => {
   it("expands a config to each mode once", () => {
     const config = presetConfig(quality, "every-mode");
     const labels = expandModes({
-      ...(config as Parameters<typeof expandModes>[0]),
+      ...(config as QualityConfig),
       modes: ["miss-low", "q4_0", "miss-low"],
       budgetsPercent: [25, 50, 25],
     }).map(({ label }) => label);

@@ -1,3 +1,4 @@
+import { assert } from "@fmlab/experiment";
 import { createPrng } from "@fmlab/sim";
 import { describe, expect, it } from "vitest";
 import type { FinishedLoad } from "../../src/offload/lane.ts";
@@ -16,6 +17,7 @@ import { TraceFuture } from "../../src/replay/future.ts";
 import { oraclePredictor } from "../../src/replay/oracle-predictor.ts";
 import { type ReplayOptions, replayTrace } from "../../src/replay/replayer.ts";
 import type { HostTier } from "../../src/replay/virtual-lane.ts";
+import { RoutingCursor } from "../../src/traces/routing-cursor.ts";
 import type { Trace } from "../../src/traces/trace.ts";
 import { smallTrace } from "../traces/small-trace.ts";
 import { naiveLru } from "./naive-lru.ts";
@@ -89,7 +91,7 @@ describe("a replay", () => {
     expect(stallMs(2)).toBeCloseTo(3 * (3 + 2 * 2), 9);
   });
 
-  it("lets two loads pass the disk and the link at the same time, and host memory save the disk", () => {
+  it("lets loads pass disk and link at the same time, and host memory save the disk", () => {
     const shape = { layerCount: 1, expertCount: 2, expertUsedCount: 2, moeLayers: [0] };
     const trace = traceOf([0, 1, 1, 0, 0, 1], shape);
     const times = uniformTimes(shape, { attentionMs: 1, expertMs: 0.5, headMs: 0 });
@@ -148,36 +150,38 @@ describe("a replay", () => {
 });
 
 describe("LRU against a simulation written apart from it", () => {
-  const times = uniformTimes(
+  const shapes: RoutingShape[] = [
     { layerCount: 4, expertCount: 6, expertUsedCount: 2, moeLayers: [1, 2, 3] },
-    {
-      graphMs: 0.05,
-      denseMs: 0.7,
-      attentionMs: 0.3,
-      attentionMsPerPosition: 0.01,
-      sharedMs: 0.6,
-      expertMs: 0.4,
-      combineMs: 0.02,
-      headMs: 1.1,
-    },
-  );
+    { layerCount: 3, expertCount: 12, expertUsedCount: 5, moeLayers: [0, 2] },
+  ];
 
   it("has the same hits and times, with ready experts first and without", () => {
-    for (let seed = 1; seed <= 25; seed++) {
+    for (let seed = 1; seed <= 24; seed++) {
       const prng = createPrng(seed, "lru");
-      const trace = smallTrace({ seed, tokens: 20, reuse: prng.nextFloat() });
-      const slots = 2 + prng.nextInt(4);
+      const shape = shapes[seed % 2] ?? SHAPE;
+      const times = uniformTimes(shape, {
+        graphMs: 0.05,
+        denseMs: 0.7,
+        attentionMs: 0.3,
+        attentionMsPerPosition: 0.01,
+        sharedMs: seed % 3 === 0 ? 0 : 0.6,
+        expertMs: 0.4,
+        combineMs: 0.02,
+        headMs: 1.1,
+      });
+      const trace = smallTrace({ shape, seed, tokens: 20, reuse: prng.nextFloat() });
+      const slots = shape.expertUsedCount + prng.nextInt(4);
       const megabytes = 0.1 + prng.nextFloat();
+      const layer = times.layers[0];
+      assert(layer !== undefined, "a layer has times");
       for (const readyFirst of [false, true]) {
         const result = replayTrace(trace, {
           ...base(lru),
-          slotCount: 3 * slots,
+          slotCount: shape.moeLayers.length * slots,
           expertBytes: () => megabytes * 1e6,
           times,
           readyFirst,
         });
-        const layer = times.layers[0];
-        if (layer === undefined) throw new Error("a layer has times");
         const naive = naiveLru(trace, slots, megabytes * 2, { ...times, layer }, readyFirst);
         expect(result.elapsedMs).toBeCloseTo(naive.elapsedMs, 6);
         expect(result.layers.map((each) => each.hits)).toEqual(naive.hits);
@@ -268,6 +272,32 @@ describe("any replay", () => {
     expect(late.counts.uses).toBe(20 * 6);
     expect(late.bytes.demanded).toBe((all.bytes.demanded * 2) / 3);
     expect(late.tokensPerSecond).toBeCloseTo(all.tokensPerSecond, 9);
+    const { bytes, counts } = replayTrace(trace, {
+      ...base(lru),
+      slotCount: 9,
+      predictor: oraclePredictor(trace),
+      control: new FixedPrefetch(2),
+      warmupTokens: 10,
+    });
+    expect(counts.prefetched).toBeGreaterThan(20);
+    expect(bytes.demanded).toBe(counts.demanded * BYTES);
+    expect(bytes.prefetched).toBe((counts.prefetched - counts.prefetchesWithdrawn) * BYTES);
+  });
+
+  it("is told by its oracle what comes next, also in the next token, up to the end", () => {
+    const trace = smallTrace({ tokens: 2 });
+    const oracle = oraclePredictor(trace);
+    const cursor = new RoutingCursor(trace);
+    const scores = new Float32Array(6);
+    const told = (target: number) => {
+      if (!oracle.predict(target, scores)) return undefined;
+      return [...scores.keys()].filter((e) => (scores[e] ?? 0) > 0).sort();
+    };
+    const truth = (token: number, index: number) => [...cursor.at(token, index).experts].sort();
+    oracle.observe(cursor.at(0, 1));
+    expect([told(3), told(1), told(0)]).toEqual([truth(0, 2), truth(1, 0), undefined]);
+    oracle.observe(cursor.at(1, 1));
+    expect([told(3), told(1)]).toEqual([truth(1, 2), undefined]);
   });
 
   it("refuses a budget below what the policy needs, and a link that is none", () => {

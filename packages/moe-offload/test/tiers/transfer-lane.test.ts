@@ -216,6 +216,21 @@ describe("the order of loads", () => {
     lane.close();
   });
 
+  it("counts a slot that the caller filled as ready, until its next load", () => {
+    const slots = new TestSlots(2, SHAPE.partBytes);
+    const lane = new TransferLane({ layout: model.layout, slots: slots.regions });
+    lane.adopt(0);
+    expect([lane.isReady(0), lane.isReady(1), lane.pending]).toEqual([true, false, 0]);
+    lane.waitFor(0);
+    lane.drain(() => expect.unreachable("nothing was loaded"));
+    lane.submit(3, 0, "demand");
+    lane.waitFor(0);
+    expect(slots.holds(0, model, 3)).toBe(true);
+    lane.adopt(0);
+    expect([lane.isReady(0), lane.pending]).toEqual([true, 0]);
+    lane.close();
+  });
+
   it("refuses what no scheduler should ask", () => {
     const slots = new TestSlots(2, SHAPE.partBytes);
     const other = new TestSlots(1, [10, 10, 10]);
@@ -224,6 +239,7 @@ describe("the order of loads", () => {
     const lane = new TransferLane({ layout: model.layout, slots: regions, fast });
     lane.submit(1, 0, "demand");
     expect(() => lane.submit(2, 0, "demand")).toThrow(/slot 0 waits for a load already/);
+    expect(() => lane.adopt(0)).toThrow(/slot 0 waits for a load/);
     expect(() => lane.waitFor(1)).toThrow(/nothing was submitted for slot 1/);
     expect(() => lane.submit(1, 2, "demand")).toThrow(/slot 2 holds 10/);
     // Layer 2 has no experts.

@@ -7,13 +7,14 @@ import { belady } from "../../src/policies/belady.ts";
 import { TraceFuture } from "../../src/replay/future.ts";
 import { countHits } from "../../src/replay/hits.ts";
 import { lruMissCurves } from "../../src/replay/miss-curves.ts";
-import {
-  type GeneratorOptions,
-  generateTrace,
-  SHIPPED_MODEL_DIALS,
-} from "../../src/traces/generator.ts";
+import { generateTrace } from "../../src/traces/generator.ts";
+import { type GeneratorOptions, SHIPPED_MODEL_DIALS } from "../../src/traces/generator-options.ts";
 import { expertBytes, MODEL_SHAPES } from "../../src/traces/model-shapes.ts";
-import { logNormalPopularity, popularityFromCounts } from "../../src/traces/popularity.ts";
+import {
+  logNormalPopularity,
+  type PopularityTarget,
+  popularityFromCounts,
+} from "../../src/traces/popularity.ts";
 import { readExpertCounts, readPopularityOrder } from "../../src/traces/routing-statistics.ts";
 import { checkTrace, type Trace } from "../../src/traces/trace.ts";
 import {
@@ -172,27 +173,39 @@ const hasData = process.env.FMLAB_DATA_DIR !== undefined && existsSync(data);
 if (!hasData) process.stderr.write("skips the fit to published routing: set FMLAB_DATA_DIR\n");
 
 describe.runIf(hasData)("a trace fitted to published counts", () => {
-  it("has Mixtral's popularity by domain and layer, and its order where nothing was counted", () => {
-    const counts = readExpertCounts(path.join(data, "mixtral-8x7b.expert_counts.json"));
-    const order = readPopularityOrder(path.join(data, "mixtral-8x7b.expert_popularity_order.json"));
-    const { routing } = MODEL_SHAPES["mixtral-8x7b"];
-    const shape = { ...routing, moeLayers: [0, 7, 15, 20] };
-    const popularity = popularityFromCounts(
-      shape,
-      { counts, layerCount: 32, order },
-      createPrng(1),
+  const read = (model: string) => readExpertCounts(path.join(data, `${model}.expert_counts.json`));
+  /** Largest total variation over domains and layers. */
+  const worst = (trace: Trace, popularity: readonly PopularityTarget[]) => {
+    const distances = popularity.flatMap(({ shares }, domain) =>
+      describeTrace(trace, domainOf(domain, popularity.length)).shares.map((share, index) =>
+        totalVariation(share, shares[index] ?? share),
+      ),
     );
+    return Math.max(...distances);
+  };
+
+  it("has Mixtral's popularity by domain and layer, and its order elsewhere", () => {
+    const counts = read("mixtral-8x7b");
+    const order = readPopularityOrder(path.join(data, "mixtral-8x7b.expert_popularity_order.json"));
+    const shape = { ...MODEL_SHAPES["mixtral-8x7b"].routing, moeLayers: [0, 7, 15, 20] };
+    const source = { counts, layerCount: 32, order };
+    const popularity = popularityFromCounts(shape, source, createPrng(1));
     const ranked = order.order.filter(([layer]) => layer === 20).map(([, expert]) => expert);
     const total = (e: number) => popularity.reduce((sum, p) => sum + (p.shares[3]?.[e] ?? 0), 0);
     const totals = ranked.map(total);
     expect(totals).toEqual([...totals].sort((x, y) => y - x));
     for (const seed of [1, 2]) {
-      const trace = generateTrace(options({ shape, popularity, seed, tokenCount: 5000, ...ids }));
-      popularity.forEach(({ shares }, domain) => {
-        describeTrace(trace, domainOf(domain, 5)).shares.forEach((share, index) => {
-          expect(totalVariation(share, shares[index] ?? share)).toBeLessThan(0.08);
-        });
-      });
+      const dials = { shape, popularity, seed, tokenCount: 5000, ...ids };
+      expect(worst(generateTrace(options(dials)), popularity)).toBeLessThan(0.08);
     }
+  });
+
+  it("has OLMoE's popularity by domain in the layers that were counted", () => {
+    const shape = { ...MODEL_SHAPES["olmoe-1b-7b"].routing, moeLayers: [0, 7, 15] };
+    const source = { counts: read("olmoe-1b-7b-0924"), layerCount: 16 };
+    const popularity = popularityFromCounts(shape, source, createPrng(1));
+    expect(popularity.map(({ domain }) => domain)).toContain("tulu");
+    const dials = { shape, popularity, tokenCount: 9000, ...ids };
+    expect(worst(generateTrace(options(dials)), popularity)).toBeLessThan(0.09);
   });
 });

@@ -10,11 +10,14 @@ export type Seeds = { seeds: number[] } | { problem: string };
 export function countedSeeds(countText: string, firstText: string): Seeds {
   const count = readInteger(countText);
   const first = readInteger(firstText);
-  if (count === null || count < 1 || count > SEEDS_MAX) {
-    return { problem: `The number of seeds is a whole number from 1 to ${SEEDS_MAX}` };
-  }
-  if (first === null || first > SEED_MAX - count) {
-    return { problem: "The first seed is a whole number, 0 or more" };
+  const badCount = count === null || count < 1 || count > SEEDS_MAX;
+  const badFirst = first === null || first > SEED_MAX - (badCount ? 1 : count);
+  if (badCount || badFirst) {
+    const problems = [
+      ...(badCount ? [`The number of seeds is a whole number from 1 to ${SEEDS_MAX}`] : []),
+      ...(badFirst ? ["The first seed is a whole number, 0 or more"] : []),
+    ];
+    return { problem: problems.join(". ") };
   }
   return { seeds: Array.from({ length: count }, (_, i) => first + i) };
 }

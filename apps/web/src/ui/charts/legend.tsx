@@ -47,7 +47,8 @@ export function Legend({
         onClick={() => toggle(id)}
         className={cn(
           "inline-flex min-w-0 items-center gap-1.5 text-left",
-          isOff && "line-through opacity-60",
+          // Only the sign fades: faded text would be too hard to read.
+          isOff && "line-through *:first:opacity-35",
         )}
       >
         {sign}

@@ -33,7 +33,7 @@ export function categoryDash(index: number): number[] | undefined {
   return [undefined, [6, 3], [2, 3], [8, 3, 2, 3]][Math.floor(index / LIGHT.length) % 4];
 }
 
-/** How the `index`th reference or bound is dashed; never solid, which stands for what was measured. */
+/** How the `index`th reference or bound is dashed; solid lines stand for what was measured. */
 export function referenceDash(index: number): number[] {
   const dashes = [
     [7, 4],

@@ -6,6 +6,7 @@ import { areaBackground } from "@/ui/charts/fills.ts";
 import { Legend, type LegendEntry, LineSign, useHidden } from "@/ui/charts/legend.tsx";
 import { referenceDash } from "@/ui/charts/palette.ts";
 import { prepareCanvas } from "@/ui/charts/prepare-canvas.ts";
+import { leaveByMouse, readByPointer } from "@/ui/charts/read-by-pointer.ts";
 import { axisText, tickText } from "@/ui/charts/scale.ts";
 import { type ChartTheme, useChartTheme } from "@/ui/charts/use-chart-theme.ts";
 import { useWidth } from "@/ui/charts/use-width.ts";
@@ -48,11 +49,8 @@ export function BarsView({ series, title }: { series: BarsSeries; title: string 
           event.preventDefault();
           setBar(next);
         }}
-        onPointerMove={(event) => {
-          const box = event.currentTarget.getBoundingClientRect();
-          setBar(barAt(series, layout, event.clientX - box.left, event.clientY - box.top));
-        }}
-        onPointerLeave={() => setBar(null)}
+        {...readByPointer((x, y) => setBar(barAt(series, layout, x, y)))}
+        onPointerLeave={leaveByMouse(() => setBar(null))}
       >
         <canvas
           ref={canvas}

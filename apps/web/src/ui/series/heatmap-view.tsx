@@ -4,6 +4,7 @@ import type { HeatmapSeries } from "@fmlab/experiment";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { scaleColor, scaleGradient } from "@/ui/charts/palette.ts";
 import { prepareCanvas } from "@/ui/charts/prepare-canvas.ts";
+import { leaveByMouse, readByPointer } from "@/ui/charts/read-by-pointer.ts";
 import { type ChartTheme, useChartTheme } from "@/ui/charts/use-chart-theme.ts";
 import { useWidth } from "@/ui/charts/use-width.ts";
 import { formatNumber, formatValue } from "@/ui/format/number.ts";
@@ -44,11 +45,8 @@ export function HeatmapView({ series, title }: { series: HeatmapSeries; title: s
           event.preventDefault();
           setCell(next);
         }}
-        onPointerMove={(event) => {
-          const box = event.currentTarget.getBoundingClientRect();
-          setCell(cellAt(series, layout, event.clientX - box.left, event.clientY - box.top));
-        }}
-        onPointerLeave={() => setCell(null)}
+        {...readByPointer((x, y) => setCell(cellAt(series, layout, x, y)))}
+        onPointerLeave={leaveByMouse(() => setCell(null))}
       >
         <canvas
           ref={canvas}

@@ -6,6 +6,7 @@ import { Legend, type LegendEntry, LineSign, useHidden } from "@/ui/charts/legen
 import { MarkerSign } from "@/ui/charts/markers.tsx";
 import { categoryColor, referenceDash } from "@/ui/charts/palette.ts";
 import { prepareCanvas } from "@/ui/charts/prepare-canvas.ts";
+import { leaveByMouse, readByPointer } from "@/ui/charts/read-by-pointer.ts";
 import { axisText, tickText } from "@/ui/charts/scale.ts";
 import { type ChartTheme, useChartTheme } from "@/ui/charts/use-chart-theme.ts";
 import { useWidth } from "@/ui/charts/use-width.ts";
@@ -53,11 +54,8 @@ export function ScatterView({ series, title }: { series: ScatterSeries; title: s
           event.preventDefault();
           setPoint(next);
         }}
-        onPointerMove={(event) => {
-          const box = event.currentTarget.getBoundingClientRect();
-          setPoint(dotAt(layout.dots, event.clientX - box.left, event.clientY - box.top));
-        }}
-        onPointerLeave={() => setPoint(null)}
+        {...readByPointer((x, y) => setPoint(dotAt(layout.dots, x, y)))}
+        onPointerLeave={leaveByMouse(() => setPoint(null))}
       >
         <canvas
           ref={canvas}

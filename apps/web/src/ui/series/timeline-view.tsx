@@ -80,13 +80,9 @@ export function TimelineView({ series, title }: { series: TimelineSeries; title:
           if (changed.selected !== undefined) setSelected(changed.selected);
           if (changed.span !== undefined) setSpan(changed.span);
         }}
+        onPointerDown={(event) => setSelected(eventUnder(event, lanes, span, drawn))}
         onPointerMove={(event) => {
-          if (isDragging.current) return;
-          const box = event.currentTarget.getBoundingClientRect();
-          const lane = lanes[Math.floor((event.clientY - box.top) / LANE_HEIGHT)];
-          const msPerPixel = (span.endMs - span.startMs) / drawn.width;
-          const ms = span.startMs + (event.clientX - box.left - left) * msPerPixel;
-          setSelected(lane === undefined ? null : eventAt(lane, ms, msPerPixel));
+          if (!isDragging.current) setSelected(eventUnder(event, lanes, span, drawn));
         }}
       >
         <canvas ref={canvas} aria-hidden style={{ width: "100%", height }} className="block" />
@@ -99,6 +95,20 @@ export function TimelineView({ series, title }: { series: TimelineSeries; title:
       </TimelineCaption>
     </figure>
   );
+}
+
+/** The event under a pointer, or nearest to it within a pixel. */
+function eventUnder(
+  event: React.PointerEvent,
+  lanes: ReturnType<typeof lanesOf>,
+  span: Span,
+  drawn: { left: number; width: number },
+): number | null {
+  const box = event.currentTarget.getBoundingClientRect();
+  const lane = lanes[Math.floor((event.clientY - box.top) / LANE_HEIGHT)];
+  const msPerPixel = (span.endMs - span.startMs) / drawn.width;
+  const ms = span.startMs + (event.clientX - box.left - drawn.left) * msPerPixel;
+  return lane === undefined ? null : eventAt(lane, ms, msPerPixel);
 }
 
 interface KeyState {

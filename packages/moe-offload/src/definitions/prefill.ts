@@ -1,0 +1,181 @@
+import {
+  bars,
+  defineExperiment,
+  type MetricSpec,
+  scatter,
+  table,
+  timeline,
+} from "@fmlab/experiment";
+import { z } from "zod";
+import { HALF_MIB, modelField, modelFile, QUARTER_MIB } from "./offload-fields.ts";
+
+/** Config of `moe-offload.prefill`. */
+export const prefillConfig = z.object({
+  model: modelField,
+  promptTokens: z
+    .array(z.number().int().min(1).max(100_000))
+    .min(1)
+    .max(16)
+    .default([256])
+    .describe("Lengths of prompts, in tokens; each is evaluated as one batch."),
+  budgetsMiB: z
+    .array(z.number().positive().max(1_048_576))
+    .min(1)
+    .max(16)
+    .default([QUARTER_MIB, HALF_MIB])
+    .describe("Memory for routed experts, staging included, MiB."),
+  linksMBps: z
+    .array(z.number().min(0).max(1_000_000))
+    .min(1)
+    .max(16)
+    .default([400])
+    .describe("Bandwidths from disk, MB/s (1 MB = 1e6 bytes); 0 imposes no limit."),
+  latencyUs: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .default(0)
+    .describe("Delay before each expert's first byte, microseconds."),
+  repeats: z
+    .number()
+    .int()
+    .min(1)
+    .max(100)
+    .default(5)
+    .describe("Prompts counted in each cell, each next to its evaluation with all resident."),
+  textFile: z
+    .string()
+    .max(1024)
+    .default("")
+    .describe("Text that prompts are cut from, .txt or .txt.gz, in the data folder; or none.")
+    .meta({ file: "data" }),
+  threads: z
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(1)
+    .describe("Compute threads; at most the machine's cores."),
+});
+export type PrefillConfig = z.output<typeof prefillConfig>;
+
+const metrics = {
+  prefillTokensPerSecond: {
+    title: "Prefill speed",
+    unit: "tok/s",
+    better: "higher",
+    help: "Prompt tokens over the median time of a prompt in waves; by cell.",
+    measured: true,
+    headline: true,
+    step: "cell",
+  },
+  boundShare: {
+    title: "Share of the bound",
+    unit: "%",
+    better: "higher",
+    help: "max(resident time, missed bytes / link) over the time in waves, median of pairs; by cell.",
+    measured: true,
+    headline: true,
+    step: "cell",
+  },
+  missedBytes: {
+    title: "Missed bytes",
+    unit: "B",
+    better: "lower",
+    help: "Experts a prompt needed that were not in memory when it began; mean; by cell.",
+    measured: false,
+    step: "cell",
+  },
+  loadedBytes: {
+    title: "Loaded bytes",
+    unit: "B",
+    better: "lower",
+    help: "Expert bytes that came over the link for a prompt, mean; by cell.",
+    measured: true,
+    step: "cell",
+  },
+  waitMs: {
+    title: "Waiting",
+    unit: "ms",
+    better: "lower",
+    help: "Time per prompt in which computing waited for experts, mean; by cell.",
+    measured: true,
+    step: "cell",
+  },
+  sameBits: {
+    title: "Same bits",
+    unit: "%",
+    better: "higher",
+    help: "Prompts whose logits equal those with all experts resident to the bit.",
+    measured: false,
+    headline: true,
+  },
+} satisfies Record<string, MetricSpec>;
+
+/** How fast prompts are evaluated when only part of the experts fits in memory. */
+export const prefill = defineExperiment({
+  kind: "moe-offload.prefill",
+  version: 1,
+  title: "Prefill in waves",
+  question:
+    "How close does prefill come to its bound when only part of the experts fits in memory?",
+  paper: "arXiv:2502.06888",
+  config: prefillConfig,
+  presets: {
+    quick: {
+      title: "Quick",
+      description: "256 tokens with a quarter and half of the experts over 400 MB/s.",
+      everywhere: true,
+      config: {},
+    },
+    grid: {
+      title: "Lengths, budgets and links",
+      description: "256 and 480 tokens, 25, 50 and 75 % of the experts, 100 to 3200 MB/s.",
+      everywhere: true,
+      config: {
+        promptTokens: [256, 480],
+        budgetsMiB: [QUARTER_MIB, HALF_MIB, 3 * QUARTER_MIB],
+        linksMBps: [100, 400, 1600, 3200],
+        repeats: 7,
+      },
+    },
+    "one-slot": {
+      title: "Hardly any memory",
+      description: "From a single expert in memory to an eighth of them.",
+      everywhere: true,
+      config: { budgetsMiB: [0.1, 0.8, 3.1875], linksMBps: [400], repeats: 3 },
+    },
+  },
+  requires: ({ model, textFile }) => ({
+    tags: ["ggml"],
+    files: [
+      modelFile(model),
+      ...(textFile === ""
+        ? []
+        : [
+            {
+              path: textFile,
+              room: "data" as const,
+              source: "the data folder",
+              licence: "see where it comes from",
+            },
+          ]),
+    ],
+  }),
+  fidelity: ({ latencyUs, linksMBps }) =>
+    latencyUs > 0 || linksMBps.some((bandwidth) => bandwidth > 0) ? "emulated" : "measured",
+  metrics,
+  views: [
+    table("cells", "By cell", "Prompt length, budget and link; the bound is the best possible."),
+    scatter(
+      "front",
+      "Memory and speed",
+      "Up and left is best; one group for each length and link.",
+    ),
+    bars("time", "Where time goes", "Milliseconds of a prompt by cell."),
+    timeline("pipeline", "Computing and loading", "The last prompt; stalls and gaps are bubbles.", {
+      gapLanes: ["compute", "transfer"],
+    }),
+  ],
+  load: () => import(/* turbopackIgnore: true */ "../prefill/run.ts"),
+});
