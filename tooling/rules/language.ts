@@ -69,7 +69,7 @@ export function findConsole(file: SyntaxFile): Offence[] {
 
 /** Files of research packages that may touch the machine's clock, with the reason. */
 const CLOCK_KEEPERS: Record<string, string> = {
-  "packages/moe-offload/src/experts/wall-clock.ts":
+  "packages/moe-offload/src/tiers/monotonic-clock.ts":
     "the one place where the engine takes real time",
 };
 

@@ -64,11 +64,11 @@ export interface RoutingDials {
  * then gives is measured and printed by `moe-mmap`.
  */
 export const DIALS: RoutingDials = {
-  common: 0.35,
-  topic: 0.4,
+  common: 0.2,
+  topic: 0.3,
   routerGain: 1.5,
   topics: 32,
-  stay: 0.97,
+  stay: 0.95,
   commonWords: 128,
   commonWordShare: 0.4,
   zipf: 1,

@@ -64,15 +64,15 @@ function neverWorse(cell: CellResult): Bar[] {
 
 function wellBetter(cell: CellResult): Bar[] {
   const bars: Bar[] = [];
-  const require = (name: string, least: number) => {
+  const expectLead = (name: string, least: number) => {
     const low = lowerBound(cell, name);
     const text = `${label(cell)}: ours over ${name} at least ${low.toFixed(2)} (bar ${least})`;
     bars.push({ text, holds: low >= least });
   };
   const { linkMBps, percent } = cell;
-  if (percent === 50 && linkMBps <= 400) require("fate", 1.2);
+  if (percent === 50 && linkMBps <= 400) expectLead("fate", 1.2);
   if ((linkMBps === 1600 && percent <= 50) || (linkMBps === 3200 && percent === 25)) {
-    require("lru", 1.15);
+    expectLead("lru", 1.15);
   } else {
     const lru = strategyOf(cell, "lru").stallMsPerToken;
     const removed = 1 - strategyOf(cell, "ours").stallMsPerToken / lru;

@@ -55,7 +55,9 @@ export function calibrate(engine: CalibrationEngine, options: CalibrationOptions
   return statistics.result(seed);
 }
 
-/** One token by its probability at temperature 1; in one pass, unlike the sampler with its options. */
+/**
+ * One token by its probability at temperature 1; in one pass, unlike the sampler with its options.
+ */
 function draw(logits: Float32Array, uniform: number): number {
   let top = Number.NEGATIVE_INFINITY;
   for (let token = 0; token < logits.length; token++) top = Math.max(top, logits[token] ?? top);

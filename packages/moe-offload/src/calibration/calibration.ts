@@ -20,7 +20,9 @@ export interface Calibration {
   readonly successors: readonly (Float64Array | undefined)[];
   /** Uses of each expert in each sequence, `[layerCount * expertCount]` each. */
   readonly activationMatrices: readonly Float32Array[];
-  /** By layer: from its router probabilities to the next layer's choice. */
+  /**
+   * From the first layer's router probabilities to the next layer's choice; elsewhere undefined.
+   */
   readonly layerMaps: readonly (LayerMap | undefined)[];
   readonly reuseModel: ReuseModel;
   /** Of LRU: what slots are worth in each layer. */

@@ -15,7 +15,9 @@ const PENALTY = 0.2;
 
 /** The newest sequence of one layer, to be looked at backwards when it has ended. */
 interface LayerHistory {
-  /** `[tokens]` of `[2 * expertCount]`: averages of root probabilities, then the roots themselves. */
+  /**
+   * `[tokens]` of `[2 * expertCount]`: averages of root probabilities, then the roots themselves.
+   */
   features: Float32Array[];
   /** `[tokens]` of the chosen experts. */
   chosen: Uint16Array[];
@@ -49,8 +51,11 @@ export class RoutingStatistics {
     this.#successors = byLayer((layer) =>
       hasNext(layer) ? new Float64Array(expertCount * expertCount) : undefined,
     );
+    // Deeper layers are foreseen better by the next router itself than by any map of probabilities.
     this.#maps = byLayer((layer) =>
-      hasNext(layer) ? new RidgeRegression(expertCount, expertCount) : undefined,
+      layer === moeLayers[0] && hasNext(layer)
+        ? new RidgeRegression(expertCount, expertCount)
+        : undefined,
     );
     this.#reuse = byLayer(() => new RidgeRegression(2 * expertCount, expertCount));
     this.#distances = byLayer(() => new StackDistances(expertCount));

@@ -29,8 +29,8 @@ export class StackDistances {
   }
 
   /**
-   * Misses per token with 0, 1, .. `expertCount` slots, `[expertCount + 1]`. First uses miss at every
-   * size but the last, which holds all experts.
+   * Misses per token with 0, 1, .. `expertCount` slots, `[expertCount + 1]`. First uses miss at
+   * every size but the last, which holds all experts.
    */
   missesPerToken(tokenCount: number): Float64Array {
     const expertCount = this.#stack.length;

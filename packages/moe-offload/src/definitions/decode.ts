@@ -274,7 +274,7 @@ export const decode = defineExperiment({
       config: {
         ...COMPARED,
         policy: "reuse",
-        predictor: "cross-layer",
+        predictor: "layer-map",
         prefetch: { control: "adaptive" },
         readyFirst: true,
       },

@@ -21,9 +21,9 @@ interface DenseLayer {
 }
 
 /**
- * One token as several graphs per layer: after the router's the chosen experts are visible here, are
- * brought by the source, and are computed from their slots, those that are there first if the source
- * wishes so. Graphs are built once; results are the same to the bit whatever came first.
+ * One token as several graphs per layer: after the router's the chosen experts are visible here,
+ * are brought by the source, and are computed from their slots, those that are there first if the
+ * source wishes so. Graphs are built once; results are the same to the bit whatever came first.
  */
 export class SplitGraphs implements TokenGraphs {
   /** Told when a phase begins. */

@@ -22,9 +22,9 @@ const GRAIN_TOKENS = 32;
 const MISSES_MIN = 64;
 
 /**
- * Keeps experts and KV cache within one budget: as the context grows, slots are given up, each layer
- * losing what is worth least by its miss curve and by how long its misses are measured to take.
- * When a new context begins, they come back.
+ * Keeps experts and KV cache within one budget: as the context grows, slots are given up, each
+ * layer losing what is worth least by its miss curve and by how long its misses are measured to
+ * take. When a new context begins, they come back.
  */
 export class ElasticMemory {
   readonly #parts: ElasticMemoryParts;

@@ -18,8 +18,8 @@ export interface FinishedLoad {
 
 /**
  * Moves experts into slots of fast memory while layers compute: a link with a queue, in real time
- * (`TransferLane`) or in virtual time (`VirtualLane`). Demanded loads go before predicted ones, each
- * kind in the order asked for; a transfer that has begun is not interrupted.
+ * (`TransferLane`) or in virtual time (`VirtualLane`). Demanded loads go before predicted ones,
+ * each kind in the order asked for; a transfer that has begun is not interrupted.
  */
 export interface Lane {
   /** Milliseconds since the lane's own zero; never falls. */

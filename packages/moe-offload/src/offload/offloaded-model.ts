@@ -65,8 +65,8 @@ export class OffloadedModel {
   }
 
   /**
-   * Takes the memory, loads what is resident from the start (past the links: it belongs to opening),
-   * and starts the threads that move experts.
+   * Takes the memory, loads what is resident from the start (past the links: it belongs to
+   * opening), and starts the threads that move experts.
    *
    * @throws MoeError `BUDGET_TOO_SMALL` | `NOT_CALIBRATED` | `EXPERT_UNREADABLE` | `BAD_SETTING`
    * @throws EngineError | GgmlError | GgufError, ExperimentError `CANCELLED`

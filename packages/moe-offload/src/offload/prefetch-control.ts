@@ -30,7 +30,9 @@ export interface PrefetchControl {
    * `queued`-th prefetch on its way (from 0).
    */
   wants(target: number, rank: number, queued: number): boolean;
-  /** The router of `target` chose; `wasChosen[rank]` says whether the prediction of that rank did. */
+  /**
+   * The router of `target` chose; `wasChosen[rank]` says whether the prediction of that rank did.
+   */
   onOutcome(target: number, wasChosen: Uint8Array, count: number): void;
   /** A layer is over. */
   onLayer(times: LayerTimes): void;
@@ -111,9 +113,9 @@ const PRECISION_RATE = 0.01;
 
 /**
  * Loads a predicted expert when what that saves, by measured times and measured precision, is more
- * than what it costs. A prefetch uses the link between the last demanded transfer of a layer and the
- * demand of the next (the window). If it is right, it saves what fits of it into the window; if it
- * is wrong and still under way when the window ends, the next demand waits for it. Precision is
+ * than what it costs. A prefetch uses the link between the last demanded transfer of a layer and
+ * the demand of the next (the window). If it is right, it saves what fits of it into the window; if
+ * it is wrong and still under way when the window ends, the next demand waits for it. Precision is
  * measured for every layer and rank whether the prediction was acted on or not, so that a control
  * that has switched itself off switches itself on again when predictions or times change.
  */

@@ -6,11 +6,13 @@ import type { ScheduleCounts } from "./scheduler.ts";
 import type { SlotTable } from "./slot-table.ts";
 
 /**
- * Finds slots for experts and moves them between the regions of layers and of staging, as the policy
- * decides. It knows who is needed now (pinned) and who was prefetched.
+ * Finds slots for experts and moves them between the regions of layers and of staging, as the
+ * policy decides. It knows who is needed now (pinned) and who was prefetched.
  */
 export class Residency {
   readonly table: SlotTable;
+  /** Staging slots that prefetches leave empty, for what the current layer is about to demand. */
+  reserved = 0;
   readonly #shape: RoutingShape;
   readonly #policy: ExpertPolicy;
   readonly #lane: Lane;
@@ -81,8 +83,7 @@ export class Residency {
   prefetch(key: ExpertKey, layer: number): number {
     const { table } = this;
     let slot = -1;
-    // Staging keeps room for what the current layer may demand.
-    if (this.#emptyStaging(layer) > this.#shape.expertUsedCount) {
+    if (this.#emptyStaging(layer) > this.reserved) {
       slot = table.emptyOf(table.plan.stagingOfLayer[layer] ?? -1);
       table.put(key, slot);
     } else {
@@ -206,7 +207,9 @@ export class Residency {
     return count;
   }
 
-  /** All that is not needed is on its way: takes a load back or waits for it. -1 if there is none. */
+  /**
+   * All that is not needed is on its way: takes a load back or waits for it. -1 if there is none.
+   */
   #reclaim(region: number): number {
     const { table } = this;
     for (let i = table.countOf(region) - 1; i >= 0; i--) {

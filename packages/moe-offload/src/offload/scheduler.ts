@@ -54,10 +54,10 @@ export interface ScheduleCounts {
 }
 
 /**
- * Has the experts of each layer brought into slots: asks the policy who stays, queues what is missing
- * as demanded loads, then what the predictor expects of later layers. Driven by the engine in real
- * time and by the replayer in virtual time. One layer at a time: `request`, any of `isReady` and
- * `waitFor`, then `release`.
+ * Has the experts of each layer brought into slots: asks the policy who stays, queues what is
+ * missing as demanded loads, then what the predictor expects of later layers. Driven by the engine
+ * in real time and by the replayer in virtual time. One layer at a time: `request`, any of
+ * `isReady` and `waitFor`, then `release`.
  */
 export class Scheduler {
   readonly counts: ScheduleCounts;
@@ -147,7 +147,11 @@ export class Scheduler {
     this.#parts.predictor?.observe(routing);
     const firstKey = layer * shape.expertCount;
     const missing = this.#lookUp(firstKey, experts);
-    if (this.#control.beforeDemand) this.#prefetcher?.prefetch(routing);
+    if (this.#control.beforeDemand) {
+      this.#residency.reserved = missing;
+      this.#prefetcher?.prefetch(routing);
+      this.#residency.reserved = 0;
+    }
     if (missing > 0) {
       for (let i = 0; i < experts.length; i++) {
         if (this.#isMissing[i] === 0) continue;

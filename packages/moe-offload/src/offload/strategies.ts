@@ -30,8 +30,9 @@ function caching(policy: PolicyName, title: string, source: string): NamedStrate
 }
 
 /**
- * Published systems as mixtures of their parts, as far as one request at a time and lossless experts
- * go: what a system does beside that (CPU computing, low precision, batching) is not in here.
+ * Published systems as mixtures of their parts, as far as one request at a time and lossless
+ * experts go: what a system does beside that (CPU computing, low precision, batching) is not in
+ * here.
  */
 export const STRATEGIES = {
   "load-on-demand": caching(
@@ -88,7 +89,7 @@ export const STRATEGIES = {
     title: "Reuse score",
     source: "this project: learned reuse score, prefetch that pays, ready experts first",
     policy: "reuse",
-    predictor: "cross-layer",
+    predictor: "layer-map",
     prefetch: { control: "adaptive", width: 4, depth: 1 },
     readyFirst: true,
   },

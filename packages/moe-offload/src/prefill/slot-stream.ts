@@ -36,11 +36,15 @@ export type OnWait = (startMs: number, endMs: number, key: ExpertKey) => void;
  * Experts that stream through slots while whole batches go through the layers. Since the order of
  * the layers is known, so is which expert is needed last: a load takes the slot of the expert whose
  * layer comes next at the latest time, and never that of one which is needed before it. Loads that
- * a layer demands go first; then those that are expected, as far ahead as slots and window allow.
+ * a layer demands go first; then those that are expected, as far ahead as slots allow.
+ *
+ * With a window most slots are shared out to the layers in equal parts, and only what a layer has
+ * beyond its part, and the window, stream. As much stays from pass to pass as Belady's rule would
+ * keep but for the window, and each layer misses as many experts as the others: the link is as busy
+ * in one as in the next, which it would not be if some layers stayed whole.
  *
  * @see Cao, Felten, Karlin and Li 1995, "A study of integrated prefetching and caching strategies":
- *      Aggressive where the link is fast; where it is the bottleneck, the window keeps nearly what
- *      Belady's rule would keep, as Conservative does
+ *      Aggressive without a window, near to Conservative with one
  */
 export class SlotStream {
   readonly counts: StreamCounts = {
@@ -66,13 +70,17 @@ export class SlotStream {
   readonly #isNeededLater: Uint8Array;
   /** By expert: 1 from the asking for its load until it was computed, or turns out not needed. */
   readonly #isFresh: Uint8Array;
-  /** Experts that are fresh, and those of them that the current layer needs. */
-  #freshCount = 0;
+  /** Fresh experts that the current layer needs. */
   #freshNeeded = 0;
+  /** By layer: its experts in slots that are not fresh. */
+  readonly #settledCount: Int32Array;
   /** By expert: uses so far, to keep the more popular of two that are needed equally late. */
   readonly #uses: Float64Array;
   /** By layer: its place among the layers with experts. */
   readonly #rankOf: Int32Array;
+  /** By layer: its place among the layers of its class, and how many those are. */
+  readonly #rankInClass: Int32Array;
+  readonly #layersOfClass: Int32Array;
   #rank = 0;
   #isRouted = false;
   #demands: ExpertKey[] = [];
@@ -93,10 +101,18 @@ export class SlotStream {
     this.#isNeeded = new Uint8Array(keyCount);
     this.#isNeededLater = new Uint8Array(keyCount);
     this.#isFresh = new Uint8Array(keyCount);
+    this.#settledCount = new Int32Array(shape.layerCount);
     this.#uses = new Float64Array(keyCount);
     this.#rankOf = new Int32Array(shape.layerCount).fill(-1);
+    this.#rankInClass = new Int32Array(shape.layerCount);
+    this.#layersOfClass = new Int32Array(shape.layerCount);
     shape.moeLayers.forEach((layer, rank) => {
+      const same = shape.moeLayers.filter(
+        (other) => parts.classOfLayer(other) === parts.classOfLayer(layer),
+      );
       this.#rankOf[layer] = rank;
+      this.#rankInClass[layer] = same.indexOf(layer);
+      this.#layersOfClass[layer] = same.length;
     });
   }
 
@@ -106,8 +122,8 @@ export class SlotStream {
   }
 
   /**
-   * Experts that lie in slots, with the slots, all of them loaded: to hand over to another keeper of
-   * the same pool. What was expected is given up.
+   * Experts that lie in slots, with the slots, all of them loaded: to hand over to another keeper
+   * of the same pool. What was expected is given up.
    */
   settle(): { key: ExpertKey; slot: number }[] {
     const { lane } = this.#parts;
@@ -118,13 +134,12 @@ export class SlotStream {
       if (!lane.isReady(slot)) {
         if (lane.withdraw(slot)) {
           this.#uncount(key);
-          this.#age(key);
-          this.#keyIn[slot] = -1;
-          this.#slotOf[key] = -1;
+          this.#leave(slot);
           return;
         }
         lane.waitFor(slot);
       }
+      this.#age(key);
       residents.push({ key, slot });
     });
     this.#drain();
@@ -135,9 +150,12 @@ export class SlotStream {
   adopt(residents: Iterable<{ key: ExpertKey; slot: number }>): void {
     this.#slotOf.fill(-1);
     this.#keyIn.fill(-1);
+    this.#isFresh.fill(0);
+    this.#settledCount.fill(0);
     for (const { key, slot } of residents) {
       this.#slotOf[key] = slot;
       this.#keyIn[slot] = key;
+      this.#countSettled(key, 1);
     }
   }
 
@@ -217,7 +235,7 @@ export class SlotStream {
     this.#drain();
     while (this.#nextDemand < this.#demands.length) {
       const key = this.#demands[this.#nextDemand] ?? -1;
-      const slot = this.#slotFor(key, 0, this.#freshNeeded < this.#windowSlots);
+      const slot = this.#slotFor(key, 0, this.#freshNeeded === 0);
       if (slot === -1) return;
       this.#nextDemand++;
       this.#load(key, slot);
@@ -225,8 +243,7 @@ export class SlotStream {
     for (; this.#nextExpected < this.#expected.length; this.#nextExpected++) {
       const key = this.#expected[this.#nextExpected] ?? -1;
       if (this.slotOf(key) !== -1) continue;
-      const isRoomy = this.#freshCount < this.#windowSlots;
-      const slot = this.#slotFor(key, this.#distance(key), isRoomy);
+      const slot = this.#slotFor(key, this.#distance(key), false);
       if (slot === -1) return;
       this.#put(key, slot);
       lane.submit(key, slot, "prefetch");
@@ -235,8 +252,8 @@ export class SlotStream {
   }
 
   /**
-   * Waits until the next of the needed experts that are on their way is there. When none is, room is
-   * made for the oldest demand, whatever was expected to be needed later.
+   * Waits until the next of the needed experts that are on their way is there. When none is, room
+   * is made for the oldest demand, whatever was expected to be needed later.
    */
   waitForNext(): void {
     const { lane } = this.#parts;
@@ -278,44 +295,72 @@ export class SlotStream {
   }
 
   #put(key: ExpertKey, slot: number): void {
-    const before = this.#keyIn[slot] ?? -1;
-    if (before !== -1) {
-      this.#slotOf[before] = -1;
-      this.#age(before);
-    }
+    this.#leave(slot);
     this.#isFresh[key] = 1;
-    this.#freshCount++;
     if (this.#isNeeded[key] === 1) this.#freshNeeded++;
     this.#keyIn[slot] = key;
     this.#slotOf[key] = slot;
     this.counts.bytes += this.#classOf(key).expertBytes;
   }
 
+  /** What lies in a slot gives it up. */
+  #leave(slot: number): void {
+    const key = this.#keyIn[slot] ?? -1;
+    if (key === -1) return;
+    this.#age(key);
+    this.#countSettled(key, -1);
+    this.#slotOf[key] = -1;
+    this.#keyIn[slot] = -1;
+  }
+
   /**
    * A slot of the expert's class that is empty or holds what is needed after more than `distance`
-   * layers, the latest of all; -1 when there is none. Slots with a load on its way stay.
+   * layers; -1 when there is none. Slots with a load on its way stay. What layers have beyond their
+   * part goes first, then what is needed latest, then what is used least.
    *
-   * @param mayTakeUseful  not only of an expert that the current layer was the last to need
+   * @param mayTakeParts  also what layers have within their part
    */
-  #slotFor(key: ExpertKey, distance: number, mayTakeUseful: boolean): number {
-    const { lane } = this.#parts;
+  #slotFor(key: ExpertKey, distance: number, mayTakeParts: boolean): number {
+    const { lane, shape } = this.#parts;
     const { firstSlot, slotCount } = this.#classOf(key);
+    const kept = this.#keptOf(this.#classOf(key));
     let best = -1;
-    let farthest = mayTakeUseful ? distance : this.#parts.shape.moeLayers.length - 0.5;
+    let bestSpare = false;
+    let farthest = distance;
     let fewestUses = Number.POSITIVE_INFINITY;
     for (let slot = firstSlot; slot < firstSlot + slotCount; slot++) {
       const held = this.#keyIn[slot] ?? -1;
       if (held === -1) return slot;
       if (this.#isNeeded[held] === 1) continue;
       const own = this.#distance(held);
+      if (own <= distance) continue;
+      const layer = Math.floor(held / shape.expertCount);
+      const settled = this.#settledCount[layer] ?? 0;
+      const isSettled = this.#isFresh[held] === 0 && own >= 1;
+      const isSpare = isSettled && settled > this.#partOf(layer, kept);
+      if (!isSpare && (bestSpare || !mayTakeParts)) continue;
       const uses = this.#uses[held] ?? 0;
-      const isBetter = own > farthest || (best !== -1 && own === farthest && uses < fewestUses);
+      const isBetter =
+        isSpare !== bestSpare || own > farthest || (own === farthest && uses < fewestUses);
       if (!isBetter || !lane.isReady(slot)) continue;
       best = slot;
+      bestSpare = isSpare;
       farthest = own;
       fewestUses = uses;
     }
     return best;
+  }
+
+  /** Slots of a class that the window leaves to experts which stay from pass to pass. */
+  #keptOf({ slotCount }: SlotClass): number {
+    const { window } = this.#parts;
+    return window ? Math.max(0, slotCount - window.slots) : 0;
+  }
+
+  /** A layer's part of the slots kept for its class; the first layers get what is left over. */
+  #partOf(layer: number, kept: number): number {
+    const count = this.#layersOfClass[layer] ?? 1;
+    return Math.floor(kept / count) + ((this.#rankInClass[layer] ?? 0) < kept % count ? 1 : 0);
   }
 
   /**
@@ -358,10 +403,6 @@ export class SlotStream {
     this.#drain();
   }
 
-  get #windowSlots(): number {
-    return this.#parts.window?.slots ?? Number.POSITIVE_INFINITY;
-  }
-
   #drain(): void {
     this.#parts.lane.drain(this.#take);
   }
@@ -375,8 +416,13 @@ export class SlotStream {
   #age(key: ExpertKey): void {
     if (this.#isFresh[key] === 0) return;
     this.#isFresh[key] = 0;
-    this.#freshCount--;
+    this.#countSettled(key, 1);
     if (this.#isNeeded[key] === 1) this.#freshNeeded--;
+  }
+
+  #countSettled(key: ExpertKey, change: number): void {
+    const layer = Math.floor(key / this.#parts.shape.expertCount);
+    this.#settledCount[layer] = (this.#settledCount[layer] ?? 0) + change;
   }
 
   /** Layers until the expert is needed: 0 for one the current layer still needs. */

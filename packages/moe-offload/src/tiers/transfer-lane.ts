@@ -21,8 +21,8 @@ import { SLOT, SlotStates } from "./slot-states.ts";
 export interface TransferLaneOptions {
   layout: ExpertRanges;
   /**
-   * Memory of each slot, by part in the order of `EXPERT_PARTS`. It stays the caller's, who keeps it
-   * reachable and in its place until `close` has returned.
+   * Memory of each slot, by part in the order of `EXPERT_PARTS`. It stays the caller's, who keeps
+   * it reachable and in its place until `close` has returned.
    */
   slots: readonly (readonly MemoryRegion[])[];
   /** From disk to host memory; default: as fast as the machine is. */

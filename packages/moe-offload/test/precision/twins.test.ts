@@ -11,20 +11,23 @@ import {
 import { join } from "node:path";
 import {
   dequantise,
+  encodeSplitGguf,
   GgmlLibrary,
   type GgufFile,
   openGguf,
   quantise,
+  splitPath,
   TENSOR_TYPE,
 } from "@fmlab/ggml";
 import { afterAll, describe, expect, it } from "vitest";
 import { EXPERT_PARTS } from "../../src/engine/interfaces.ts";
-import type { ExpertLayout } from "../../src/model/expert-layout.ts";
+import { type ExpertLayout, expertLayout } from "../../src/model/expert-layout.ts";
 import { temporaryPath } from "../../src/precision/gguf-stream.ts";
 import { modelIdentity } from "../../src/precision/model-identity.ts";
 import type { TwinKind } from "../../src/precision/names.ts";
 import { openTwins, twinPath } from "../../src/precision/twins.ts";
-import { openSmall, temporaryFolder } from "./small-moe.ts";
+import { randomModel } from "../engine/random-model.ts";
+import { openSmall, SMALL, temporaryFolder } from "./small-moe.ts";
 
 const { path: root, remove } = temporaryFolder();
 afterAll(remove);
@@ -105,6 +108,25 @@ describe("low-precision copies of experts", () => {
     expect(deepseek.layout.classes.length).toBe(2);
     expect(differences(deepseek, "q4_0", root)).toEqual([]);
     deepseek.file.close();
+  });
+
+  it("are the same for a model in one file and in several", () => {
+    const parts = encodeSplitGguf(randomModel(SMALL), 3);
+    const paths = parts.map((_, number) => splitPath(join(root, "split"), number, 3));
+    parts.forEach((bytes, number) => {
+      writeFileSync(paths[number] ?? "", bytes);
+    });
+    const file = openGguf(paths[1] ?? "");
+    const split = { ...small, file, layout: expertLayout(file, small.model) };
+    expect(differences(split, "q4_0", root)).toEqual([]);
+    const [one, three] = [small, split].map((of) => {
+      const twins = openTwins({ ...of, kind: "q4_0", folder: root });
+      twins.file.close();
+      return readFileSync(twins.file.path).subarray(twins.file.dataOffset);
+    });
+    expect(one?.length).toBeGreaterThan(100_000);
+    expect(three && one?.equals(three)).toBe(true);
+    file.close();
   });
 
   it("are made once and found again, whatever the model's path", () => {

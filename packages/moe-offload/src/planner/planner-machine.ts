@@ -1,0 +1,126 @@
+import type { ComputeTimes } from "../replay/compute-times.ts";
+import { PUBLISHED_CELLS, publishedMachine } from "../replay/published-machines.ts";
+import type { HostTier } from "../replay/virtual-lane.ts";
+import type { LinkOptions } from "../tiers/link-schedule.ts";
+import { linkOptions, MACHINES, type Machine, type MachineName } from "../tiers/machines.ts";
+import type { MachineProbe } from "./machine-probe.ts";
+import type { PlannerModel } from "./planner-model.ts";
+import { deviceOf, rooflineTimes } from "./roofline.ts";
+
+/** What a plan must know of a machine, be it this one or a named one. */
+export interface PlannerMachine {
+  readonly title: string;
+  /** Into fast memory. */
+  readonly link: LinkOptions;
+  /** Host memory that does not hold every expert, with the disk below it. */
+  readonly host?: HostTier;
+  readonly times: ComputeTimes;
+  /** Fast memory, where it is known. */
+  readonly fastMemoryBytes?: number;
+  /** Where its numbers come from, for the record. */
+  readonly assumptions: readonly string[];
+}
+
+/** The names of `MACHINES`. */
+export const MACHINE_NAMES = Object.keys(MACHINES) as MachineName[];
+
+/**
+ * A named machine. Cards compute as a paper measured with this model, else as fast as they read
+ * their memory; a mere disk is put below the machine whose compute times are given.
+ *
+ * @param own  compute times for machines without a card, with where they come from
+ */
+export function namedMachine(
+  name: MachineName,
+  model: PlannerModel,
+  own: { times: ComputeTimes; source: string },
+): PlannerMachine {
+  const machine: Machine = MACHINES[name];
+  const { disk, fast, fastMemoryBytes, hostMemoryBytes, title } = machine;
+  const published = PUBLISHED_CELLS.find(
+    (cell) => cell.machine === name && cell.model === model.namedShape,
+  );
+  const device = deviceOf(name);
+  const computed = published
+    ? publishedMachine(published)
+    : device
+      ? rooflineTimes(model, device)
+      : { times: own.times, assumptions: [own.source] };
+  const link = fast ?? disk;
+  const isHostSmall =
+    fast !== undefined &&
+    hostMemoryBytes !== undefined &&
+    hostMemoryBytes.value < model.allExpertBytes;
+  return {
+    title,
+    link: linkOptions(link),
+    times: computed.times,
+    ...(fast && fastMemoryBytes && { fastMemoryBytes: fastMemoryBytes.value }),
+    ...(isHostSmall && {
+      host: { memoryBytes: hostMemoryBytes.value, disk: linkOptions(disk), preload: allKeys(model) },
+    }),
+    assumptions: [
+      ...new Set([
+        ...computed.assumptions,
+        ...[link.bandwidthMBps, link.latencyUs, link.queueDepth].map(({ source }) => source),
+        ...(machine.conflict ? [machine.conflict] : []),
+      ]),
+    ],
+  };
+}
+
+/**
+ * The machine that was probed: experts come from its disk, or from host memory of the given size
+ * with the disk below it.
+ *
+ * @param limit  imposed on the link into fast memory; 0 in a field imposes nothing
+ * @param hostBytes  host memory for experts; 0 for none
+ */
+export function probedMachine(
+  model: PlannerModel,
+  probe: MachineProbe,
+  times: ComputeTimes,
+  { limit, hostBytes }: { limit: LinkOptions; hostBytes: number },
+): PlannerMachine {
+  const source = hostBytes > 0 ? probe.copy : probe.disk;
+  return {
+    title: "this machine",
+    link: limitLink(source, limit),
+    ...(hostBytes > 0 && {
+      host: { memoryBytes: hostBytes, disk: probe.disk, preload: allKeys(model) },
+    }),
+    times,
+    assumptions: [
+      "compute times measured here",
+      `${tellLink(probe.disk)} from disk, measured here on ${probe.expertsRead} experts` +
+        (probe.readMode === "buffered" ? " through the page cache: the disk may be slower" : ""),
+      `${tellLink(probe.copy)} from memory to memory, measured here`,
+    ],
+  };
+}
+
+/** A link with a limit imposed on it: the slower of both in every respect. */
+export function limitLink(link: LinkOptions, limit: LinkOptions): LinkOptions {
+  const { bandwidthMBps } = link;
+  const isLimited = limit.bandwidthMBps > 0;
+  const least = bandwidthMBps > 0 ? Math.min(bandwidthMBps, limit.bandwidthMBps) : 0;
+  return {
+    bandwidthMBps: isLimited ? least || limit.bandwidthMBps : bandwidthMBps,
+    latencyUs: Math.max(link.latencyUs, limit.latencyUs),
+    queueDepth: limit.queueDepth,
+  };
+}
+
+/** A link in words. */
+export function tellLink({ bandwidthMBps, latencyUs }: LinkOptions): string {
+  const speed = bandwidthMBps > 0 ? `${Math.round(bandwidthMBps)} MB/s` : "no limit";
+  return latencyUs > 0 ? `${speed} after ${Math.round(latencyUs)} us` : speed;
+}
+
+function* allKeys({ shape }: PlannerModel): Iterable<number> {
+  for (const layer of shape.moeLayers) {
+    for (let expert = 0; expert < shape.expertCount; expert++) {
+      yield layer * shape.expertCount + expert;
+    }
+  }
+}
