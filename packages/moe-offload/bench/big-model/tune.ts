@@ -1,87 +1,78 @@
 /**
- * Finds the dials of `design.ts`: the shares of popularity, topic and token in the routers' logits
- * with which LRU misses as often as on the shipped model, whatever the share of experts in memory.
- * Routing is drawn here as the first layer of the generated model would have it, without weights;
- * what the file gives is measured by `moe-mmap`.
+ * Finds the dials of `design.ts`: generates models that differ from the big one only in the inner
+ * sizes of their experts, decodes a text with each, and prints how far LRU's miss curve is from the
+ * shipped model's. What the big file gives is measured and printed by `moe-mmap` again.
  *
- *     node --import tsx bench/big-model/tune.ts
+ *     node --import tsx bench/big-model/tune.ts '{"common":[0.1,0.2],"topic":[0.2,0.3]}'
  */
+import { mkdtempSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { openGguf } from "@fmlab/ggml";
 import { createPrng } from "@fmlab/sim";
-import { rankExperts } from "../../src/predictors/rank-experts.ts";
-import type { Trace } from "../../src/traces/trace.ts";
-import { DIALS, QWEN15_MOE, type RoutingDials, restOf } from "./design.ts";
-import { describeLikeness, differenceOf, shippedLikeness } from "./likeness.ts";
+import { mean } from "@fmlab/stats";
+import { DIALS, QWEN15_MOE, type RoutingDials } from "./design.ts";
+import {
+  describeLikeness,
+  differenceOf,
+  type Likeness,
+  recordTrace,
+  shippedLikeness,
+} from "./likeness.ts";
+import { layoutOf, openAllResident } from "./open-models.ts";
 import { Language } from "./text.ts";
+import { obtainModel, removeModel } from "./write-model.ts";
 
 const SEED = 7;
-const TOKENS = 4_000;
-const LAYERS = 2;
+const CONTEXTS = 2;
+const CONTEXT_TOKENS = 512;
+/** The experts' inner sizes change the noise that they add little: their outputs are random. */
+const SHAPE = { ...QWEN15_MOE, inner: 64, sharedInner: 256 };
 
-/** A trace as routers of random rows give it on a text of the language. */
-function drawTrace(dials: RoutingDials): Trace {
-  const { experts: expertCount, used, vocabulary } = QWEN15_MOE;
-  const prng = createPrng(SEED, "tune");
-  const language = new Language(dials, vocabulary);
-  const text = language.write(prng.fork("text"), TOKENS);
-  const normals = (name: string, rows: number) => {
-    const stream = prng.fork(name);
-    return Float32Array.from({ length: rows * expertCount * LAYERS }, () => stream.normal());
-  };
-  const [ofAll, ofGroup, ofToken] = [
-    normals("all", 1),
-    normals("group", dials.topics + 1),
-    normals("token", vocabulary),
-  ];
-  const rest = restOf(dials);
-  const experts = new Uint16Array(TOKENS * LAYERS * used);
-  const logits = new Float32Array(expertCount);
-  const ranked = new Int32Array(used);
-  text.forEach((token, t) => {
-    for (let layer = 0; layer < LAYERS; layer++) {
-      const at = (row: number) => (row * LAYERS + layer) * expertCount;
-      for (let e = 0; e < expertCount; e++) {
-        logits[e] =
-          dials.common * (ofAll[at(0) + e] ?? 0) +
-          dials.topic * (ofGroup[at(language.groupOf(token)) + e] ?? 0) +
-          rest * (ofToken[at(token) + e] ?? 0);
-      }
-      rankExperts(logits, used, ranked);
-      experts.set(ranked, (t * LAYERS + layer) * used);
-    }
-  });
-  return {
-    shape: {
-      layerCount: LAYERS,
-      expertCount,
-      expertUsedCount: used,
-      moeLayers: Array.from({ length: LAYERS }, (_, layer) => layer),
-    },
-    tokenCount: TOKENS,
-    positions: Uint32Array.from({ length: TOKENS }, (_, t) => t),
-    experts,
-    aheadDepth: 0,
-    provenance: { model: "drawn", text: "drawn", origin: "generated", isSimulated: true, date: "" },
-  };
-}
-
-const target = shippedLikeness();
-process.stdout.write(`shipped model: ${JSON.stringify(target)}\n`);
-const found: { line: string; difference: number }[] = [];
-for (const stay of [0.9, 0.95, 0.98]) {
-  for (const common of [0.1, 0.15, 0.2, 0.25]) {
-    for (const topic of [0, 0.1, 0.2, 0.3]) {
-      const dials = { ...DIALS, common, topic, stay };
-      const likeness = describeLikeness(drawTrace(dials));
-      const difference = differenceOf(likeness, target);
-      const numbers = likeness.lruMiss.map((miss) => miss.toFixed(3)).join(" ");
-      const line =
-        `stay ${stay}, common ${common}, topic ${topic}: ${numbers}, entropy ` +
-        `${Math.min(...likeness.entropy).toFixed(3)}, previous ${likeness.previousReuse.toFixed(3)}`;
-      found.push({ line, difference });
-    }
+const folder = mkdtempSync(path.join(os.tmpdir(), "fmlab-tune-"));
+try {
+  const target = shippedLikeness();
+  print("shipped", 0, target);
+  const grid = JSON.parse(process.argv[2] ?? "{}") as Record<string, number[]>;
+  for (const dials of combinations(grid)) {
+    const likeness = measure({ ...DIALS, ...dials });
+    print(JSON.stringify(dials), differenceOf(likeness, target), likeness);
   }
+} finally {
+  rmSync(folder, { recursive: true });
 }
-found.sort((a, b) => a.difference - b.difference);
-for (const { line, difference } of found) {
-  process.stdout.write(`${difference.toFixed(3)}  ${line}\n`);
+
+function combinations(grid: Record<string, number[]>): Partial<RoutingDials>[] {
+  return Object.entries(grid).reduce<Record<string, number>[]>(
+    (all, [dial, values]) =>
+      all.flatMap((one) => values.map((value) => ({ ...one, [dial]: value }))),
+    [{}],
+  );
+}
+
+function measure(dials: RoutingDials): Likeness {
+  const recipe = { shape: SHAPE, dials, seed: SEED };
+  const file = openGguf(obtainModel(folder, recipe).path);
+  const options = { threads: 1, contextLength: CONTEXT_TOKENS, aheadDepth: 1 };
+  const model = openAllResident(file, layoutOf(file), options);
+  const language = new Language(dials, SHAPE.vocabulary);
+  const prng = createPrng(SEED, "text");
+  const texts = Array.from({ length: CONTEXTS }, (_, i) =>
+    language.write(prng.fork(i), CONTEXT_TOKENS),
+  );
+  const likeness = describeLikeness(recordTrace(model.engine, "tune", texts));
+  model.close();
+  file.close();
+  removeModel(folder, recipe);
+  return likeness;
+}
+
+function print(name: string, difference: number, likeness: Likeness): void {
+  const { crossLayer, entropy, lruMiss, previousReuse } = likeness;
+  const numbers = (values: readonly number[]) => values.map((one) => one.toFixed(2)).join(" ");
+  process.stdout.write(
+    `${difference.toFixed(3)}  ${name}: LRU misses ${numbers(lruMiss)}, entropy ` +
+      `${numbers(entropy)}, mean ${mean(entropy).toFixed(3)}, previous token's ` +
+      `${previousReuse.toFixed(2)}, cross-layer ${crossLayer.toFixed(2)}\n`,
+  );
 }

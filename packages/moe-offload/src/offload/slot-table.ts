@@ -47,8 +47,9 @@ export function planSlots(
     }
     if (allocation.isShared) {
       const share = layers.length / shape.moeLayers.length;
-      // Whoever shares slots needs room for all experts of a token.
-      const slots = Math.max(shape.expertUsedCount, Math.floor((allocation.slots[0] ?? 0) * share));
+      // Without staging a region needs room for all experts of a token.
+      const least = allocation.staging > 0 ? 0 : shape.expertUsedCount;
+      const slots = Math.max(least, Math.floor((allocation.slots[0] ?? 0) * share));
       append(regionOfSlot, index, slots);
     }
     append(regionOfSlot, kept + index, allocation.staging);

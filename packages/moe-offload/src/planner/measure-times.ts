@@ -17,6 +17,8 @@ export interface MeasureRequest {
   readonly tokens: ArrayLike<number>;
   readonly nowMs: () => number;
   readonly cancelFlag: Int32Array;
+  /** Memory for experts while measuring, at least one layer's; as much as is useful when missing. */
+  readonly expertMemoryBytes?: number;
 }
 
 /**
@@ -34,8 +36,9 @@ export function measureComputeTimes(
 ): ComputeTimes {
   const source = new StagedSource(layout.expertUsedCount);
   const { contextLength, threads } = request;
+  const rooms = roomsFor(layout, request.expertMemoryBytes ?? Number.POSITIVE_INFINITY);
   const slotCount = layout.classes.map(
-    ({ layers }) => Math.min(layers.length, RESIDENT_LAYERS_MAX) * layout.expertCount,
+    ({ layers }) => Math.min(layers.length, rooms) * layout.expertCount,
   );
   const engine = MoeEngine.open(file, { slotCount, threads, contextLength }, (pool) => {
     source.open(pool, layout, request.cancelFlag);
@@ -52,6 +55,15 @@ export function measureComputeTimes(
 
 /** Layers whose experts are kept apart while measuring: enough that caches do not hold them all. */
 const RESIDENT_LAYERS_MAX = 8;
+
+/** Layers of each class that fit, at least one: without it nothing can be measured. */
+function roomsFor(layout: ExpertLayout, memoryBytes: number): number {
+  const layerBytes = layout.classes.reduce(
+    (sum, { expertBytes }) => sum + layout.expertCount * expertBytes,
+    0,
+  );
+  return Math.min(RESIDENT_LAYERS_MAX, Math.max(1, Math.floor(memoryBytes / layerBytes)));
+}
 
 /** Says that the first `readyCount` experts are there and that the others come when waited for. */
 class StagedSource implements ExpertSource {

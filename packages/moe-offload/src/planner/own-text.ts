@@ -1,9 +1,10 @@
+import { ExperimentError } from "@fmlab/experiment";
 import { createPrng } from "@fmlab/sim";
-import { calibrate } from "../calibration/calibrate.ts";
 import type { MoeEngine } from "../engine/engine.ts";
 import { OffloadedModel } from "../offload/offloaded-model.ts";
 import { STRATEGIES } from "../offload/strategies.ts";
 import type { TextModel } from "../quality/open-text-model.ts";
+import { argmax } from "../sampling/sampler.ts";
 import { NO_HOST_TIER } from "../tiers/host-tier.ts";
 import { FREE_LINK } from "../tiers/link-schedule.ts";
 import { MonotonicClock } from "../tiers/monotonic-clock.ts";
@@ -82,24 +83,9 @@ function record(engine: MoeEngine, text: TextModel, request: OwnTextRequest): Tr
   const sink = new MemoryTraceSink(contents);
   const recorder = new TraceRecorder(contents, sink);
   const hook = engine.onTokenRouting;
-  const watched: TokenEngine = {
-    shape: engine.shape,
-    contextLength: engine.contextLength,
-    decode: (token) => engine.decode(token),
-    reset: () => engine.reset(),
-  };
-  // What `calibrate` learns here is not used: it writes the text, the recorder keeps the routing.
-  const both = Object.assign(watched, { onTokenRouting: undefined as typeof hook });
-  engine.onTokenRouting = (routing) => {
-    recorder.add(routing);
-  };
+  engine.onTokenRouting = (routing) => recorder.add(routing);
   try {
-    calibrate(both, {
-      tokenCount,
-      seed: createPrng(seed, "own-text").nextUint32(),
-      firstToken: text.tokenizer.bosToken ?? text.tokenizer.eosToken ?? 0,
-      onToken: (done) => onToken?.(done),
-    });
+    write(engine, text, request);
   } finally {
     engine.onTokenRouting = hook;
   }
@@ -107,7 +93,36 @@ function record(engine: MoeEngine, text: TextModel, request: OwnTextRequest): Tr
   return sink.toTrace();
 }
 
-type TokenEngine = Pick<MoeEngine, "shape" | "contextLength" | "decode" | "reset">;
+function write(engine: MoeEngine, { tokenizer }: TextModel, request: OwnTextRequest): void {
+  const { cancelFlag, onToken, seed, tokenCount } = request;
+  const prng = createPrng(seed, "own-text");
+  const first = tokenizer.bosToken ?? tokenizer.eosToken ?? 0;
+  let token = first;
+  for (let done = 0; done < tokenCount; done++) {
+    if (Atomics.load(cancelFlag, 0) !== 0) {
+      throw new ExperimentError("the run was cancelled", { code: "CANCELLED" });
+    }
+    if (done % engine.contextLength === 0) {
+      engine.reset();
+      token = first;
+    }
+    token = drawToken(engine.decode(token), prng.nextFloat());
+    onToken?.(done + 1);
+  }
+}
+
+/** One token by its probability at temperature 1, in two passes over the logits. */
+function drawToken(logits: Float32Array, uniform: number): number {
+  const top = logits[argmax(logits)] ?? 0;
+  let left = 0;
+  for (const logit of logits) left += Math.exp(logit - top);
+  left *= uniform;
+  for (let token = 0; token < logits.length; token++) {
+    left -= Math.exp((logits[token] ?? 0) - top);
+    if (left < 0) return token;
+  }
+  return logits.length - 1;
+}
 
 function aheadDepth(layerCount: number): number {
   return Math.min(AHEAD_DEPTH, layerCount - 1);

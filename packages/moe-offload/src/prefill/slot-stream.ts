@@ -127,18 +127,17 @@ export class SlotStream {
    */
   settle(): { key: ExpertKey; slot: number }[] {
     const { lane } = this.#parts;
-    const residents: { key: ExpertKey; slot: number }[] = [];
     this.#expected = [];
+    // First all that has not begun, so that nothing new begins while the rest is waited for.
+    this.#keyIn.forEach((key, slot) => {
+      if (key === -1 || lane.isReady(slot) || !lane.withdraw(slot)) return;
+      this.#uncount(key);
+      this.#leave(slot);
+    });
+    const residents: { key: ExpertKey; slot: number }[] = [];
     this.#keyIn.forEach((key, slot) => {
       if (key === -1) return;
-      if (!lane.isReady(slot)) {
-        if (lane.withdraw(slot)) {
-          this.#uncount(key);
-          this.#leave(slot);
-          return;
-        }
-        lane.waitFor(slot);
-      }
+      lane.waitFor(slot);
       this.#age(key);
       residents.push({ key, slot });
     });

@@ -95,3 +95,8 @@ export function ruleOf(
   });
   return new LowOnMiss({ scheduler, shape, prefetchWidth }, tiers);
 }
+
+/** A mode's label as the label of a metric, which may hold no braces, commas, signs or spaces. */
+export function metricLabel(label: string): string {
+  return label.replace(/[{},=\s]+/g, "-");
+}

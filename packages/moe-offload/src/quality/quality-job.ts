@@ -6,7 +6,7 @@ import { openTwins, type Twins } from "../precision/twins.ts";
 import { Comparison, type FullRow, type QualityNumbers } from "./comparison.ts";
 import type { ComputeHost, PartialPoint } from "./compute-messages.ts";
 import { rowStatistics } from "./log-softmax.ts";
-import { type ModeSpec, ruleOf, twinsOf } from "./modes.ts";
+import { type ModeSpec, metricLabel, ruleOf, twinsOf } from "./modes.ts";
 import { openTextModel, type TextModel } from "./open-text-model.ts";
 import { TextEvaluator } from "./text-evaluator.ts";
 import { cutWindows } from "./windows.ts";
@@ -231,7 +231,7 @@ function compareWindow(
 
 function pointsOf({ comparison, label }: RunningMode): PartialPoint[] {
   const { meanKl, perplexity } = comparison.numbers();
-  const labels = { mode: label };
+  const labels = { mode: metricLabel(label) };
   return [
     { metric: "perplexity", value: perplexity, labels },
     { metric: "meanKl", value: meanKl, labels },

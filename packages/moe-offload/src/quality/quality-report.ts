@@ -1,5 +1,6 @@
 import type { RunContext, SeriesInput, Summary } from "@fmlab/experiment";
 import { tensorTypeInfo } from "@fmlab/ggml";
+import { metricLabel } from "./modes.ts";
 import type { ModeResult, QualityResult } from "./quality-job.ts";
 
 /** Points of a curve by position; longer windows are averaged over neighbours. */
@@ -39,7 +40,7 @@ export function reportQuality(ctx: Sink, result: QualityResult, textName: string
 }
 
 function tellMode(ctx: Sink, { bytesPerExpert, label, lossyShare, numbers }: ModeResult): void {
-  const axes = { mode: label };
+  const axes = { mode: metricLabel(label) };
   ctx.metric("maxKl", numbers.maxKl, axes);
   ctx.metric("argmaxAgreement", 100 * numbers.argmaxAgreement, axes);
   ctx.metric("lossyShare", 100 * lossyShare, axes);

@@ -37,7 +37,9 @@ const SHAPE = {
 
 /**
  * Passes over a model of 8 layers of 32 experts, driven by the real scheduling in virtual time.
- * @returns for each pass: how long it took, what computed, and experts needed that were not there
+ * @returns for each pass: how long it took, how long computing and the link were busy, experts that
+ *          were needed but not there when it began, and loads in all
+ * @throws Error when an expert computes before it is there, or a row not exactly once
  */
 export function runVirtual(one: VirtualCase) {
   const { attentionMs, expertMs, rowMs, schedule, slotCount, tokensPerUnit, units } = one;
@@ -61,10 +63,16 @@ export function runVirtual(one: VirtualCase) {
     computeMs += ms;
     lane.advance(ms);
   };
+  /** By row of the current layer: the expert that must compute it, or -1 once one has. */
+  const owed = new Int32Array(units * tokensPerUnit * USED).fill(-1);
   const waves = new WaveLoop(stream, EXPERTS, (layer, ready) => {
     for (const { expert, rows } of ready) {
       const slot = stream.slotOf(layer * EXPERTS + expert);
       if (slot === -1 || !lane.isReady(slot)) throw new Error("computed before it was there");
+      for (const row of rows) {
+        if (owed[row] !== expert) throw new Error(`row ${row} is not expert ${expert}'s to compute`);
+        owed[row] = -1;
+      }
       if (rows.length > 0) work(expertMs + rows.length * rowMs);
     }
   });
@@ -80,7 +88,14 @@ export function runVirtual(one: VirtualCase) {
     isRepeated: one.isRepeated,
   });
   const random = createPrng(one.seed ?? 1, "routing");
-  const results = [];
+  const results: {
+    elapsedMs: number;
+    computeMs: number;
+    linkMs: number;
+    missed: number;
+    loads: number;
+  }[] = [];
+  let earlier = { loads: 0, linkMs: 0 };
   for (let index = 0; index < one.passes; index++) {
     const there = new Set(stream.settle().map(({ key }) => key));
     const needed = new Set<number>();
@@ -92,6 +107,9 @@ export function runVirtual(one: VirtualCase) {
         firstToken: unit * tokensPerUnit,
         tokensAt: () => tokensPerUnit,
         compute: (segment) => {
+          if (unit === 0 && owed.some((expert) => expert !== -1)) {
+            throw new Error("a row was not computed");
+          }
           if (segment === LAYERS) return undefined;
           work(attentionMs);
           const chosen = new Int32Array(tokensPerUnit * USED);
@@ -99,14 +117,22 @@ export function runVirtual(one: VirtualCase) {
             chosen.set(draw(random), token * USED);
           }
           for (const expert of chosen) needed.add(segment * EXPERTS + expert);
+          owed.set(chosen, unit * chosen.length);
           return chosen;
         },
       })),
     );
     const missed = [...needed].filter((key) => !there.has(key)).length;
-    const loads = stream.counts.demanded + stream.counts.prefetched - stream.counts.withdrawn;
-    const linkMs = lane.linkBusyMs;
-    results.push({ elapsedMs: lane.nowMs() - startMs, computeMs, missed, loads, linkMs });
+    const { demanded, prefetched, withdrawn } = stream.counts;
+    const sums = { loads: demanded + prefetched - withdrawn, linkMs: lane.linkBusyMs };
+    results.push({
+      elapsedMs: lane.nowMs() - startMs,
+      computeMs,
+      missed,
+      loads: sums.loads - earlier.loads,
+      linkMs: sums.linkMs - earlier.linkMs,
+    });
+    earlier = sums;
   }
   return results;
 }
