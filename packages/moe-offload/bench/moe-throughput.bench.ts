@@ -19,11 +19,7 @@ import type {
   ScheduleRecord,
   ThroughputOptions,
 } from "../src/throughput/messages.ts";
-import {
-  bubbleShare,
-  bytesPerToken,
-  tokensPerSecond,
-} from "../src/throughput/schedule-numbers.ts";
+import { bubbleShare, bytesPerToken, tokensPerSecond } from "../src/throughput/schedule-numbers.ts";
 import type { ScheduleName } from "../src/throughput/schedules.ts";
 import { ThroughputSession } from "../src/throughput/throughput-session.ts";
 
@@ -126,7 +122,11 @@ function report(): void {
 }
 
 function lines(
-  { steps, ratio, difference: found }: { steps: Step[]; ratio: number; difference: typeof difference },
+  {
+    steps,
+    ratio,
+    difference: found,
+  }: { steps: Step[]; ratio: number; difference: typeof difference },
   plan: PlanRecord | undefined,
 ): string {
   const table = steps.map((step) => {

@@ -259,7 +259,7 @@ function openMachine(file: ModelFile, options: EngineOptions, resources: Resourc
   useThreads(backend, options, resources);
   const weights = loadWeights(file, model, device);
   resources.add(weights.arena);
-  const layout = expertLayout(file, model);
+  const layout = options.layout ?? expertLayout(file, model);
   const pool = resources.add(new NativeSlotPool(layout, device, options.slotCount));
   const contextLength = options.contextLength ?? model.contextLength;
   const batchTokens = Math.min(options.batchTokens ?? BATCH_TOKENS_DEFAULT, contextLength);

@@ -1,4 +1,5 @@
 import type { GgufFile, ThreadPool } from "@fmlab/ggml";
+import type { ExpertLayout } from "../model/expert-layout.ts";
 import type { Routing, RoutingShape } from "../offload/routing.ts";
 
 /**
@@ -118,6 +119,11 @@ export interface EngineOptions {
    * Every class needs at least `expertUsedCount`.
    */
   readonly slotCount: number | readonly number[];
+  /**
+   * Kinds of experts the pool has slots for; default: those of the file. Others may follow the
+   * file's own, such as twins in low precision (`joinLayouts`).
+   */
+  readonly layout?: ExpertLayout;
   /** Next layers, 0..3, whose routers are applied to each layer's gate input; default 0. */
   readonly aheadDepth?: number;
   /** Compute threads, 1..64. */

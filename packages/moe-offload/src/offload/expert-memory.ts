@@ -9,7 +9,7 @@ export interface ExpertMemory {
   readonly plan: SlotPlan;
   /** By class of experts: its slots. */
   readonly slotsOfClass: readonly number[];
-  /** Bytes of all slots, staging included; at most the budget. */
+  /** Bytes of all slots, all staging included; at most the budget. */
   readonly usedBytes: number;
 }
 
@@ -20,6 +20,8 @@ export interface MemoryRequest {
   /** Most experts on their way for later layers at once. */
   readonly prefetchWidth: number;
   readonly missCurves?: MissCurves;
+  /** Part of the budget that is spent on other expert storage: staging of twins. Default 0. */
+  readonly reservedBytes?: number;
 }
 
 /**
@@ -28,12 +30,12 @@ export interface MemoryRequest {
  * @throws MoeError `BUDGET_TOO_SMALL` with the smallest budget that would do
  */
 export function planExpertMemory(layout: ExpertLayout, request: MemoryRequest): ExpertMemory {
-  const { budgetBytes, policy } = request;
+  const { budgetBytes, policy, reservedBytes = 0 } = request;
   const { expertCount, moeLayers } = layout;
   const buy = (slotCount: number) => {
     const { prefetchWidth, missCurves } = request;
     const bought = policy.allocate(layout, slotCount, prefetchWidth, missCurves);
-    return typeof bought === "number" ? bought : memoryOf(layout, bought);
+    return typeof bought === "number" ? bought : memoryOf(layout, bought, reservedBytes);
   };
   // Staging and classes of different sizes make the price of a slot count something to try out.
   let least = 0;
@@ -52,13 +54,17 @@ export function planExpertMemory(layout: ExpertLayout, request: MemoryRequest): 
   throw tooSmall(request, smallest(buy, 2 * moeLayers.length * expertCount));
 }
 
-function memoryOf(layout: ExpertLayout, allocation: Allocation): ExpertMemory {
+function memoryOf(
+  layout: ExpertLayout,
+  allocation: Allocation,
+  reservedBytes: number,
+): ExpertMemory {
   const classOfLayer = (layer: number) =>
     layout.moeLayers.includes(layer) ? layout.classOfLayer(layer).index : 0;
   const { plan, slotsOfClass } = planSlots(layout, allocation, classOfLayer);
   const usedBytes = slotsOfClass.reduce(
     (sum, count, index) => sum + count * (layout.classes[index]?.expertBytes ?? 0),
-    0,
+    reservedBytes,
   );
   return { allocation, plan, slotsOfClass, usedBytes };
 }

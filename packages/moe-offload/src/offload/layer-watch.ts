@@ -1,4 +1,5 @@
 import type { FinishedLoad, Lane } from "./lane.ts";
+import type { LateTwins } from "./low-precision.ts";
 import type { PrefetchControl } from "./prefetch-control.ts";
 import type { ScheduleCounts } from "./scheduler.ts";
 
@@ -9,6 +10,7 @@ export class LayerWatch {
   readonly #counts: ScheduleCounts;
   readonly #isIdle: boolean;
   readonly #onLoad: ((load: FinishedLoad) => void) | undefined;
+  readonly #twins: LateTwins | undefined;
   #layer = -1;
   #startMs = 0;
   #stallBeforeMs = 0;
@@ -21,11 +23,13 @@ export class LayerWatch {
     lane: Lane,
     counts: ScheduleCounts,
     onLoad: ((load: FinishedLoad) => void) | undefined,
+    twins?: LateTwins,
   ) {
     this.#control = control;
     this.#lane = lane;
     this.#counts = counts;
     this.#onLoad = onLoad;
+    this.#twins = twins;
     this.#isIdle = control.widthMax === 0;
   }
 
@@ -62,7 +66,8 @@ export class LayerWatch {
 
   #take = (load: FinishedLoad): void => {
     if (load.urgency === "demand") this.#demandEndMs = Math.max(this.#demandEndMs, load.endMs);
-    this.#control.onTransfer(load.endMs - load.startMs);
+    // What is prefetched is full: a twin's time says how long that would have taken.
+    this.#control.onTransfer(this.#twins?.fullMs(load) ?? load.endMs - load.startMs);
     this.#onLoad?.(load);
   };
 }

@@ -7,6 +7,8 @@ import type { ExpertLayout } from "../model/expert-layout.ts";
 import type { MissCurves, PolicyContext, PolicyDefinition } from "../policies/policy.ts";
 import { POLICIES } from "../policies/registry.ts";
 import { PREDICTORS } from "../predictors/registry.ts";
+import { joinLayouts } from "../precision/tiered-pool.ts";
+import { withTwins } from "../precision/twin-ranges.ts";
 import { fillSlots } from "../tiers/fill-slots.ts";
 import type { HostTierOptions } from "../tiers/host-tier.ts";
 import type { LinkOptions } from "../tiers/link-schedule.ts";
@@ -14,6 +16,7 @@ import type { MonotonicClock } from "../tiers/monotonic-clock.ts";
 import { TransferLane } from "../tiers/transfer-lane.ts";
 import { type ExpertMemory, planExpertMemory } from "./expert-memory.ts";
 import type { FinishedLoad } from "./lane.ts";
+import { LateTwins, type LowPrecisionOptions, twinStaging } from "./low-precision.ts";
 import { OffloadSource } from "./offload-source.ts";
 import { createControl } from "./prefetch-control.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -37,6 +40,8 @@ export interface OffloadOptions {
   /** What policies and predictors know of the model; some cannot do without. */
   readonly calibration?: Calibration | undefined;
   readonly missCurves?: MissCurves;
+  /** Misses are computed in low precision: text and logits are then others than in full. */
+  readonly lowPrecision?: LowPrecisionOptions | undefined;
   readonly clock: MonotonicClock;
   /** Shared memory of one entry; nonzero ends all waiting. */
   readonly cancelFlag: Int32Array;
@@ -76,12 +81,16 @@ export class OffloadedModel {
     const definition = POLICIES[strategy.policy];
     const predictor = PREDICTORS[strategy.predictor];
     const isPrefetching = strategy.prefetch.control !== "off" && strategy.predictor !== "none";
+    const { lowPrecision, missCurves } = options;
+    const staging = lowPrecision && twinStaging(lowPrecision.twins);
     const memory = planExpertMemory(layout, {
       budgetBytes: options.budgetBytes,
       policy: definition,
       prefetchWidth: isPrefetching ? strategy.prefetch.width : 0,
-      ...(options.missCurves && { missCurves: options.missCurves }),
+      reservedBytes: staging?.bytes ?? 0,
+      ...(missCurves && { missCurves }),
     });
+    const firstSlot = memory.plan.slotCount;
     const depth = Math.min(strategy.prefetch.depth, predictor.depthMax);
     const ahead = isPrefetching ? Math.min(depth, predictor.aheadDepth) : 0;
     let lane: TransferLane | undefined;
@@ -90,7 +99,8 @@ export class OffloadedModel {
       const engine = MoeEngine.open(
         file,
         {
-          slotCount: memory.slotsOfClass,
+          slotCount: [...memory.slotsOfClass, ...(staging?.slotsOfClass ?? [])],
+          ...(lowPrecision && { layout: joinLayouts([layout, lowPrecision.twins]) }),
           threads: options.threads,
           contextLength: options.contextLength,
           aheadDepth: Math.max(ahead, options.aheadDepth ?? 0),
@@ -114,6 +124,7 @@ export class OffloadedModel {
               layout,
             ),
             depth,
+            twins: lowPrecision && new LateTwins({ ...lowPrecision, layout, firstSlot }),
             ...(options.onLoad && { onLoad: options.onLoad }),
           });
           const keys = [...(definition.initial?.(context) ?? [])];
@@ -144,8 +155,9 @@ function openLane(pool: SlotPool, layout: ExpertLayout, options: OffloadOptions)
       sizeBytes: pool.view(slot, part).length,
     })),
   );
-  const { cancelFlag, clock, disk, host, link } = options;
-  return new TransferLane({ layout, slots, disk, fast: link, host, cancelFlag, clock });
+  const { cancelFlag, clock, disk, host, link, lowPrecision } = options;
+  const ranges = lowPrecision ? withTwins(layout, lowPrecision.twins) : layout;
+  return new TransferLane({ layout: ranges, slots, disk, fast: link, host, cancelFlag, clock });
 }
 
 function contextOf(

@@ -97,6 +97,18 @@ export class Residency {
     return slot;
   }
 
+  /**
+   * A slot for an expert that was computed as its twin, if the policy would have kept it: from its
+   * next use on it is there in full. Waits for nothing; -1 where that would need waiting.
+   */
+  upgrade(key: ExpertKey, layer: number): number {
+    const region = this.table.plan.regionOfLayer[layer] ?? -1;
+    let slot = this.table.emptyOf(region);
+    if (slot === -1 && this.#evictable(region) > 0) slot = this.#evictFor(key, region, false);
+    if (slot !== -1) this.#admit(key, slot);
+    return slot;
+  }
+
   /** Takes a prefetch back that was not chosen and has not begun; true when it was possible. */
   withdraw(key: ExpertKey): boolean {
     const slot = this.table.slotOf[key] ?? -1;

@@ -3,6 +3,7 @@ import type { ExpertPolicy } from "../policies/policy.ts";
 import type { ExpertPredictor } from "../predictors/predictor.ts";
 import type { FinishedLoad, Lane } from "./lane.ts";
 import { LayerWatch } from "./layer-watch.ts";
+import type { LateTwins } from "./low-precision.ts";
 import { NoPrefetch, type PrefetchControl } from "./prefetch-control.ts";
 import { Prefetcher } from "./prefetcher.ts";
 import { Residency } from "./residency.ts";
@@ -20,6 +21,8 @@ export interface SchedulerParts {
   readonly control?: PrefetchControl;
   /** How many layers ahead are predicted, at least 1. */
   readonly depth?: number;
+  /** With them, misses are computed in low precision. */
+  readonly twins?: LateTwins | undefined;
   /** Told of every load that has ended, in order of ending. */
   readonly onLoad?: (load: FinishedLoad) => void;
 }
@@ -44,6 +47,10 @@ export interface ScheduleCounts {
   /** Loads that were demanded, and that were prefetched, bytes of both by the lane's count. */
   demanded: number;
   prefetched: number;
+  /** Of those demanded: loaded and computed in low precision. */
+  lowPrecision: number;
+  /** Experts queued in full after they were computed in low precision. */
+  upgraded: number;
   /** Prefetches that were chosen when their layer came, and that were not. */
   prefetchesUsed: number;
   prefetchesWasted: number;
@@ -84,6 +91,8 @@ export class Scheduler {
       lateHits: 0,
       demanded: 0,
       prefetched: 0,
+      lowPrecision: 0,
+      upgraded: 0,
       prefetchesUsed: 0,
       prefetchesWasted: 0,
       prefetchesWithdrawn: 0,
@@ -97,7 +106,7 @@ export class Scheduler {
     };
     const table = new SlotTable(plan, shape.layerCount * shape.expertCount);
     this.#residency = new Residency(table, shape, policy, lane, this.counts);
-    this.#watch = new LayerWatch(this.#control, lane, this.counts, parts.onLoad);
+    this.#watch = new LayerWatch(this.#control, lane, this.counts, parts.onLoad, parts.twins);
     this.#prefetcher =
       parts.predictor && this.#control.widthMax > 0
         ? new Prefetcher({
@@ -138,7 +147,7 @@ export class Scheduler {
    */
   request(routing: Routing): void {
     const { layer, experts } = routing;
-    const { lane, policy, shape } = this.#parts;
+    const { policy, shape } = this.#parts;
     assert(this.#layer === -1, "a layer is released before the next is requested");
     this.#layer = layer;
     this.#watch.begin(layer);
@@ -156,15 +165,14 @@ export class Scheduler {
       for (let i = 0; i < experts.length; i++) {
         if (this.#isMissing[i] === 0) continue;
         const key = firstKey + (experts[i] ?? 0);
-        const slot = this.#residency.demand(key, layer);
-        this.slots[i] = slot;
-        lane.submit(key, slot, "demand");
+        this.slots[i] = this.#load(key, layer);
       }
       this.counts.demanded += missing;
       add(this.layerCounts.demanded, layer, missing);
       this.#watch.demanded();
     }
     if (!this.#control.beforeDemand) this.#prefetcher?.prefetch(routing);
+    if (missing > 0) this.#upgrade(firstKey, experts);
   }
 
   /** True when the `index`-th chosen expert may be computed with. */
@@ -190,6 +198,7 @@ export class Scheduler {
   /** The layer's experts have been computed; their slots may be given to others. */
   release(): void {
     this.#residency.release();
+    this.#parts.twins?.release();
     this.#layer = -1;
   }
 
@@ -202,6 +211,36 @@ export class Scheduler {
   resize(slots: readonly number[]): void {
     assert(this.#layer === -1, "slots are not resized while a layer needs them");
     this.#residency.resize(slots);
+  }
+
+  /** Queues a missing expert, or its twin; returns the slot it will lie in. */
+  #load(key: ExpertKey, layer: number): number {
+    const { lane, twins } = this.#parts;
+    if (!twins?.isOn) {
+      const slot = this.#residency.demand(key, layer);
+      lane.submit(key, slot, "demand");
+      return slot;
+    }
+    const slot = twins.take(layer);
+    lane.submit(twins.keyOf(key), slot, "demand");
+    this.counts.lowPrecision++;
+    return slot;
+  }
+
+  /** Queues in full, behind all else, what is computed as a twin now and is to stay. */
+  #upgrade(firstKey: ExpertKey, experts: Int32Array): void {
+    const { lane, twins } = this.#parts;
+    if (!twins?.isOn || !twins.upgrade) return;
+    for (let i = 0; i < experts.length; i++) {
+      // A link that is behind has no time for them: the next use will be answered by a twin again.
+      if (lane.prefetchesPending >= experts.length) return;
+      if (this.#isMissing[i] === 0) continue;
+      const key = firstKey + (experts[i] ?? 0);
+      const slot = this.#residency.upgrade(key, this.#layer);
+      if (slot === -1) continue;
+      lane.submit(key, slot, "prefetch");
+      this.counts.upgraded++;
+    }
   }
 
   #lookUp(firstKey: number, experts: Int32Array): number {

@@ -1,6 +1,7 @@
 import { createPrng } from "@fmlab/sim";
 import type { ModelShape } from "../traces/model-shapes.ts";
-import { type GeneratorOptions, contentsOf, generateInto } from "../traces/generator.ts";
+import { generateInto } from "../traces/generator.ts";
+import { type GeneratorOptions, generatedContents } from "../traces/generator-options.ts";
 import { logNormalPopularity } from "../traces/popularity.ts";
 import type { Trace } from "../traces/trace.ts";
 import { MemoryTraceSink } from "../traces/trace-recorder.ts";
@@ -58,7 +59,7 @@ export function generateForShape(
     chosenMass: dials.chosenMass || (1 + chance) / 2,
     hasProbabilities: true,
   };
-  const contents = contentsOf(options);
+  const contents = generatedContents(options);
   const sink = new MemoryTraceSink(contents);
   generateInto(options, contents, {
     write(block) {

@@ -192,10 +192,7 @@ function barsOf(cells: readonly CellNumbers[]): SeriesInput {
       part("head", ({ times }) => times.headMs),
       part("waiting", ({ times }) => times.waitMs),
       part("other", ({ times, wavesMs }) =>
-        Math.max(
-          0,
-          wavesMs - times.attentionMs - times.expertsMs - times.headMs - times.waitMs,
-        ),
+        Math.max(0, wavesMs - times.attentionMs - times.expertsMs - times.headMs - times.waitMs),
       ),
     ],
   };

@@ -1,5 +1,5 @@
 import { assert } from "@fmlab/experiment";
-import { type Tensor, TENSOR_STRUCT } from "@fmlab/ggml";
+import { TENSOR_STRUCT, type Tensor } from "@fmlab/ggml";
 
 /** Bytes of the four 64-bit extents in a tensor's description. */
 const EXTENTS_BYTES = 32;

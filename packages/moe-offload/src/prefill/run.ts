@@ -22,7 +22,11 @@ export async function run(ctx: RunContext, config: PrefillConfig): Promise<Summa
     text: textFile === "" ? undefined : (await readTextInput(ctx, { textFile, text: "" })).text,
     promptTokens: distinct(config.promptTokens),
     budgetsBytes: distinct(config.budgetsMiB).map((budgetMiB) => Math.floor(budgetMiB * MIB)),
-    links: distinct(config.linksMBps).map((bandwidthMBps) => ({ bandwidthMBps, latencyUs, queueDepth: 1 })),
+    links: distinct(config.linksMBps).map((bandwidthMBps) => ({
+      bandwidthMBps,
+      latencyUs,
+      queueDepth: 1,
+    })),
     repeats: config.repeats,
     threads: config.threads,
     seed: ctx.seed,

@@ -1,4 +1,4 @@
-import { type GgufFile, GgmlLibrary, ThreadPool } from "@fmlab/ggml";
+import { GgmlLibrary, type GgufFile, ThreadPool } from "@fmlab/ggml";
 import { ContextMemory } from "../engine/context-memory.ts";
 import { requireOption } from "../engine/errors.ts";
 import { readHyperParameters } from "../engine/hyper-parameters.ts";
@@ -60,7 +60,9 @@ export function openStreamMachine(file: GgufFile, options: StreamMachineOptions)
     }
     const weights = loadWeights(file, model, device);
     own(weights.arena);
-    const pool = own(new NativeSlotPool(layout, device, slotsByClass(layout, options.slotsOf(layout))));
+    const pool = own(
+      new NativeSlotPool(layout, device, slotsByClass(layout, options.slotsOf(layout))),
+    );
     const { batchTokens, contextLength } = options;
     const context = own(new ContextMemory(model, device, contextLength, batchTokens));
     const machine = { device, backend, model, weights, pool, context, aheadDepth: 0 };

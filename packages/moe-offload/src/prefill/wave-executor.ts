@@ -28,12 +28,7 @@ export class WaveExecutor implements WaveRunner {
   /** By class of slots. */
   readonly #graphs: (WaveGraph | undefined)[] = [];
 
-  constructor(
-    machine: Machine,
-    memory: ActivationMemory,
-    stream: SlotStream,
-    nowMs: () => number,
-  ) {
+  constructor(machine: Machine, memory: ActivationMemory, stream: SlotStream, nowMs: () => number) {
     this.#machine = machine;
     this.#memory = memory;
     this.#stream = stream;

@@ -74,9 +74,7 @@ export class GroupPass {
   constructor(parts: GroupPassParts) {
     this.#parts = parts;
     const { expertCount, layerCount } = parts.shape;
-    this.#uses = Float64Array.from(
-      parts.popularity ?? new Float64Array(layerCount * expertCount),
-    );
+    this.#uses = Float64Array.from(parts.popularity ?? new Float64Array(layerCount * expertCount));
   }
 
   /** Uses of each expert so far, `[layerCount * expertCount]`. */

@@ -118,8 +118,7 @@ export function sides(
   const routed = n * (attentionNs + gateNs);
   const hot = hotCount * expertNs + n * input.hotRowsPerBatch * expertRowNs;
   const queued = input.queued(n);
-  const others =
-    queued * expertNs + n * (input.rowsPerBatch - input.hotRowsPerBatch) * expertRowNs;
+  const others = queued * expertNs + n * (input.rowsPerBatch - input.hotRowsPerBatch) * expertRowNs;
   switch (equation) {
     case 4:
       return { computeNs: n * attentionNs, transferNs: gateTransferNs };
@@ -133,8 +132,7 @@ export function sides(
     case 7:
       return {
         computeNs: routed + hot + others,
-        transferNs:
-          gateTransferNs + (hotCount + queued) * expertTransferNs + attentionTransferNs,
+        transferNs: gateTransferNs + (hotCount + queued) * expertTransferNs + attentionTransferNs,
       };
   }
 }

@@ -25,9 +25,7 @@ export function routingStatistics(
     const own = Array.from(uses.subarray(layer * expertCount, (layer + 1) * expertCount));
     const total = own.reduce((sum, count) => sum + count, 0);
     const share = (count: number) => (total > 0 ? count / total : 1 / expertCount);
-    return own
-      .map((count) => Math.min(1, expertUsedCount * share(count)))
-      .sort((a, b) => b - a);
+    return own.map((count) => Math.min(1, expertUsedCount * share(count))).sort((a, b) => b - a);
   });
   const mean = (of: (chances: number[]) => number) =>
     layers.reduce((sum, chances) => sum + of(chances), 0) / Math.max(1, layers.length);

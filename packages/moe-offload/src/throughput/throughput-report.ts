@@ -168,7 +168,10 @@ export class ThroughputReport {
 }
 
 function timelineOf({ timeline }: ThroughputResult, name: string, steps: number): SeriesInput {
-  const zero = timeline.events.reduce((min, { startMs }) => Math.min(min, startMs), Number.POSITIVE_INFINITY);
+  const zero = timeline.events.reduce(
+    (min, { startMs }) => Math.min(min, startMs),
+    Number.POSITIVE_INFINITY,
+  );
   return {
     kind: "timeline",
     lanes: timeline.lanes,

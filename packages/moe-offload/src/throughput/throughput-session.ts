@@ -5,6 +5,7 @@ import { makePrompts } from "../prefill/prompt-text.ts";
 import { STREAM_LANES } from "../prefill/stream-recorder.ts";
 import { StreamSession } from "../prefill/stream-session.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { checkSchedules } from "./check-schedules.ts";
 import { CorrelationTable } from "./correlation-table.ts";
 import { GroupEngine } from "./group-engine.ts";
 import { planGroup, type StageTimes } from "./group-plan.ts";
@@ -19,7 +20,6 @@ import type {
 } from "./messages.ts";
 import { OneByOne } from "./one-by-one.ts";
 import { routingStatistics } from "./routing-statistics.ts";
-import { checkSchedules } from "./check-schedules.ts";
 import { SCHEDULES, type Schedule, type ScheduleName } from "./schedules.ts";
 import { timeLayer } from "./stage-timing.ts";
 

@@ -13,7 +13,7 @@ import { FREE_LINK, type LinkOptions } from "./link-schedule.ts";
 import { LoadQueue } from "./load-queue.ts";
 import { MonotonicClock } from "./monotonic-clock.ts";
 import { gatherRegions, type MemoryRegion } from "./native-memory.ts";
-import { IDLE_SPIN_MS, NAP_MS, SPIN_MS } from "./reader-signals.ts";
+import { NAP_MS, SPIN_MS } from "./reader-signals.ts";
 import { ReaderThreads, setting } from "./reader-threads.ts";
 import { SLOT, SlotStates } from "./slot-states.ts";
 
@@ -202,7 +202,7 @@ export class TransferLane implements Lane {
     if (this.isReady(slot)) return;
     const { control, slotExpectedMs } = this.#memory;
     const watch = this.#threads.watch(this.#clock);
-    let spinUntilMs = this.nowMs() + IDLE_SPIN_MS;
+    let spinUntilMs = this.nowMs() + SPIN_MS;
     for (;;) {
       for (let i = 0; i < LOADS_PER_LOOK; i++) if (this.isReady(slot)) return;
       this.#throwIfCancelled();

@@ -70,7 +70,8 @@ export function runVirtual(one: VirtualCase) {
       const slot = stream.slotOf(layer * EXPERTS + expert);
       if (slot === -1 || !lane.isReady(slot)) throw new Error("computed before it was there");
       for (const row of rows) {
-        if (owed[row] !== expert) throw new Error(`row ${row} is not expert ${expert}'s to compute`);
+        if (owed[row] !== expert)
+          throw new Error(`row ${row} is not expert ${expert}'s to compute`);
         owed[row] = -1;
       }
       if (rows.length > 0) work(expertMs + rows.length * rowMs);
@@ -102,25 +103,28 @@ export function runVirtual(one: VirtualCase) {
     const startMs = lane.nowMs();
     computeMs = 0;
     pass.run(
-      Array.from({ length: units }, (_, unit): GroupUnit => ({
-        batch: Math.floor(unit / (one.unitsPerBatch ?? 1)),
-        firstToken: unit * tokensPerUnit,
-        tokensAt: () => tokensPerUnit,
-        compute: (segment) => {
-          if (unit === 0 && owed.some((expert) => expert !== -1)) {
-            throw new Error("a row was not computed");
-          }
-          if (segment === LAYERS) return undefined;
-          work(attentionMs);
-          const chosen = new Int32Array(tokensPerUnit * USED);
-          for (let token = 0; token < tokensPerUnit; token++) {
-            chosen.set(draw(random), token * USED);
-          }
-          for (const expert of chosen) needed.add(segment * EXPERTS + expert);
-          owed.set(chosen, unit * chosen.length);
-          return chosen;
-        },
-      })),
+      Array.from(
+        { length: units },
+        (_, unit): GroupUnit => ({
+          batch: Math.floor(unit / (one.unitsPerBatch ?? 1)),
+          firstToken: unit * tokensPerUnit,
+          tokensAt: () => tokensPerUnit,
+          compute: (segment) => {
+            if (unit === 0 && owed.some((expert) => expert !== -1)) {
+              throw new Error("a row was not computed");
+            }
+            if (segment === LAYERS) return undefined;
+            work(attentionMs);
+            const chosen = new Int32Array(tokensPerUnit * USED);
+            for (let token = 0; token < tokensPerUnit; token++) {
+              chosen.set(draw(random), token * USED);
+            }
+            for (const expert of chosen) needed.add(segment * EXPERTS + expert);
+            owed.set(chosen, unit * chosen.length);
+            return chosen;
+          },
+        }),
+      ),
     );
     const missed = [...needed].filter((key) => !there.has(key)).length;
     const { demanded, prefetched, withdrawn } = stream.counts;

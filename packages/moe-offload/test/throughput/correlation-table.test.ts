@@ -7,9 +7,7 @@ const SHAPE = { layerCount: 4, expertCount: 6, expertUsedCount: 3, moeLayers: [1
 /** `tokens` random choices of three different experts. */
 function choices(seed: number, tokens: number): Int32Array {
   const random = createPrng(seed, "choices");
-  const rows = Array.from({ length: tokens }, () =>
-    random.shuffle([0, 1, 2, 3, 4, 5]).slice(0, 3),
-  );
+  const rows = Array.from({ length: tokens }, () => random.shuffle([0, 1, 2, 3, 4, 5]).slice(0, 3));
   return Int32Array.from(rows.flat());
 }
 
@@ -37,7 +35,10 @@ function reference(
   const scores = [0, 0, 0, 0, 0, 0];
   for (let token = 0; token < before.length; token += 3) {
     for (const from of before.slice(token, token + 2)) {
-      const row = scores.map((_, expert) => ({ expert, value: table.get(`${from}>${expert}`) ?? 0 }));
+      const row = scores.map((_, expert) => ({
+        expert,
+        value: table.get(`${from}>${expert}`) ?? 0,
+      }));
       for (const { expert, value } of best(row)) scores[expert] = (scores[expert] ?? 0) + value;
     }
   }

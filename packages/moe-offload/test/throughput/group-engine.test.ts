@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { SCHEDULE_NAMES } from "../../src/throughput/schedules.ts";
 import { haveSameBits, openEngine } from "../engine/open.ts";
-import { generate, type GroupCase, randomPrompts } from "./open-group.ts";
+import { type GroupCase, generate, randomPrompts } from "./open-group.ts";
 
 /** Two batches of two sequences, of different lengths. */
 const SHAPE = {
@@ -24,11 +24,12 @@ describe("GroupEngine", () => {
   const reference = generate({ ...SHAPE, schedule: "klotski", slotCount: 256 });
   const schedules = SCHEDULE_NAMES.filter((name) => name !== "klotski-q");
 
-  it.each(
-    schedules.flatMap((name) => [3, 64].map((slots) => [name, slots] as const)),
-  )("gives the same bits with schedule %s and %i slots", (schedule, slotCount) => {
-    expectSameBits(generate({ ...SHAPE, schedule, slotCount }).logits, reference.logits);
-  });
+  it.each(schedules.flatMap((name) => [3, 64].map((slots) => [name, slots] as const)))(
+    "gives the same bits with schedule %s and %i slots",
+    (schedule, slotCount) => {
+      expectSameBits(generate({ ...SHAPE, schedule, slotCount }).logits, reference.logits);
+    },
+  );
 
   it("gives the bits of the engine for batches of one sequence", () => {
     const prompts = randomPrompts([7, 12]);
