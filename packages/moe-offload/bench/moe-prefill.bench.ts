@@ -79,7 +79,8 @@ function report(): void {
     const lines = rows.map(
       (row) =>
         `${String(row.promptTokens).padStart(4)} tokens  ${row.budgetPercent.toFixed(0)} %  ` +
-        `${String(row.linkMBps).padStart(5)} MB/s  waves ${row.wavesMs.toFixed(1).padStart(7)} ms  ` +
+        `${String(row.linkMBps).padStart(5)} MB/s  ` +
+        `waves ${row.wavesMs.toFixed(1).padStart(7)} ms  ` +
         `bound ${row.boundMs.toFixed(1).padStart(7)} ms  ratio ${row.ratio.toFixed(3)}  ` +
         `missed ${row.missedMB.toFixed(1)} MB  loaded ${row.loadedMB.toFixed(1)} MB`,
     );

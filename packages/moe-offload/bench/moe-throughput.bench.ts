@@ -139,7 +139,8 @@ function lines(
     );
   });
   const kl = found
-    ? `mean KL from one by one ${found.klMean.toExponential(2)} over ${found.positions} positions, ` +
+    ? `mean KL from one by one ${found.klMean.toExponential(2)} over ${found.positions} ` +
+      `positions, ` +
       `${found.nearTies.length} near ties, ${found.otherDifferences.length} other differences`
     : "";
   return [

@@ -43,6 +43,8 @@ export type MoeFailure =
   | { code: "BAD_LOGITS"; token: number; value: number }
   /** A setting lies outside its range. */
   | { code: "BAD_SETTING"; setting: string; value: number; expected: string }
+  /** Settings that do not go together. */
+  | { code: "CONFLICTING_SETTINGS"; settings: string[] }
   /** A routing trace, or statistics of one, does not hold what its format says. */
   | { code: "BAD_TRACE"; path: string; problem: string }
   /** A trace could not be written in full; what had been written was removed. */

@@ -64,7 +64,7 @@ export interface RoutingDials {
  * then gives is measured and printed by `moe-mmap`.
  */
 export const DIALS: RoutingDials = {
-  common: 0.2,
+  common: 0.1,
   topic: 0.3,
   routerGain: 1.5,
   topics: 32,
@@ -73,7 +73,7 @@ export const DIALS: RoutingDials = {
   commonWordShare: 0.4,
   zipf: 1,
   expertGain: 1,
-  attentionGain: 1,
+  attentionGain: 0.5,
 };
 
 /** Size of the part of an embedding that no other token shares. */

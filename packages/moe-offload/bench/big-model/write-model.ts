@@ -1,5 +1,15 @@
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import path from "node:path";
 import { openGguf, TENSOR_TYPE } from "@fmlab/ggml";
 import { createPrng, type Prng } from "@fmlab/sim";
@@ -17,10 +27,11 @@ export interface Recipe {
 }
 
 /** Changes when the same recipe gives other bytes. */
-const VERSION = 1;
+const VERSION = 2;
 const IDENTITY_KEY = "fmlab.recipe";
 /** Bytes that are made and written at once; whole Q4_0 blocks and whole pages. */
 const PIECE_BYTES = 18 * 4096 * 64;
+const PAGE_BYTES = 4096;
 
 /** Where the file of a recipe lies in a folder. */
 export function modelPath(folder: string, recipe: Recipe): string {
@@ -99,6 +110,8 @@ function writeModel(fd: number, recipe: Recipe): void {
     }
     put(new Uint8Array(paddedBytes(sizeBytes) - sizeBytes));
   }
+  // Whole pages, so that the file can also be shown as a block device.
+  ftruncateSync(fd, Math.ceil(fstatSync(fd).size / PAGE_BYTES) * PAGE_BYTES);
 }
 
 function metadataOf(recipe: Recipe): Map<string, Scalar> {

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { MoeError } from "../errors.ts";
-import type { SessionOptions, SessionResult, WorkerMessage } from "./messages.ts";
+import type { LossyNumbers, SessionOptions, SessionResult, WorkerMessage } from "./messages.ts";
 import { fromWire } from "./wire-error.ts";
 
 /** What to generate. */
@@ -15,13 +15,20 @@ export interface DecodeJob {
   onMessage(message: Exclude<WorkerMessage, { type: "done" | "failed" }>): void;
 }
 
+/** What a session gave. */
+export interface DecodeOutcome {
+  result: SessionResult;
+  /** What low precision cost; undefined where every expert was computed in full. */
+  lossy: LossyNumbers | undefined;
+}
+
 /**
  * Runs a decode session in its own thread, so that the caller's event loop stays free. When the
  * promise settles the thread has ended, and its native memory and file handles are freed.
  *
  * @throws the session's errors; ExperimentError `CANCELLED` after an abort; MoeError `WORKER_DIED`
  */
-export function runDecodeWorker(job: DecodeJob): Promise<SessionResult> {
+export function runDecodeWorker(job: DecodeJob): Promise<DecodeOutcome> {
   const cancelFlag = new Int32Array(new SharedArrayBuffer(4));
   const cancel = () => {
     Atomics.store(cancelFlag, 0, 1);
@@ -40,15 +47,15 @@ export function runDecodeWorker(job: DecodeJob): Promise<SessionResult> {
     execArgv: [],
   });
   job.signal.addEventListener("abort", cancel);
-  return new Promise<SessionResult>((resolve, reject) => {
-    let result: SessionResult | undefined;
+  return new Promise<DecodeOutcome>((resolve, reject) => {
+    let outcome: DecodeOutcome | undefined;
     let failure: unknown;
     const fail = (error: unknown) => {
       failure ??= error;
       cancel();
     };
     worker.on("message", (message: WorkerMessage) => {
-      if (message.type === "done") result = message.result;
+      if (message.type === "done") outcome = message;
       else if (message.type === "failed") fail(fromWire(message.error));
       else if (failure === undefined) {
         try {
@@ -64,7 +71,7 @@ export function runDecodeWorker(job: DecodeJob): Promise<SessionResult> {
     worker.on("exit", (exitCode) => {
       job.signal.removeEventListener("abort", cancel);
       if (failure !== undefined) reject(failure);
-      else if (result !== undefined) resolve(result);
+      else if (outcome !== undefined) resolve(outcome);
       else reject(died(exitCode));
     });
   });

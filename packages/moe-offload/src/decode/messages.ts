@@ -1,11 +1,21 @@
 import type { TimelineSeries } from "@fmlab/experiment";
 import type { ScheduleCounts } from "../offload/scheduler.ts";
 import type { Strategy } from "../offload/strategies.ts";
+import type { TwinKind } from "../precision/names.ts";
 import type { SamplingOptions } from "../sampling/sampler.ts";
 import type { ReadMode } from "../tiers/aligned-reader.ts";
 import type { HostTierOptions } from "../tiers/host-tier.ts";
 import type { LinkOptions } from "../tiers/link-schedule.ts";
 import type { WireError } from "./wire-error.ts";
+
+/** How misses of decode steps are answered in low precision. */
+export interface LowPrecisionSettings {
+  kind: TwinKind;
+  /** The full expert follows as a prefetch where the policy keeps it. */
+  upgrade: boolean;
+  /** Where twins are kept when they cannot lie beside the model. */
+  otherFolder: string;
+}
 
 /** All that decides what a session computes and how. */
 export interface SessionOptions {
@@ -23,6 +33,8 @@ export interface SessionOptions {
   disk: LinkOptions;
   /** Tokens a model writes of itself for strategies that learn, where no calibration is kept. */
   calibrationTokens: number;
+  /** Undefined: every expert is computed in full. */
+  lowPrecision?: LowPrecisionSettings | undefined;
   sampling: SamplingOptions;
   seed: number;
   threads: number;
@@ -76,7 +88,9 @@ export interface SessionFacts {
   readMode: ReadMode | undefined;
   /** Where the strategy's calibration came from; undefined when it needs none. */
   calibration: { origin: "file" | "made"; tokenCount: number; notKept?: string } | undefined;
-  /** From start to ready, with the loading of resident weights. */
+  /** Copies of the experts that misses are answered with; undefined without low precision. */
+  twins: { kind: TwinKind; expertBytes: number; stagingSlots: number; wasMade: boolean } | undefined;
+  /** From start to ready, with the loading of resident weights; not with the making of twins. */
   openMs: number;
 }
 
@@ -96,6 +110,19 @@ export interface StepRecord {
   misses: number[];
   /** Chosen experts that were on their way. */
   lateHits: number;
+  /** Misses that were computed in low precision. */
+  lowPrecision: number;
+}
+
+/** How far predictions in low precision are from those in full precision. */
+export interface LossyNumbers {
+  /** KL(full || lossy), nats. */
+  meanKl: number;
+  maxKl: number;
+  /** Share of steps with the same likeliest token, 0..1. */
+  argmaxAgreement: number;
+  /** Decode steps they are about: the first of the run. */
+  comparedSteps: number;
 }
 
 /** One prompt, evaluated and continued. */
@@ -119,6 +146,8 @@ export interface SessionResult {
   routed: number[][];
   /** `[layer][expert]`: how often it had to be loaded. */
   loads: number[][];
+  /** By layer: bytes of those loads. */
+  loadedBytes: number[];
   timeline: Pick<TimelineSeries, "lanes" | "events">;
   /** Bytes asked of the file system while running, with what aligned reading adds. */
   fetchedBytes: number;
@@ -131,8 +160,10 @@ export interface SessionResult {
 /** From the compute thread to the main thread. */
 export type WorkerMessage =
   | { type: "calibrating"; done: number; total: number }
+  | { type: "twins"; done: number; total: number }
   | { type: "opened"; facts: SessionFacts }
   | { type: "prompt"; record: PromptRecord }
   | { type: "steps"; steps: StepRecord[] }
-  | { type: "done"; result: SessionResult }
+  | { type: "comparing"; done: number; total: number }
+  | { type: "done"; result: SessionResult; lossy: LossyNumbers | undefined }
   | { type: "failed"; error: WireError };

@@ -2,6 +2,7 @@ import type { TimelineSeries } from "@fmlab/experiment";
 import type { LayerPhase, MoeShape } from "../engine/interfaces.ts";
 import type { FinishedLoad } from "../offload/lane.ts";
 import type { Scheduler } from "../offload/scheduler.ts";
+import { twinKeyBase } from "../precision/twin-ranges.ts";
 
 /** Lanes of the timeline. */
 const LANES = ["compute", "transfer"];
@@ -16,6 +17,7 @@ export interface StepCounts {
   /** By layer. */
   misses: number[];
   lateHits: number;
+  lowPrecision: number;
 }
 
 /** Counts what the router chose and what was loaded, and keeps the first steps' timeline. */
@@ -23,6 +25,8 @@ export class Recorder {
   /** `[layer][expert]`, over decode steps. */
   readonly routed: number[][];
   readonly loads: number[][];
+  /** By layer: bytes of `loads`. */
+  readonly loadedBytes: number[];
   readonly events: TimelineSeries["events"] = [];
   /** While true, routing and loads count for `routed` and `loads`. */
   countsDecode = false;
@@ -31,7 +35,7 @@ export class Recorder {
   #shape: MoeShape;
   #bytes = 0;
   /** Counts of the scheduler at the last `takeStep`. */
-  #before = { stallMs: 0, lateHits: 0, demanded: [] as number[] };
+  #before = { stallMs: 0, lateHits: 0, lowPrecision: 0, demanded: [] as number[] };
   #phase: { phase: LayerPhase; layer: number; startMs: number } | undefined;
   #nowMs: () => number;
 
@@ -40,6 +44,7 @@ export class Recorder {
       Array.from({ length: shape.layerCount }, () => new Array<number>(shape.expertCount).fill(0));
     this.routed = matrix();
     this.loads = matrix();
+    this.loadedBytes = new Array<number>(shape.layerCount).fill(0);
     this.#shape = shape;
     this.#nowMs = nowMs;
   }
@@ -57,17 +62,23 @@ export class Recorder {
 
   /** The scheduler's observer. */
   onLoad = ({ key, bytes, urgency, startMs, endMs }: FinishedLoad): void => {
-    const layer = Math.floor(key / this.#shape.expertCount);
-    const expert = key % this.#shape.expertCount;
+    const { expertCount, layerCount } = this.#shape;
+    // Twins are numbered like layers after the last.
+    const layer = Math.floor(key / expertCount) % layerCount;
+    const isTwin = key >= twinKeyBase(this.#shape);
+    const expert = key % expertCount;
     this.#bytes += bytes;
     const row = this.loads[layer];
-    if (this.countsDecode && row !== undefined) row[expert] = (row[expert] ?? 0) + 1;
+    if (this.countsDecode && row !== undefined) {
+      row[expert] = (row[expert] ?? 0) + 1;
+      this.loadedBytes[layer] = (this.loadedBytes[layer] ?? 0) + bytes;
+    }
     if (!this.recordsTimeline) return;
     this.events.push({
       lane: TRANSFER,
       startMs,
       endMs,
-      label: `layer ${layer} expert ${expert}`,
+      label: `layer ${layer} expert ${expert}${isTwin ? " (low)" : ""}`,
       category: urgency === "demand" ? "load" : "prefetch",
     });
   };
@@ -94,6 +105,7 @@ export class Recorder {
     const now = {
       stallMs: counts.stallMs,
       lateHits: counts.lateHits,
+      lowPrecision: counts.lowPrecision,
       demanded: [...layerCounts.demanded],
     };
     const before = this.#before;
@@ -101,6 +113,7 @@ export class Recorder {
       bytes: this.#bytes,
       stallMs: now.stallMs - before.stallMs,
       lateHits: now.lateHits - before.lateHits,
+      lowPrecision: now.lowPrecision - before.lowPrecision,
       misses: now.demanded.map((count, layer) => count - (before.demanded[layer] ?? 0)),
     };
     this.#before = now;

@@ -6,7 +6,13 @@ import {
   type TimelineSeries,
 } from "@fmlab/experiment";
 import type { DecodeConfig } from "../definitions/decode.ts";
-import type { PromptRecord, SessionFacts, SessionResult, StepRecord } from "./messages.ts";
+import type {
+  LossyNumbers,
+  PromptRecord,
+  SessionFacts,
+  SessionResult,
+  StepRecord,
+} from "./messages.ts";
 import { traceEvents } from "./trace-events.ts";
 
 const MIB = 1_048_576;
@@ -30,6 +36,7 @@ export class Report {
   #bytes = 0;
   #misses: number[] = [];
   #lateHits = 0;
+  #lowPrecision = 0;
   #textSentMs = Number.NEGATIVE_INFINITY;
   /** Steps that wait for their common metric point. */
   #untold: StepRecord[] = [];
@@ -41,6 +48,14 @@ export class Report {
 
   calibrating(done: number, total: number): void {
     this.#ctx.progress(done, total, "the model writes text for the strategy to learn from");
+  }
+
+  makingTwins(done: number, total: number): void {
+    this.#ctx.progress(done, total, "making low-precision copies of the experts");
+  }
+
+  comparing(done: number, total: number): void {
+    this.#ctx.progress(done, total, "evaluating the same tokens in full precision");
   }
 
   opened(facts: SessionFacts): void {
@@ -57,6 +72,7 @@ export class Report {
     ctx.metric("expertMemoryMiB", budget.usedBytes / MIB);
     ctx.note("readMode", facts.readMode ?? "none: every expert is resident");
     this.#tellCalibration(facts);
+    this.#tellTwins(facts);
     if (facts.readMode === "buffered") {
       const remark =
         "the file system does not offer O_DIRECT: experts are read through the page cache, " +
@@ -74,6 +90,17 @@ export class Report {
     this.#ctx.note("calibration", `${tokenCount} tokens, ${source}`);
     this.#ctx.log(`calibrated on ${tokenCount} tokens, from ${source}`);
     if (notKept !== undefined) this.#ctx.log(notKept, "warn");
+  }
+
+  #tellTwins({ budget, twins }: SessionFacts): void {
+    if (!twins) return;
+    const { expertBytes, kind, stagingSlots, wasMade } = twins;
+    const percent = ((100 * expertBytes) / budget.expertBytes).toFixed(0);
+    this.#ctx.note("lossy", `misses of decode steps are computed in ${kind}`);
+    this.#ctx.log(
+      `${kind} copies of the experts were ${wasMade ? "made" : "found"}: ${percent} % of the ` +
+        `bytes; ${stagingSlots} slots of the budget are theirs`,
+    );
   }
 
   prompt(record: PromptRecord): void {
@@ -98,6 +125,7 @@ export class Report {
       this.#decodeMs += record.stepMs;
       this.#bytes += record.bytes;
       this.#lateHits += record.lateHits;
+      this.#lowPrecision += record.lowPrecision;
       record.misses.forEach((n, layer) => {
         this.#misses[layer] = (this.#misses[layer] ?? 0) + n;
       });
@@ -108,6 +136,7 @@ export class Report {
     ctx.metric("decodeTokensPerSecond", perSecond(this.#stepMs.length, this.#decodeMs), { step });
     ctx.metric("hitRate", this.#hitRate(), { step });
     ctx.metric("lateHitRate", this.#lateHitRate(), { step });
+    if (this.#opened().twins) ctx.metric("lowPrecisionRate", this.#lowPrecisionRate(), { step });
     this.#progress(`prompt ${this.#prompts.length} of ${this.#config.prompts.length}`);
     const nowMs = ctx.nowMs();
     if (nowMs - this.#textSentMs < TEXT_EVERY_MS) return;
@@ -141,8 +170,11 @@ export class Report {
     this.#untold = [];
   }
 
-  /** Draws the pictures, keeps the timeline as a file too, and returns the summary. */
-  async finish(result: SessionResult): Promise<Summary> {
+  /**
+   * Draws the pictures, keeps the timeline as a file too, and returns the summary.
+   * @param lossy  what low precision cost, where there was any
+   */
+  async finish(result: SessionResult, lossy: LossyNumbers | undefined): Promise<Summary> {
     const ctx = this.#ctx;
     const facts = this.#opened();
     const hitRateByLayer = facts.layerCount > 0 ? this.#misses.map((_, l) => this.#hitRate(l)) : [];
@@ -155,13 +187,36 @@ export class Report {
     ctx.series("expertLoads", heatmapOf(result.loads, "times loaded"));
     const timeline = this.#timelineSeries(result);
     ctx.series("pipeline", timeline);
-    ctx.series("layers", layersSeries(result, hitRateByLayer, facts.budget.expertBytes));
+    ctx.series("layers", layersSeries(result, hitRateByLayer));
     if (timeline.events.length > 0) {
       const bytes = new TextEncoder().encode(traceEvents(timeline));
       await ctx.artifact("pipeline.trace.json", bytes, "application/json");
     }
     this.#progress("done", true);
-    return { ...this.#numbers(result), hitRateByLayer, ...this.#record(facts, result) };
+    return {
+      ...this.#numbers(result),
+      ...this.#lost(lossy),
+      hitRateByLayer,
+      ...this.#record(facts, result),
+    };
+  }
+
+  /** What low precision cost; a run without says that it cost nothing. */
+  #lost(lossy: LossyNumbers | undefined): Summary {
+    if (!lossy) return { lossy: false };
+    const { comparedSteps, maxKl, meanKl } = lossy;
+    const lowPrecisionRate = this.#stepMs.length > 0 ? this.#lowPrecisionRate() : null;
+    // A run whose first token is its last has no decode step to compare.
+    if (comparedSteps === 0) return { lossy: true, lowPrecisionRate, comparedSteps };
+    const argmaxAgreement = 100 * lossy.argmaxAgreement;
+    this.#ctx.metric("meanKl", meanKl);
+    this.#ctx.metric("maxKl", maxKl);
+    this.#ctx.metric("argmaxAgreement", argmaxAgreement);
+    this.#ctx.log(
+      `lossy: over ${comparedSteps} decode steps KL(full || lossy) is ${meanKl.toPrecision(3)} ` +
+        `nats on average; ${argmaxAgreement.toFixed(1)} % agree on the likeliest token`,
+    );
+    return { lossy: true, lowPrecisionRate, meanKl, maxKl, argmaxAgreement, comparedSteps };
   }
 
   /** Headline numbers, under the names of their metrics. */
@@ -196,6 +251,7 @@ export class Report {
       tokens: result.tokens,
       budget: { ...facts.budget, slotsByLayer: [...facts.budget.slotsByLayer] },
       readMode: facts.readMode ?? null,
+      ...(facts.twins && { twins: { ...facts.twins } }),
       model: {
         name: facts.modelName,
         architecture: facts.architecture,
@@ -219,8 +275,17 @@ export class Report {
   }
 
   #lateHitRate(): number {
+    return this.#shareOfUses(this.#lateHits);
+  }
+
+  #lowPrecisionRate(): number {
+    return this.#shareOfUses(this.#lowPrecision);
+  }
+
+  /** In percent. */
+  #shareOfUses(count: number): number {
     const { layerCount, expertUsedCount } = this.#opened();
-    return (100 * this.#lateHits) / (this.#stepMs.length * layerCount * expertUsedCount);
+    return (100 * count) / (this.#stepMs.length * layerCount * expertUsedCount);
   }
 
   #progress(label: string, isDone = false): void {
@@ -291,7 +356,6 @@ function heatmapOf(values: number[][], valueLabel: string): SeriesInput {
 function layersSeries(
   result: SessionResult,
   hitRateByLayer: number[],
-  expertBytes: number,
 ): SeriesInput {
   const sum = (row: number[] | undefined) => (row ?? []).reduce((a, b) => a + b, 0);
   const distinct = (row: number[] | undefined) => (row ?? []).filter((n) => n > 0).length;
@@ -310,7 +374,7 @@ function layersSeries(
       hitRate: Number.isFinite(rate) ? rate : null,
       uses: sum(result.routed[layer]),
       loads: sum(result.loads[layer]),
-      loadedMiB: (sum(result.loads[layer]) * expertBytes) / MIB,
+      loadedMiB: (result.loadedBytes[layer] ?? 0) / MIB,
       distinct: distinct(result.routed[layer]),
     })),
   };

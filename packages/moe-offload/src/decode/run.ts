@@ -5,7 +5,7 @@ import { MoeError } from "../errors.ts";
 import type { Strategy } from "../offload/strategies.ts";
 import type { HostTierOptions } from "../tiers/host-tier.ts";
 import { runDecodeWorker } from "./decode-worker.ts";
-import type { SessionOptions } from "./messages.ts";
+import type { LowPrecisionSettings, SessionOptions } from "./messages.ts";
 import { Report } from "./report.ts";
 
 const MIB = 1_048_576;
@@ -27,6 +27,7 @@ export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summar
     link: config.link,
     disk: config.disk,
     calibrationTokens: config.calibrationTokens,
+    lowPrecision: lowPrecisionOf(config, ctx.scratchDir),
     sampling: config.sampling,
     seed: ctx.seed,
     threads: config.threads,
@@ -36,7 +37,7 @@ export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summar
     contextTokensMax: contextTokensMax(config),
   };
   const report = new Report(ctx, config);
-  const result = await runDecodeWorker({
+  const { lossy, result } = await runDecodeWorker({
     options,
     prompts: config.prompts,
     maxTokens: config.maxTokens,
@@ -44,17 +45,26 @@ export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summar
     onMessage: (message) => {
       if (message.type === "opened") report.opened(message.facts);
       else if (message.type === "calibrating") report.calibrating(message.done, message.total);
+      else if (message.type === "twins") report.makingTwins(message.done, message.total);
+      else if (message.type === "comparing") report.comparing(message.done, message.total);
       else if (message.type === "prompt") report.prompt(message.record);
       else report.steps(message.steps);
     },
   });
-  return await report.finish(result);
+  return await report.finish(result, lossy);
 }
 
 /** The parts of a config that decide when an expert is where. */
 export function strategyOf(config: DecodeConfig): Strategy {
   const { policy, predictor, prefetch, readyFirst } = config;
   return { policy, predictor, prefetch, readyFirst };
+}
+
+function lowPrecisionOf(
+  { lowPrecision: { type, upgrade } }: DecodeConfig,
+  otherFolder: string,
+): LowPrecisionSettings | undefined {
+  return type === "none" ? undefined : { kind: type, upgrade, otherFolder };
 }
 
 function hostOf({ host }: DecodeConfig): HostTierOptions {

@@ -1,47 +1,20 @@
 import { assert } from "@fmlab/experiment";
-import { type GgufFile, openGguf } from "@fmlab/ggml";
-import { createPrng } from "@fmlab/sim";
-import {
-  isCalibrated,
-  type ObtainedCalibration,
-  obtainCalibration,
-} from "../calibration/obtain.ts";
 import { MoeError } from "../errors.ts";
-import { badModel, describeModel, type ModelDescription } from "../model/description.ts";
-import { type ExpertLayout, expertLayout } from "../model/expert-layout.ts";
-import { ElasticMemory } from "../offload/elastic-memory.ts";
-import { planExpertMemory } from "../offload/expert-memory.ts";
-import { OffloadedModel, type OffloadOptions } from "../offload/offloaded-model.ts";
-import { POLICIES } from "../policies/registry.ts";
-import { createSampler, type Sampler } from "../sampling/sampler.ts";
-import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type {
+  LossyNumbers,
   PromptRecord,
   SessionFacts,
   SessionOptions,
   SessionResult,
   StepRecord,
 } from "./messages.ts";
-import { Recorder } from "./recorder.ts";
 import type { SessionClock } from "./session-clock.ts";
+import { closeParts, type OpeningListener, openParts, type SessionParts } from "./session-parts.ts";
 
 /** Told of a session's progress while it generates. */
 export interface SessionListener {
   onPrompt(record: PromptRecord): void;
   onStep(record: StepRecord): void;
-}
-
-/** What an open session holds; `close` frees it in the reverse order. */
-interface SessionParts {
-  file: GgufFile;
-  offloaded: OffloadedModel;
-  /** Set when the KV cache is paid for by the budget. */
-  elastic: ElasticMemory | undefined;
-  model: ModelDescription;
-  tokenizer: Tokenizer;
-  sampler: Sampler;
-  recorder: Recorder;
-  facts: SessionFacts;
 }
 
 /**
@@ -55,6 +28,7 @@ export class DecodeSession {
   #clock: SessionClock;
   #tokens: number[][] = [];
   #texts: string[] = [];
+  #prompts: number[][] = [];
   #stepCount = 0;
   #isClosed = false;
 
@@ -68,23 +42,15 @@ export class DecodeSession {
   /**
    * Opens a model file and loads what stays resident.
    *
-   * @param onCalibrating  told of tokens written, where the strategy has to learn first
    * @throws GgufError | MoeError | GgmlError for a file, budget or machine that does not do
    * @throws ExperimentError `CANCELLED`
    */
   static open(
     options: SessionOptions,
     clock: SessionClock,
-    onCalibrating: (done: number, total: number) => void = () => {},
+    listener: OpeningListener = {},
   ): DecodeSession {
-    const opened: { close(): void }[] = [];
-    try {
-      const parts = openParts({ options, clock, onCalibrating }, opened);
-      return new DecodeSession(parts, options, clock);
-    } catch (error) {
-      closeAll(opened);
-      throw error;
-    }
+    return new DecodeSession(openParts({ options, clock, listener }), options, clock);
   }
 
   /** The tokens a prompt is evaluated as. */
@@ -123,6 +89,7 @@ export class DecodeSession {
     let text = textOf(token);
     const tokens: number[] = [];
     this.#tokens.push(tokens);
+    this.#prompts.push(promptTokens);
     listener.onPrompt({
       prompt: index,
       promptTokens: promptTokens.length,
@@ -154,6 +121,7 @@ export class DecodeSession {
       texts: this.#texts,
       routed: recorder.routed,
       loads: recorder.loads,
+      loadedBytes: recorder.loadedBytes,
       timeline: recorder.timeline,
       fetchedBytes: moved?.fetchedBytes ?? 0,
       deliveredBytes: moved?.deliveredBytes ?? 0,
@@ -161,12 +129,39 @@ export class DecodeSession {
     };
   }
 
+  /**
+   * Evaluates what was generated once more, every expert in full, and says how far low precision
+   * was from it. Counts go on meanwhile: take `result` before. The session generates no more.
+   *
+   * @param onStep  told of steps compared and in all
+   * @returns undefined where nothing was computed in low precision
+   * @throws what `generate` throws
+   */
+  compare(onStep: (done: number, total: number) => void = () => {}): LossyNumbers | undefined {
+    const { lossy, offloaded } = this.#parts;
+    if (!lossy) return undefined;
+    this.#parts.recorder.recordsTimeline = false;
+    offloaded.engine.onLayer = undefined;
+    let done = 0;
+    this.#prompts.forEach((promptTokens, prompt) => {
+      const steps = lossy.stepsOf(prompt);
+      if (steps === 0) return;
+      offloaded.engine.reset();
+      this.#evaluate(promptTokens);
+      for (let step = 0; step < steps; step++) {
+        this.#clock.throwIfCancelled();
+        lossy.compare(prompt, step, this.#decode(this.#tokens[prompt]?.[step] ?? 0, false));
+        onStep(++done, lossy.stepCount);
+      }
+    });
+    return lossy.numbers();
+  }
+
   /** Frees native memory and file handles; harmless when called twice. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const { offloaded, file } = this.#parts;
-    closeAll([file, offloaded]);
+    closeParts(this.#parts);
   }
 
   #evaluate(promptTokens: number[]): Float32Array {
@@ -178,15 +173,22 @@ export class DecodeSession {
     let logits: Float32Array | undefined;
     for (const token of promptTokens) {
       this.#clock.throwIfCancelled();
-      this.#parts.elastic?.follow(engine.position + 1);
-      logits = engine.decode(token);
+      logits = this.#decode(token, false);
     }
     assert(logits !== undefined, "a prompt has at least one token");
     return logits;
   }
 
+  /** @param mayLose  misses may be computed in low precision */
+  #decode(token: number, mayLose: boolean): Float32Array {
+    const { elastic, offloaded } = this.#parts;
+    if (offloaded.twins) offloaded.twins.isOn = mayLose;
+    elastic?.follow(offloaded.engine.position + 1);
+    return offloaded.engine.decode(token);
+  }
+
   #step(prompt: number, token: number, textOf: (token: number) => string): StepRecord {
-    const { offloaded, recorder, sampler } = this.#parts;
+    const { lossy, offloaded, recorder, sampler } = this.#parts;
     const { engine, scheduler } = offloaded;
     this.#clock.throwIfCancelled();
     const isRecorded = this.#stepCount < this.#options.timelineTokens;
@@ -197,9 +199,10 @@ export class DecodeSession {
     this.#stepCount++;
     recorder.countsDecode = true;
     const startMs = this.#clock.nowMs();
-    this.#parts.elastic?.follow(engine.position + 1);
-    const next = sampler(engine.decode(token));
+    const logits = this.#decode(token, true);
+    const next = sampler(logits);
     const stepMs = this.#clock.nowMs() - startMs;
+    lossy?.keep(prompt, logits);
     const counts = recorder.takeStep(scheduler);
     recorder.countsDecode = false;
     // The end of the text belongs to the result, not to the text.
@@ -222,135 +225,4 @@ export class DecodeSession {
       { code: "CONTEXT_TOO_SMALL", promptTokens, maxTokens, contextLength },
     );
   }
-}
-
-/** What a session is opened with. */
-interface Opening {
-  options: SessionOptions;
-  clock: SessionClock;
-  onCalibrating(done: number, total: number): void;
-}
-
-function openParts(opening: Opening, opened: { close(): void }[]): SessionParts {
-  const { clock, options } = opening;
-  const startMs = clock.nowMs();
-  clock.throwIfCancelled();
-  const file = openGguf(options.modelPath);
-  opened.push(file);
-  const model = describeModel(file);
-  const tokenizer = new Tokenizer(file);
-  if (tokenizer.vocabularySize !== model.vocabularySize) {
-    const { vocabularySize } = tokenizer;
-    throw badModel(
-      file,
-      `its tokenizer has ${vocabularySize} tokens, its embedding ${model.vocabularySize}`,
-    );
-  }
-  const layout = expertLayout(file, model);
-  const prng = createPrng(options.seed, "sampling");
-  const sampler = createSampler(options.sampling, () => prng.nextFloat());
-  const recorder = new Recorder(layout, () => clock.nowMs());
-  const contextLength = Math.min(model.contextLength, options.contextTokensMax);
-  const settings: OffloadOptions = {
-    strategy: options.strategy,
-    budgetBytes: options.budgetBytes,
-    host: options.host,
-    link: options.link,
-    disk: options.disk,
-    threads: options.threads,
-    contextLength,
-    clock: clock.monotonic,
-    cancelFlag: clock.cancelFlag,
-  };
-  const elasticity = options.kvInBudget ? elasticityOf(model, layout, settings) : undefined;
-  const obtained = calibrationOf(file, layout, settings, { ...opening, tokenizer });
-  const offloaded = OffloadedModel.open(file, layout, {
-    ...settings,
-    calibration: obtained?.calibration,
-    onLoad: recorder.onLoad,
-  });
-  opened.push(offloaded);
-  offloaded.engine.onRouting = recorder.onRouting;
-  const openMs = clock.nowMs() - startMs;
-  const facts = factsOf(model, layout, offloaded, { options, obtained, openMs });
-  const elastic =
-    elasticity &&
-    new ElasticMemory({
-      ...elasticity,
-      scheduler: offloaded.scheduler,
-      allocation: offloaded.memory.allocation,
-      missCurves: obtained?.calibration.missCurves,
-    });
-  return { file, offloaded, elastic, model, tokenizer, sampler, recorder, facts };
-}
-
-/**
- * What an elastic memory needs to know of the model.
- * @throws MoeError `BUDGET_TOO_SMALL` when a full context would leave too little for experts
- */
-function elasticityOf(model: ModelDescription, layout: ExpertLayout, settings: OffloadOptions) {
-  const { budgetBytes, contextLength, strategy } = settings;
-  const policy = POLICIES[strategy.policy];
-  const prefetchWidth = strategy.prefetch.control === "off" ? 0 : strategy.prefetch.width;
-  // Keys and values of a token, F16.
-  const kvBytesPerToken = model.layerCount * 2 * model.headCountKv * model.headLength * 2;
-  const left = budgetBytes - contextLength * kvBytesPerToken;
-  planExpertMemory(layout, { budgetBytes: Math.max(0, left), policy, prefetchWidth });
-  return { layout, policy, prefetchWidth, budgetBytes, kvBytesPerToken };
-}
-
-/** A calibration, where the strategy learns from one. */
-function calibrationOf(
-  file: GgufFile,
-  layout: ExpertLayout,
-  settings: OffloadOptions,
-  session: Opening & { tokenizer: Tokenizer },
-): ObtainedCalibration | undefined {
-  const { clock, options, tokenizer } = session;
-  if (options.calibrationTokens === 0 || !isCalibrated(options.strategy)) return undefined;
-  return obtainCalibration(file, layout, settings, {
-    tokenCount: options.calibrationTokens,
-    firstToken: tokenizer.bosToken ?? tokenizer.eosToken ?? 0,
-    throwIfCancelled: () => clock.throwIfCancelled(),
-    onToken: (done) => session.onCalibrating(done, options.calibrationTokens),
-  });
-}
-
-function factsOf(
-  model: ModelDescription,
-  layout: ExpertLayout,
-  { lane, memory }: OffloadedModel,
-  session: { options: SessionOptions; obtained: ObtainedCalibration | undefined; openMs: number },
-): SessionFacts {
-  const { obtained, openMs, options } = session;
-  const { allocation } = memory;
-  return {
-    architecture: model.architecture,
-    modelName: model.name,
-    layerCount: model.layerCount,
-    expertCount: model.expertCount,
-    expertUsedCount: model.expertUsedCount,
-    contextLength: model.contextLength,
-    budget: {
-      budgetBytes: options.budgetBytes,
-      usedBytes: memory.usedBytes,
-      slotCount: memory.plan.slotCount,
-      slotsByLayer: allocation.slots,
-      stagingSlots: allocation.staging * layout.classes.length,
-      expertTotal: layout.moeLayers.length * layout.expertCount,
-      expertBytes: Math.max(...layout.classes.map((one) => one.expertBytes)),
-    },
-    readMode: lane?.readMode,
-    calibration: obtained && {
-      origin: obtained.origin,
-      tokenCount: obtained.calibration.tokenCount,
-      ...(obtained.notKept !== undefined && { notKept: obtained.notKept }),
-    },
-    openMs,
-  };
-}
-
-/** Closes in the reverse order of opening; the last one opened may use the others. */
-function closeAll(opened: { close(): void }[]): void {
-  for (const part of opened.reverse()) part.close();
 }

@@ -13,18 +13,31 @@ const SEND_EVERY_MS = 50;
 
 /** Progress of a calibration is told this often. */
 const CALIBRATING_EVERY_TOKENS = 256;
+/** Progress of making low-precision copies, in matrices, and of comparing. */
+const TWINS_EVERY = 64;
+const COMPARING_EVERY_TOKENS = 16;
 
 /** Runs one session to its end and sends all there is to tell; never throws. */
 function work(input: WorkerInput, send: (message: WorkerMessage) => void): void {
   const clock = new SessionClock(input.cancelFlag);
   let session: DecodeSession | undefined;
   try {
-    session = DecodeSession.open(input.options, clock, (done, total) => {
-      if (done % CALIBRATING_EVERY_TOKENS === 0) send({ type: "calibrating", done, total });
+    session = DecodeSession.open(input.options, clock, {
+      onCalibrating: (done, total) => {
+        if (done % CALIBRATING_EVERY_TOKENS === 0) send({ type: "calibrating", done, total });
+      },
+      onTwins: (done, total) => {
+        if (done % TWINS_EVERY === 0) send({ type: "twins", done, total });
+      },
     });
     send({ type: "opened", facts: session.facts });
     generateAll(session, input, clock, send);
-    send({ type: "done", result: session.result() });
+    // What is counted ends here: the comparison loads and computes too.
+    const result = session.result();
+    const lossy = session.compare((done, total) => {
+      if (done % COMPARING_EVERY_TOKENS === 0) send({ type: "comparing", done, total });
+    });
+    send({ type: "done", result, lossy });
   } catch (error) {
     send({ type: "failed", error: toWire(error) });
   } finally {

@@ -14,6 +14,7 @@ import {
   HALF_MIB,
   hostField,
   linkField,
+  lowPrecisionField,
   modelField,
   modelFile,
   QUARTER_MIB,
@@ -49,6 +50,7 @@ export const decodeConfig = z.object({
     .default(false)
     .describe("The budget pays for the KV cache too: slots are given up as the context grows."),
   ...strategyFields,
+  lowPrecision: lowPrecisionField,
   host: hostField,
   link: linkField(200, "into fast memory"),
   disk: linkField(0, "from disk to host memory"),
@@ -175,6 +177,38 @@ const metrics = {
     measured: true,
     step: "token",
   },
+  lowPrecisionRate: {
+    title: "Low precision",
+    unit: "%",
+    better: "lower",
+    help: "Expert uses of decode steps that were computed in low precision; lossy runs only.",
+    measured: true,
+    step: "token",
+  },
+  meanKl: {
+    title: "Mean KL divergence",
+    unit: "nats",
+    better: "lower",
+    help:
+      "From full to lossy predictions of the run's own tokens, over its first 512 decode steps; " +
+      "lossy runs only.",
+    measured: false,
+    headline: true,
+  },
+  maxKl: {
+    title: "Largest KL divergence",
+    unit: "nats",
+    better: "lower",
+    help: "The worst of those decode steps.",
+    measured: false,
+  },
+  argmaxAgreement: {
+    title: "Same likeliest token",
+    unit: "%",
+    better: "higher",
+    help: "Those decode steps where full and lossy predictions agree on the likeliest token.",
+    measured: false,
+  },
   expertMemoryMiB: {
     title: "Expert memory",
     unit: "MiB",
@@ -256,6 +290,21 @@ export const decode = defineExperiment({
         readyFirst: true,
       },
     },
+    "fate-low": {
+      title: "Fate, low precision on a miss, 400 MB/s",
+      description: "As fate, but what was not foreseen is computed in 2 to 4 bits. Lossy.",
+      everywhere: true,
+      config: {
+        ...COMPARED,
+        policy: "fate",
+        predictor: "cross-layer",
+        prefetch: { control: "fate", width: 8 },
+        readyFirst: true,
+        lowPrecision: { type: "q2_k" },
+        // Host memory holds both copies of every expert.
+        host: { budgetMiB: 2 * ALL_MIB },
+      },
+    },
     "moe-infinity": {
       title: "MoE-Infinity, half in memory, 400 MB/s",
       description: "Activation-matrix priorities and prefetch.",
@@ -287,7 +336,7 @@ export const decode = defineExperiment({
       : "measured",
   metrics,
   views: [
-    text("output", "Text", "What the model wrote; the same for every policy and budget."),
+    text("output", "Text", "What the model wrote; the same for every policy and budget but in low precision."),
     line("tokenTime", "Time per token", "Stall is the part spent waiting for experts."),
     heatmap("expertRouted", "Chosen experts", "How often the router chose each expert."),
     heatmap("expertLoads", "Loaded experts", "How often each expert had to be loaded."),

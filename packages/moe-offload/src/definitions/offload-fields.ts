@@ -2,6 +2,7 @@ import { z } from "zod";
 import { PREFETCH_CONTROLS } from "../offload/strategy-names.ts";
 import { POLICY_NAMES } from "../policies/names.ts";
 import { PREDICTOR_NAMES } from "../predictors/names.ts";
+import { TWIN_KINDS } from "../precision/names.ts";
 import { HOST_MODES } from "../tiers/host-rules.ts";
 
 /** The model that comes with the repository. */
@@ -132,6 +133,30 @@ export const strategyFields = {
         "calibration lies beside the model; 0 does without.",
     ),
 };
+
+/** Config field `lowPrecision`: misses of decode steps as low-precision copies. */
+export const lowPrecisionField = z
+  .object({
+    type: z
+      .enum(["none", ...TWIN_KINDS])
+      .default("none")
+      .describe(
+        "none changes no bit. q4_0, q2_k: copies of the experts of some 4.5 or 2.6 bits a weight.",
+      ),
+    on: z
+      .enum(["miss"])
+      .default("miss")
+      .describe("miss: experts that were chosen and are neither in fast memory nor on their way."),
+    upgrade: z
+      .boolean()
+      .default(true)
+      .describe("The full expert follows while the link is idle, where the policy keeps it."),
+  })
+  .prefault({})
+  .describe(
+    "Decode steps load missing experts in low precision; prompts stay in full. Lossy: such a run " +
+      "tells its KL divergence. In host memory a copy takes the place of a full expert.",
+  );
 
 /** The requirement of a model file, with its source and licence. */
 export function modelFile(model: string) {

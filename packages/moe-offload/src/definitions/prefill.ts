@@ -73,7 +73,7 @@ const metrics = {
     title: "Share of the bound",
     unit: "%",
     better: "higher",
-    help: "max(resident time, missed bytes / link) over the time in waves, median of pairs; by cell.",
+    help: "max(resident time, missed bytes / link) over the time in waves, median; by cell.",
     measured: true,
     headline: true,
     step: "cell",

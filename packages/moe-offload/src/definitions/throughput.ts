@@ -100,7 +100,7 @@ const metrics = {
     title: "Loaded per token",
     unit: "B",
     better: "lower",
-    help: "Expert bytes that came over the link per generated token, prompts included; by schedule.",
+    help: "Expert bytes over the link per generated token, prompts included; by schedule.",
     measured: true,
     step: "schedule",
   },

@@ -56,17 +56,21 @@ export class OffloadedModel {
   /** Moves the experts; undefined when all are resident. */
   readonly lane: TransferLane | undefined;
   readonly memory: ExpertMemory;
+  /** Answers misses in low precision; undefined where all is computed in full. */
+  readonly twins: LateTwins | undefined;
 
   private constructor(parts: {
     engine: MoeEngine;
     scheduler: Scheduler;
     lane: TransferLane | undefined;
     memory: ExpertMemory;
+    twins: LateTwins | undefined;
   }) {
     this.engine = parts.engine;
     this.scheduler = parts.scheduler;
     this.lane = parts.lane;
     this.memory = parts.memory;
+    this.twins = parts.twins;
   }
 
   /**
@@ -91,6 +95,7 @@ export class OffloadedModel {
       ...(missCurves && { missCurves }),
     });
     const firstSlot = memory.plan.slotCount;
+    const twins = lowPrecision && new LateTwins({ ...lowPrecision, layout, firstSlot });
     const depth = Math.min(strategy.prefetch.depth, predictor.depthMax);
     const ahead = isPrefetching ? Math.min(depth, predictor.aheadDepth) : 0;
     let lane: TransferLane | undefined;
@@ -124,7 +129,7 @@ export class OffloadedModel {
               layout,
             ),
             depth,
-            twins: lowPrecision && new LateTwins({ ...lowPrecision, layout, firstSlot }),
+            twins,
             ...(options.onLoad && { onLoad: options.onLoad }),
           });
           const keys = [...(definition.initial?.(context) ?? [])];
@@ -134,7 +139,7 @@ export class OffloadedModel {
         },
       );
       if (!scheduler) throw new Error("an engine asks for its source of experts");
-      return new OffloadedModel({ engine, scheduler, lane, memory });
+      return new OffloadedModel({ engine, scheduler, lane, memory, twins });
     } catch (error) {
       lane?.close();
       throw error;

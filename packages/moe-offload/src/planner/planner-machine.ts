@@ -117,10 +117,9 @@ export function tellLink({ bandwidthMBps, latencyUs }: LinkOptions): string {
   return latencyUs > 0 ? `${speed} after ${Math.round(latencyUs)} us` : speed;
 }
 
-function* allKeys({ shape }: PlannerModel): Iterable<number> {
-  for (const layer of shape.moeLayers) {
-    for (let expert = 0; expert < shape.expertCount; expert++) {
-      yield layer * shape.expertCount + expert;
-    }
-  }
+/** Every expert, layer by layer: what a preloaded host memory holds, as far as it goes. */
+function allKeys({ shape }: PlannerModel): number[] {
+  return shape.moeLayers.flatMap((layer) =>
+    Array.from({ length: shape.expertCount }, (_, expert) => layer * shape.expertCount + expert),
+  );
 }

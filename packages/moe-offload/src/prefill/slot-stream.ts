@@ -1,16 +1,12 @@
 import { assert } from "@fmlab/experiment";
-import type { SlotClass } from "../engine/interfaces.ts";
 import type { FinishedLoad, Lane } from "../offload/lane.ts";
-import type { ExpertKey, RoutingShape } from "../offload/routing.ts";
+import type { ExpertKey } from "../offload/routing.ts";
+import { StreamSlots, type StreamSlotsParts } from "./stream-slots.ts";
 import type { StreamWindow } from "./stream-window.ts";
 
 /** What a stream of experts runs over. */
-export interface SlotStreamParts {
-  readonly shape: RoutingShape;
+export interface SlotStreamParts extends StreamSlotsParts {
   readonly lane: Lane;
-  readonly classes: readonly SlotClass[];
-  /** Index of the class of a layer's experts. */
-  readonly classOfLayer: (layer: number) => number;
   /** Limits what is loaded ahead; none: as much as slots allow. */
   readonly window?: StreamWindow | undefined;
 }
@@ -60,29 +56,9 @@ export class SlotStream {
   onWait: OnWait | undefined;
   /** Told of every load that has ended. */
   onLoad: ((load: FinishedLoad) => void) | undefined;
-  readonly #parts: SlotStreamParts;
-  /** By expert: its slot, or -1; by slot: its expert, or -1. */
-  readonly #slotOf: Int32Array;
-  readonly #keyIn: Int32Array;
-  /** By expert: 1 while the current layer has not computed it. */
-  readonly #isNeeded: Uint8Array;
-  /** By expert: 1 while the current layer will need it again, though not at once. */
-  readonly #isNeededLater: Uint8Array;
-  /** By expert: 1 from the asking for its load until it was computed, or turns out not needed. */
-  readonly #isFresh: Uint8Array;
-  /** Fresh experts that the current layer needs. */
-  #freshNeeded = 0;
-  /** By layer: its experts in slots that are not fresh. */
-  readonly #settledCount: Int32Array;
-  /** By expert: uses so far, to keep the more popular of two that are needed equally late. */
-  readonly #uses: Float64Array;
-  /** By layer: its place among the layers with experts. */
-  readonly #rankOf: Int32Array;
-  /** By layer: its place among the layers of its class, and how many those are. */
-  readonly #rankInClass: Int32Array;
-  readonly #layersOfClass: Int32Array;
-  #rank = 0;
-  #isRouted = false;
+  readonly #lane: Lane;
+  readonly #window: StreamWindow | undefined;
+  readonly #slots: StreamSlots;
   #demands: ExpertKey[] = [];
   #nextDemand = 0;
   /** Slots of demands in the order asked for: the order in which they arrive. */
@@ -92,33 +68,14 @@ export class SlotStream {
   #nextExpected = 0;
 
   constructor(parts: SlotStreamParts) {
-    const { classes, shape } = parts;
-    const slotCount = classes.reduce((sum, one) => sum + one.slotCount, 0);
-    const keyCount = shape.layerCount * shape.expertCount;
-    this.#parts = parts;
-    this.#slotOf = new Int32Array(keyCount).fill(-1);
-    this.#keyIn = new Int32Array(slotCount).fill(-1);
-    this.#isNeeded = new Uint8Array(keyCount);
-    this.#isNeededLater = new Uint8Array(keyCount);
-    this.#isFresh = new Uint8Array(keyCount);
-    this.#settledCount = new Int32Array(shape.layerCount);
-    this.#uses = new Float64Array(keyCount);
-    this.#rankOf = new Int32Array(shape.layerCount).fill(-1);
-    this.#rankInClass = new Int32Array(shape.layerCount);
-    this.#layersOfClass = new Int32Array(shape.layerCount);
-    shape.moeLayers.forEach((layer, rank) => {
-      const same = shape.moeLayers.filter(
-        (other) => parts.classOfLayer(other) === parts.classOfLayer(layer),
-      );
-      this.#rankOf[layer] = rank;
-      this.#rankInClass[layer] = same.indexOf(layer);
-      this.#layersOfClass[layer] = same.length;
-    });
+    this.#lane = parts.lane;
+    this.#window = parts.window;
+    this.#slots = new StreamSlots(parts);
   }
 
   /** The slot of an expert, or -1. It may be on its way. */
   slotOf(key: ExpertKey): number {
-    return this.#slotOf[key] ?? -1;
+    return this.#slots.slotOf(key);
   }
 
   /**
@@ -126,19 +83,19 @@ export class SlotStream {
    * of the same pool. What was expected is given up.
    */
   settle(): { key: ExpertKey; slot: number }[] {
-    const { lane } = this.#parts;
+    const lane = this.#lane;
     this.#expected = [];
     // First all that has not begun, so that nothing new begins while the rest is waited for.
-    this.#keyIn.forEach((key, slot) => {
+    this.#slots.keyIn.forEach((key, slot) => {
       if (key === -1 || lane.isReady(slot) || !lane.withdraw(slot)) return;
       this.#uncount(key);
-      this.#leave(slot);
+      this.#slots.leave(slot);
     });
     const residents: { key: ExpertKey; slot: number }[] = [];
-    this.#keyIn.forEach((key, slot) => {
+    this.#slots.keyIn.forEach((key, slot) => {
       if (key === -1) return;
       lane.waitFor(slot);
-      this.#age(key);
+      this.#slots.age(key);
       residents.push({ key, slot });
     });
     this.#drain();
@@ -147,37 +104,33 @@ export class SlotStream {
 
   /** Takes over what another keeper of the same pool has left in its slots, all of it loaded. */
   adopt(residents: Iterable<{ key: ExpertKey; slot: number }>): void {
-    this.#slotOf.fill(-1);
-    this.#keyIn.fill(-1);
-    this.#isFresh.fill(0);
-    this.#settledCount.fill(0);
+    this.#slots.keyIn.forEach((_, slot) => {
+      this.#slots.leave(slot);
+    });
     for (const { key, slot } of residents) {
-      this.#slotOf[key] = slot;
-      this.#keyIn[slot] = key;
-      this.#countSettled(key, 1);
+      this.#slots.put(key, slot);
+      this.#slots.age(key);
     }
   }
 
   /** The attention of `layer` begins; what the layer before needed is done. */
   enterLayer(layer: number): void {
     assert(this.#nextDemand === this.#demands.length, "a layer ends with its demands");
-    this.#rank = this.#rankOf[layer] ?? 0;
-    this.#isRouted = false;
-    this.#parts.window?.endLayer();
-    this.#demands = [];
-    this.#nextDemand = 0;
-    this.#arriving = [];
-    this.#nextArriving = 0;
+    this.#window?.endLayer();
+    this.#slots.enterLayer(layer);
+    this.#forgetDemands();
   }
 
   /** All routers of the current layer have chosen: what is not needed now is needed last. */
   endRouting(): void {
-    const { expertCount, moeLayers } = this.#parts.shape;
-    this.#isRouted = true;
-    const first = (moeLayers[this.#rank] ?? 0) * expertCount;
-    for (let key = first; key < first + expertCount; key++) {
-      if (this.#isNeeded[key] === 0 && this.#isNeededLater[key] === 0) this.#age(key);
-    }
+    this.#slots.endRouting();
+  }
+
+  /** A pass has failed: nothing is needed any more, and the next may begin with any layer. */
+  abandon(): void {
+    this.#expected = [];
+    this.#slots.abandon();
+    this.#forgetDemands();
   }
 
   /**
@@ -192,10 +145,9 @@ export class SlotStream {
 
   /** The current layer needs this expert now. */
   need(key: ExpertKey, uses = 1): void {
-    if (this.#isNeeded[key] === 1) return;
-    const { lane } = this.#parts;
-    this.#isNeeded[key] = 1;
-    this.#uses[key] = (this.#uses[key] ?? 0) + uses;
+    if (this.#slots.isNeeded(key)) return;
+    const lane = this.#lane;
+    this.#slots.need(key, uses);
     this.counts.needed++;
     const slot = this.slotOf(key);
     if (slot === -1) {
@@ -203,7 +155,6 @@ export class SlotStream {
       return;
     }
     this.counts.found++;
-    if (this.#isFresh[key] === 1) this.#freshNeeded++;
     if (lane.isReady(slot)) return;
     lane.promote(slot);
     this.#arriving.push(slot);
@@ -211,30 +162,28 @@ export class SlotStream {
 
   /** The current layer will need this expert after others that it needs now. */
   needLater(key: ExpertKey): void {
-    this.#isNeededLater[key] = 1;
+    this.#slots.needLater(key);
   }
 
   /** True when a needed expert can be computed. */
   isReady(key: ExpertKey): boolean {
     const slot = this.slotOf(key);
-    return slot !== -1 && this.#parts.lane.isReady(slot);
+    return slot !== -1 && this.#lane.isReady(slot);
   }
 
   /** The current layer is done with the expert; `isLast` unless it was told to come again. */
   done(key: ExpertKey, isLast = true): void {
-    this.#age(key);
-    this.#parts.window?.onDone(this.#parts.lane.nowMs());
-    this.#isNeeded[key] = 0;
-    if (isLast) this.#isNeededLater[key] = 0;
+    this.#slots.done(key, isLast);
+    this.#window?.onDone(this.#lane.nowMs());
   }
 
   /** Queues as many loads as there are slots for. Cheap when there is nothing to do. */
   pump(): void {
-    const { lane } = this.#parts;
+    const slots = this.#slots;
     this.#drain();
     while (this.#nextDemand < this.#demands.length) {
       const key = this.#demands[this.#nextDemand] ?? -1;
-      const slot = this.#slotFor(key, 0, this.#freshNeeded === 0);
+      const slot = this.#choose(key, 0, slots.freshNeeded === 0);
       if (slot === -1) return;
       this.#nextDemand++;
       this.#load(key, slot);
@@ -242,10 +191,10 @@ export class SlotStream {
     for (; this.#nextExpected < this.#expected.length; this.#nextExpected++) {
       const key = this.#expected[this.#nextExpected] ?? -1;
       if (this.slotOf(key) !== -1) continue;
-      const slot = this.#slotFor(key, this.#distance(key), false);
+      const slot = this.#choose(key, slots.distance(key), false);
       if (slot === -1) return;
       this.#put(key, slot);
-      lane.submit(key, slot, "prefetch");
+      this.#lane.submit(key, slot, "prefetch");
       this.counts.prefetched++;
     }
   }
@@ -255,12 +204,11 @@ export class SlotStream {
    * is made for the oldest demand, whatever was expected to be needed later.
    */
   waitForNext(): void {
-    const { lane } = this.#parts;
     while (this.#nextArriving < this.#arriving.length) {
       const slot = this.#arriving[this.#nextArriving++] ?? -1;
       // Computed and given up already, unless it has arrived since the caller looked.
-      if (this.#isNeeded[this.#keyIn[slot] ?? -1] !== 1) continue;
-      if (!lane.isReady(slot)) this.#wait(slot);
+      if (!this.#slots.isNeeded(this.#slots.keyIn[slot] ?? -1)) continue;
+      if (!this.#lane.isReady(slot)) this.#wait(slot);
       return;
     }
     const key = this.#demands[this.#nextDemand];
@@ -269,10 +217,9 @@ export class SlotStream {
 
   /** Waits for one needed expert. */
   waitForExpert(key: ExpertKey): void {
+    if (this.slotOf(key) === -1) this.#forceDemand(key);
     const slot = this.slotOf(key);
-    if (slot === -1) this.#forceDemand(key);
-    const placed = this.slotOf(key);
-    if (!this.#parts.lane.isReady(placed)) this.#wait(placed);
+    if (!this.#lane.isReady(slot)) this.#wait(slot);
   }
 
   #forceDemand(key: ExpertKey): void {
@@ -280,166 +227,73 @@ export class SlotStream {
     assert(at !== -1, "what is waited for is needed");
     this.#demands.splice(at, 1);
     this.#demands.splice(this.#nextDemand, 0, key);
-    let slot = this.#slotFor(key, 0, true);
+    let slot = this.#choose(key, 0, true);
     if (slot === -1) slot = this.#reclaim(key);
     this.#nextDemand++;
     this.#load(key, slot);
   }
 
+  #choose(key: ExpertKey, distance: number, mayTakeParts: boolean): number {
+    const { slotCount } = this.#slots.classOf(key);
+    const kept = this.#window ? Math.max(0, slotCount - this.#window.slots) : 0;
+    return this.#slots.choose(key, distance, kept, { mayTakeParts, isReady: this.#isReady });
+  }
+
+  /** Empties a slot whatever it is for; an expert that is needed is asked for again. */
+  #reclaim(key: ExpertKey): number {
+    const slot = this.#slots.chooseForced(key);
+    const held = this.#slots.keyIn[slot] ?? -1;
+    if (!this.#lane.isReady(slot)) {
+      if (this.#lane.withdraw(slot)) this.#uncount(held);
+      else this.#wait(slot);
+    }
+    if (this.#slots.isNeeded(held)) this.#demands.push(held);
+    return slot;
+  }
+
   #load(key: ExpertKey, slot: number): void {
     this.#put(key, slot);
-    this.#parts.lane.submit(key, slot, "demand");
+    this.#lane.submit(key, slot, "demand");
     this.#arriving.push(slot);
     this.counts.demanded++;
   }
 
   #put(key: ExpertKey, slot: number): void {
-    this.#leave(slot);
-    this.#isFresh[key] = 1;
-    if (this.#isNeeded[key] === 1) this.#freshNeeded++;
-    this.#keyIn[slot] = key;
-    this.#slotOf[key] = slot;
-    this.counts.bytes += this.#classOf(key).expertBytes;
-  }
-
-  /** What lies in a slot gives it up. */
-  #leave(slot: number): void {
-    const key = this.#keyIn[slot] ?? -1;
-    if (key === -1) return;
-    this.#age(key);
-    this.#countSettled(key, -1);
-    this.#slotOf[key] = -1;
-    this.#keyIn[slot] = -1;
-  }
-
-  /**
-   * A slot of the expert's class that is empty or holds what is needed after more than `distance`
-   * layers; -1 when there is none. Slots with a load on its way stay. What layers have beyond their
-   * part goes first, then what is needed latest, then what is used least.
-   *
-   * @param mayTakeParts  also what layers have within their part
-   */
-  #slotFor(key: ExpertKey, distance: number, mayTakeParts: boolean): number {
-    const { lane, shape } = this.#parts;
-    const { firstSlot, slotCount } = this.#classOf(key);
-    const kept = this.#keptOf(this.#classOf(key));
-    let best = -1;
-    let bestSpare = false;
-    let farthest = distance;
-    let fewestUses = Number.POSITIVE_INFINITY;
-    for (let slot = firstSlot; slot < firstSlot + slotCount; slot++) {
-      const held = this.#keyIn[slot] ?? -1;
-      if (held === -1) return slot;
-      if (this.#isNeeded[held] === 1) continue;
-      const own = this.#distance(held);
-      if (own <= distance) continue;
-      const layer = Math.floor(held / shape.expertCount);
-      const settled = this.#settledCount[layer] ?? 0;
-      const isSettled = this.#isFresh[held] === 0 && own >= 1;
-      const isSpare = isSettled && settled > this.#partOf(layer, kept);
-      if (!isSpare && (bestSpare || !mayTakeParts)) continue;
-      const uses = this.#uses[held] ?? 0;
-      const isBetter =
-        isSpare !== bestSpare || own > farthest || (own === farthest && uses < fewestUses);
-      if (!isBetter || !lane.isReady(slot)) continue;
-      best = slot;
-      bestSpare = isSpare;
-      farthest = own;
-      fewestUses = uses;
-    }
-    return best;
-  }
-
-  /** Slots of a class that the window leaves to experts which stay from pass to pass. */
-  #keptOf({ slotCount }: SlotClass): number {
-    const { window } = this.#parts;
-    return window ? Math.max(0, slotCount - window.slots) : 0;
-  }
-
-  /** A layer's part of the slots kept for its class; the first layers get what is left over. */
-  #partOf(layer: number, kept: number): number {
-    const count = this.#layersOfClass[layer] ?? 1;
-    return Math.floor(kept / count) + ((this.#rankInClass[layer] ?? 0) < kept % count ? 1 : 0);
-  }
-
-  /**
-   * A slot for an expert that must come first though all slots are taken: one whose load nobody
-   * needs now, else that of the needed expert with the highest number, which is asked for again.
-   */
-  #reclaim(key: ExpertKey): number {
-    const { lane } = this.#parts;
-    const { firstSlot, slotCount } = this.#classOf(key);
-    let taken = firstSlot;
-    for (let slot = firstSlot; slot < firstSlot + slotCount; slot++) {
-      const held = this.#keyIn[slot] ?? -1;
-      const best = this.#keyIn[taken] ?? -1;
-      const isNeeded = this.#isNeeded[held] === 1;
-      const isBetter = isNeeded === (this.#isNeeded[best] === 1) ? held > best : !isNeeded;
-      if (isBetter) taken = slot;
-    }
-    const held = this.#keyIn[taken] ?? -1;
-    if (!lane.isReady(taken)) {
-      if (lane.withdraw(taken)) this.#uncount(held);
-      else this.#wait(taken);
-    }
-    if (this.#isNeeded[held] === 1) this.#demands.push(held);
-    return taken;
+    this.#slots.put(key, slot);
+    this.counts.bytes += this.#slots.classOf(key).expertBytes;
   }
 
   /** A load was taken back; its bytes were counted when it was queued. */
   #uncount(key: ExpertKey): void {
-    this.counts.bytes -= this.#classOf(key).expertBytes;
+    this.counts.bytes -= this.#slots.classOf(key).expertBytes;
     this.counts.withdrawn++;
   }
 
+  #forgetDemands(): void {
+    this.#demands = [];
+    this.#nextDemand = 0;
+    this.#arriving = [];
+    this.#nextArriving = 0;
+  }
+
   #wait(slot: number): void {
-    const { lane } = this.#parts;
+    const lane = this.#lane;
     const startMs = lane.nowMs();
     lane.waitFor(slot);
     const endMs = lane.nowMs();
     this.counts.waitMs += endMs - startMs;
-    this.onWait?.(startMs, endMs, this.#keyIn[slot] ?? -1);
+    this.onWait?.(startMs, endMs, this.#slots.keyIn[slot] ?? -1);
     this.#drain();
   }
 
   #drain(): void {
-    this.#parts.lane.drain(this.#take);
+    this.#lane.drain(this.#take);
   }
+
+  #isReady = (slot: number): boolean => this.#lane.isReady(slot);
 
   #take = (load: FinishedLoad): void => {
-    this.#parts.window?.onTransfer(load.endMs - load.startMs);
+    this.#window?.onTransfer(load.endMs - load.startMs);
     this.onLoad?.(load);
   };
-
-  /** The expert no longer waits to be computed. */
-  #age(key: ExpertKey): void {
-    if (this.#isFresh[key] === 0) return;
-    this.#isFresh[key] = 0;
-    this.#countSettled(key, 1);
-    if (this.#isNeeded[key] === 1) this.#freshNeeded--;
-  }
-
-  #countSettled(key: ExpertKey, change: number): void {
-    const layer = Math.floor(key / this.#parts.shape.expertCount);
-    this.#settledCount[layer] = (this.#settledCount[layer] ?? 0) + change;
-  }
-
-  /** Layers until the expert is needed: 0 for one the current layer still needs. */
-  #distance(key: ExpertKey): number {
-    const { moeLayers } = this.#parts.shape;
-    if (this.#isNeeded[key] === 1) return 0;
-    // Later in the same layer, or perhaps: before every other layer, but not now.
-    if (this.#isNeededLater[key] === 1) return 0.5;
-    const rank = this.#rankOf[Math.floor(key / this.#parts.shape.expertCount)] ?? 0;
-    const ahead = (rank - this.#rank + moeLayers.length) % moeLayers.length;
-    if (ahead > 0) return ahead;
-    return this.#isRouted ? moeLayers.length : 0.25;
-  }
-
-  #classOf(key: ExpertKey): SlotClass {
-    const layer = Math.floor(key / this.#parts.shape.expertCount);
-    const found = this.#parts.classes[this.#parts.classOfLayer(layer)];
-    assert(found !== undefined, "every layer with experts has a class");
-    return found;
-  }
 }

@@ -10,8 +10,8 @@ export interface ExpertWork {
 }
 
 /**
- * `arrival`: whatever is ready first, in the order given among those. `given`: strictly in the order
- * given, waiting for each.
+ * `arrival`: whatever is ready first, in the order given among those. `given`: strictly in the
+ * order given, waiting for each.
  */
 export type WaveOrder = "arrival" | "given";
 

@@ -54,8 +54,8 @@ export class CorrelationTable {
   /**
    * The `count` experts of `layer` that are expected to be the hottest, hottest first.
    *
-   * @param before  `[tokens * used]`: what the tokens chose in the layer before, best first for each
-   *                token; not looked at for the first layer
+   * @param before  `[tokens * used]`: what the tokens chose in the layer before, best first for
+   *                each token; not looked at for the first layer
    */
   predict(layer: number, before: Int32Array, count: number): number[] {
     const { expertCount, expertUsedCount } = this.#shape;

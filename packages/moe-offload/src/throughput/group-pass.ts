@@ -84,6 +84,16 @@ export class GroupPass {
 
   /** @throws EngineError `BAD_ROUTING`, whatever the lane throws */
   run(units: readonly GroupUnit[]): void {
+    try {
+      this.#runLayers(units);
+    } catch (error) {
+      // The next pass begins anew, with what lies in the slots.
+      this.#parts.stream.abandon();
+      throw error;
+    }
+  }
+
+  #runLayers(units: readonly GroupUnit[]): void {
     const { moeLayers } = this.#parts.shape;
     for (let index = 0; index <= moeLayers.length; index++) {
       const layer = moeLayers[index] ?? -1;
@@ -184,7 +194,7 @@ export class GroupPass {
     this.#parts.waves.run(layer, work, "arrival");
   }
 
-  /** Batch after batch, the experts of each by number; those of whole layers with no rows as well. */
+  /** Batch after batch, the experts of each by number; of whole layers also those without rows. */
   #byBatch(layer: number, batches: readonly BatchRows[]): void {
     const { expertCount } = this.#parts.shape;
     const isWhole = this.#parts.schedule.loads === "whole-layer";

@@ -106,7 +106,7 @@ export function planGroup(input: GroupPlanInput): GroupPlan {
   };
 }
 
-/** Both sides of an inequality for groups of `n` batches: what computes, and what is transferred. */
+/** Both sides of an inequality for groups of `n` batches: computing, and transfers. */
 export function sides(
   input: GroupPlanInput,
   equation: 4 | 5 | 6 | 7,

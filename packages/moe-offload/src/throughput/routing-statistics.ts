@@ -9,8 +9,8 @@ export interface RoutingStatistics {
 }
 
 /**
- * Statistics from counts of uses. An expert that is chosen by a share `q` of tokens is chosen by one
- * of `t` tokens with probability `1 - (1 - q)^t`, if tokens choose independently.
+ * Statistics from counts of uses. An expert that is chosen by a share `q` of tokens is chosen by
+ * one of `t` tokens with probability `1 - (1 - q)^t`, if tokens choose independently.
  *
  * @param uses  `[layerCount * expertCount]`
  */

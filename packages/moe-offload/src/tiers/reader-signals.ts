@@ -1,5 +1,6 @@
 import { CONTROL, type LaneMemory, type ReaderInput } from "./lane-memory.ts";
 import { MonotonicClock } from "./monotonic-clock.ts";
+import { yieldCore } from "./yield-core.ts";
 
 /**
  * Before this many ms remain a thread sleeps; the rest it spins. A timed `Atomics.wait` returns
@@ -56,7 +57,10 @@ export class ReaderSignals {
       if (!this.mayGoOn) return false;
       const leftMs = untilMs - this.nowMs();
       if (leftMs <= 0) return true;
-      if (leftMs <= SPIN_MS) continue;
+      if (leftMs <= SPIN_MS) {
+        yieldCore();
+        continue;
+      }
       this.beat();
       // A cancel wakes this; a close is noticed after the nap.
       Atomics.wait(this.#cancelFlag, 0, 0, Math.min(leftMs - SPIN_MS, NAP_MS));

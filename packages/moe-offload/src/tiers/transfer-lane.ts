@@ -16,6 +16,7 @@ import { gatherRegions, type MemoryRegion } from "./native-memory.ts";
 import { NAP_MS, SPIN_MS } from "./reader-signals.ts";
 import { ReaderThreads, setting } from "./reader-threads.ts";
 import { SLOT, SlotStates } from "./slot-states.ts";
+import { yieldCore } from "./yield-core.ts";
 
 /** How a lane is opened. */
 export interface TransferLaneOptions {
@@ -211,7 +212,10 @@ export class TransferLane implements Lane {
       const nowMs = this.nowMs();
       const expectedMs = slotExpectedMs[slot] ?? 0;
       // Just before and after the time at which it should be ready, sleeping would be too long.
-      if (Math.abs(expectedMs - nowMs) <= SPIN_MS || nowMs < spinUntilMs) continue;
+      if (Math.abs(expectedMs - nowMs) <= SPIN_MS || nowMs < spinUntilMs) {
+        yieldCore();
+        continue;
+      }
       watch.check(nowMs);
       const sleepMs = expectedMs > nowMs ? expectedMs - nowMs - SPIN_MS : NAP_MS;
       const word = this.#states.word(slot);

@@ -11,6 +11,7 @@ import type { ReaderHost } from "./reader-host.ts";
 import { IDLE_SPIN_MS, type ReaderSignals, wakeWaiting } from "./reader-signals.ts";
 import { SharedLock } from "./shared-lock.ts";
 import { SLOT, SlotStates } from "./slot-states.ts";
+import { yieldCore } from "./yield-core.ts";
 
 /** One load that this thread has taken. */
 interface Claim {
@@ -181,6 +182,7 @@ export class TransferLoop {
       const untilMs = this.#signals.nowMs() + IDLE_SPIN_MS;
       while (this.#signals.nowMs() < untilMs && Atomics.load(control, CONTROL.work) === seen) {
         if (!this.#signals.mayGoOn) break;
+        yieldCore();
       }
       Atomics.store(control, CONTROL.spinner, 0);
     }

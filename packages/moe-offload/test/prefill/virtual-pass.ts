@@ -1,7 +1,7 @@
 import { createPrng } from "@fmlab/sim";
 import { SlotStream } from "../../src/prefill/slot-stream.ts";
 import { StreamWindow } from "../../src/prefill/stream-window.ts";
-import { WaveLoop } from "../../src/prefill/wave-loop.ts";
+import { type ExpertWork, WaveLoop } from "../../src/prefill/wave-loop.ts";
 import { VirtualLane } from "../../src/replay/virtual-lane.ts";
 import { CorrelationTable } from "../../src/throughput/correlation-table.ts";
 import { GroupPass, type GroupUnit } from "../../src/throughput/group-pass.ts";
@@ -35,110 +35,130 @@ const SHAPE = {
   moeLayers: Array.from({ length: LAYERS }, (_, layer) => layer),
 };
 
+/** One pass: how long it took, how long computing and the link were busy. */
+export interface VirtualPass {
+  elapsedMs: number;
+  computeMs: number;
+  linkMs: number;
+  /** Experts that were needed but not there when the pass began, and loads. */
+  missed: number;
+  loads: number;
+}
+
 /**
  * Passes over a model of 8 layers of 32 experts, driven by the real scheduling in virtual time.
- * @returns for each pass: how long it took, how long computing and the link were busy, experts that
- *          were needed but not there when it began, and loads in all
+ *
  * @throws Error when an expert computes before it is there, or a row not exactly once
  */
-export function runVirtual(one: VirtualCase) {
-  const { attentionMs, expertMs, rowMs, schedule, slotCount, tokensPerUnit, units } = one;
-  const bytes = 1_000_000;
-  const lane = new VirtualLane({
-    slotCount,
-    bytesOf: () => bytes,
-    link: { bandwidthMBps: 1e3 / one.transferMs, latencyUs: 0, queueDepth: 1 },
-  });
-  const parts = { firstSlot: 0, slotCount, index: 0, expertBytes: bytes, parts: [] };
-  const hasWindow = SCHEDULES[schedule].loads === "chosen";
-  const stream = new SlotStream({
-    shape: SHAPE,
-    lane,
-    classes: [parts],
-    classOfLayer: () => 0,
-    window: hasWindow ? new StreamWindow() : undefined,
-  });
-  let computeMs = 0;
-  const work = (ms: number) => {
-    computeMs += ms;
-    lane.advance(ms);
-  };
+export function runVirtual(one: VirtualCase): VirtualPass[] {
+  const machine = new VirtualMachine(one);
+  return Array.from({ length: one.passes }, () => machine.run());
+}
+
+const BYTES = 1_000_000;
+
+/** Slots, lane and passes of a case, and what is known of them. */
+class VirtualMachine {
+  readonly #case: VirtualCase;
+  readonly #lane: VirtualLane;
+  readonly #stream: SlotStream;
+  readonly #pass: GroupPass;
+  readonly #random: ReturnType<typeof createPrng>;
   /** By row of the current layer: the expert that must compute it, or -1 once one has. */
-  const owed = new Int32Array(units * tokensPerUnit * USED).fill(-1);
-  const waves = new WaveLoop(stream, EXPERTS, (layer, ready) => {
-    for (const { expert, rows } of ready) {
-      const slot = stream.slotOf(layer * EXPERTS + expert);
-      if (slot === -1 || !lane.isReady(slot)) throw new Error("computed before it was there");
-      for (const row of rows) {
-        if (owed[row] !== expert)
-          throw new Error(`row ${row} is not expert ${expert}'s to compute`);
-        owed[row] = -1;
-      }
-      if (rows.length > 0) work(expertMs + rows.length * rowMs);
-    }
-  });
-  const pass = new GroupPass({
-    shape: SHAPE,
-    schedule: SCHEDULES[schedule],
-    stream,
-    waves,
-    table: new CorrelationTable(SHAPE),
-    hotCount: USED,
-    slotsOf: () => slotCount,
-    nowMs: () => lane.nowMs(),
-    isRepeated: one.isRepeated,
-  });
-  const random = createPrng(one.seed ?? 1, "routing");
-  const results: {
-    elapsedMs: number;
-    computeMs: number;
-    linkMs: number;
-    missed: number;
-    loads: number;
-  }[] = [];
-  let earlier = { loads: 0, linkMs: 0 };
-  for (let index = 0; index < one.passes; index++) {
-    const there = new Set(stream.settle().map(({ key }) => key));
-    const needed = new Set<number>();
-    const startMs = lane.nowMs();
-    computeMs = 0;
-    pass.run(
-      Array.from(
-        { length: units },
-        (_, unit): GroupUnit => ({
-          batch: Math.floor(unit / (one.unitsPerBatch ?? 1)),
-          firstToken: unit * tokensPerUnit,
-          tokensAt: () => tokensPerUnit,
-          compute: (segment) => {
-            if (unit === 0 && owed.some((expert) => expert !== -1)) {
-              throw new Error("a row was not computed");
-            }
-            if (segment === LAYERS) return undefined;
-            work(attentionMs);
-            const chosen = new Int32Array(tokensPerUnit * USED);
-            for (let token = 0; token < tokensPerUnit; token++) {
-              chosen.set(draw(random), token * USED);
-            }
-            for (const expert of chosen) needed.add(segment * EXPERTS + expert);
-            owed.set(chosen, unit * chosen.length);
-            return chosen;
-          },
-        }),
-      ),
-    );
-    const missed = [...needed].filter((key) => !there.has(key)).length;
-    const { demanded, prefetched, withdrawn } = stream.counts;
-    const sums = { loads: demanded + prefetched - withdrawn, linkMs: lane.linkBusyMs };
-    results.push({
-      elapsedMs: lane.nowMs() - startMs,
-      computeMs,
-      missed,
-      loads: sums.loads - earlier.loads,
-      linkMs: sums.linkMs - earlier.linkMs,
+  readonly #owed: Int32Array;
+  #computeMs = 0;
+  #needed = new Set<number>();
+  #earlier = { loads: 0, linkMs: 0 };
+
+  constructor(one: VirtualCase) {
+    const { schedule, slotCount, tokensPerUnit, transferMs, units } = one;
+    this.#case = one;
+    this.#random = createPrng(one.seed ?? 1, "routing");
+    this.#owed = new Int32Array(units * tokensPerUnit * USED).fill(-1);
+    const lane = new VirtualLane({
+      slotCount,
+      bytesOf: () => BYTES,
+      link: { bandwidthMBps: 1e3 / transferMs, latencyUs: 0, queueDepth: 1 },
     });
-    earlier = sums;
+    this.#lane = lane;
+    this.#stream = new SlotStream({
+      shape: SHAPE,
+      lane,
+      classes: [{ firstSlot: 0, slotCount, index: 0, expertBytes: BYTES, parts: [] }],
+      classOfLayer: () => 0,
+      window: SCHEDULES[schedule].loads === "chosen" ? new StreamWindow() : undefined,
+    });
+    this.#pass = new GroupPass({
+      shape: SHAPE,
+      schedule: SCHEDULES[schedule],
+      stream: this.#stream,
+      waves: new WaveLoop(this.#stream, EXPERTS, (layer, ready) => this.#compute(layer, ready)),
+      table: new CorrelationTable(SHAPE),
+      hotCount: USED,
+      slotsOf: () => slotCount,
+      nowMs: () => lane.nowMs(),
+      isRepeated: one.isRepeated,
+    });
   }
-  return results;
+
+  run(): VirtualPass {
+    const there = new Set(this.#stream.settle().map(({ key }) => key));
+    const startMs = this.#lane.nowMs();
+    this.#needed = new Set();
+    this.#computeMs = 0;
+    this.#pass.run(Array.from({ length: this.#case.units }, (_, unit) => this.#unit(unit)));
+    const { demanded, prefetched, withdrawn } = this.#stream.counts;
+    const sums = { loads: demanded + prefetched - withdrawn, linkMs: this.#lane.linkBusyMs };
+    const { loads, linkMs } = this.#earlier;
+    this.#earlier = sums;
+    return {
+      elapsedMs: this.#lane.nowMs() - startMs,
+      computeMs: this.#computeMs,
+      linkMs: sums.linkMs - linkMs,
+      missed: [...this.#needed].filter((key) => !there.has(key)).length,
+      loads: sums.loads - loads,
+    };
+  }
+
+  #unit(unit: number): GroupUnit {
+    const { attentionMs, tokensPerUnit, unitsPerBatch = 1 } = this.#case;
+    return {
+      batch: Math.floor(unit / unitsPerBatch),
+      firstToken: unit * tokensPerUnit,
+      tokensAt: () => tokensPerUnit,
+      compute: (segment) => {
+        if (unit === 0 && this.#owed.some((expert) => expert !== -1)) {
+          throw new Error("a row was not computed");
+        }
+        if (segment === LAYERS) return undefined;
+        this.#work(attentionMs);
+        const chosen = new Int32Array(tokensPerUnit * USED);
+        for (let token = 0; token < tokensPerUnit; token++) {
+          chosen.set(draw(this.#random), token * USED);
+        }
+        for (const expert of chosen) this.#needed.add(segment * EXPERTS + expert);
+        this.#owed.set(chosen, unit * chosen.length);
+        return chosen;
+      },
+    };
+  }
+
+  #compute(layer: number, ready: readonly ExpertWork[]): void {
+    for (const { expert, rows } of ready) {
+      const slot = this.#stream.slotOf(layer * EXPERTS + expert);
+      if (slot === -1 || !this.#lane.isReady(slot)) throw new Error("computed before it was there");
+      for (const row of rows) {
+        if (this.#owed[row] !== expert) throw new Error(`row ${row} is not expert ${expert}'s`);
+        this.#owed[row] = -1;
+      }
+      if (rows.length > 0) this.#work(this.#case.expertMs + rows.length * this.#case.rowMs);
+    }
+  }
+
+  #work(ms: number): void {
+    this.#computeMs += ms;
+    this.#lane.advance(ms);
+  }
 }
 
 /** Four different experts; low numbers twice as likely as high ones. */

@@ -69,7 +69,9 @@ export function generate(one: GroupCase) {
       logits[first + sequence]?.push(row.slice());
     };
     const note = (chosen: Int32Array) =>
-      chosen.forEach((token, sequence) => tokens[first + sequence]?.push(token));
+      chosen.forEach((token, sequence) => {
+        tokens[first + sequence]?.push(token);
+      });
     note(engine.prefill(one.prompts.slice(first, first + stride), keep));
     for (let step = 1; step < one.outputTokens; step++) note(engine.step(keep));
   }

@@ -1,0 +1,211 @@
+import { availableParallelism } from "node:os";
+import { calibrationPath, readCalibration } from "../calibration/calibration-file.ts";
+import type { PlanConfig } from "../definitions/plan.ts";
+import { generateForShape } from "../planner/generated-trace.ts";
+import { type MachineProbe, probeMachine } from "../planner/machine-probe.ts";
+import { measureComputeTimes } from "../planner/measure-times.ts";
+import { NAMED_SHAPES } from "../planner/named-shapes.ts";
+import { recordOwnText } from "../planner/own-text.ts";
+import {
+  limitLink,
+  namedMachine,
+  type PlannerMachine,
+  probedMachine,
+  tellLink,
+} from "../planner/planner-machine.ts";
+import { modelFromFile, modelFromShape } from "../planner/planner-model.ts";
+import type { PlanSetup } from "../planner/predict.ts";
+import { deviceOf, expertRowsMs, processor, rooflineTimes } from "../planner/roofline.ts";
+import { splitWorkload } from "../planner/workload.ts";
+import { modelIdentity } from "../precision/model-identity.ts";
+import { openTextModel, type TextModel } from "../quality/open-text-model.ts";
+import type { JobHost, PlanJob } from "../replay-run/thread-messages.ts";
+
+/** Facts of the file and the machine, for the record. */
+export interface PlanFacts {
+  readonly architecture: string;
+  readonly layerCount: number;
+  readonly moeLayerCount: number;
+  readonly expertCount: number;
+  readonly expertUsedCount: number;
+  readonly contextLength: number;
+  readonly expertBytes: number;
+  readonly allExpertBytes: number;
+  readonly denseBytes: number;
+  readonly kvBytesPerToken: number;
+  readonly probe: MachineProbe | undefined;
+  readonly calibration: "file" | "learned";
+  readonly routing: string;
+}
+
+/** Everything a plan is made from. */
+export interface PlanSetting {
+  readonly setup: PlanSetup;
+  readonly facts: PlanFacts;
+  /** One row of an expert's product, and what each further row adds, ns. */
+  readonly expertNs: number;
+  readonly expertRowNs: number;
+}
+
+/** Experts in memory while routing is recorded and times are measured. */
+const RECORDING_BYTES = 2 * 2 ** 30;
+const MEASURED_CONTEXT = 128;
+const MEASURED_ROUNDS = 3;
+/** Bytes over which the processor's reading is timed, and how often. */
+const READ_BYTES = 64 * 2 ** 20;
+const READ_ROUNDS = 5;
+
+/**
+ * Opens the model, or takes a shape, measures this machine as far as it is asked for, and gets
+ * routing to predict with.
+ *
+ * @throws GgufError | MoeError | GgmlError for a model that does not do; ExperimentError `CANCELLED`
+ */
+export function openPlanSetting(job: PlanJob, host: JobHost): PlanSetting {
+  if (job.modelPath === undefined) return shapeSetting(job, host);
+  const text = openTextModel(job.modelPath);
+  try {
+    return fileSetting(text, job, host);
+  } finally {
+    text.file.close();
+  }
+}
+
+function fileSetting(text: TextModel, { config, seed }: PlanJob, host: JobHost): PlanSetting {
+  const { file, layout } = text;
+  const model = modelFromFile(file, text.model, layout);
+  host.progress(0, 0, "measuring this machine");
+  const probe = probeMachine(layout, host.nowMs);
+  host.throwIfCancelled();
+  const times = measureComputeTimes(file, layout, {
+    threads: config.threads,
+    contextLength: Math.min(MEASURED_CONTEXT, text.model.contextLength),
+    rounds: MEASURED_ROUNDS,
+    tokens: [text.tokenizer.bosToken ?? text.tokenizer.eosToken ?? 0],
+    nowMs: host.nowMs,
+    cancelFlag: host.cancelFlag,
+    expertMemoryBytes: RECORDING_BYTES,
+  });
+  const known = readCalibration(calibrationPath(file.path), layout, modelIdentity(file));
+  const learnTokens = known ? 0 : config.learnTokens;
+  const tokenCount = config.tokens + learnTokens;
+  const trace = recordOwnText(text, {
+    tokenCount,
+    seed,
+    threads: config.threads,
+    memoryBytes: RECORDING_BYTES,
+    cancelFlag: host.cancelFlag,
+    onToken: (done) => {
+      if (done % 64 === 0) host.progress(done, tokenCount, "the model writes text");
+    },
+  });
+  const workload = splitWorkload(trace, learnTokens, known);
+  const machine = machineOf(config, () => {
+    const limits = { limit: config.link, hostBytes: config.hostMiB * 2 ** 20 };
+    return probedMachine(model, probe, times, limits);
+  })(model, { times, source: "compute times measured on this machine" });
+  const used = layout.expertUsedCount;
+  const wholeMs = times.layers.map(({ expertsMs }) => (expertsMs[used] ?? 0) / used);
+  const expertNs = (1e6 * wholeMs.reduce((a, b) => a + b, 0)) / Math.max(1, wholeMs.length);
+  return {
+    setup: { model, machine, workload },
+    facts: {
+      ...factsOf(model),
+      architecture: text.model.architecture,
+      probe,
+      calibration: known ? "file" : "learned",
+      routing: `${tokenCount} tokens of text that the model wrote itself`,
+    },
+    // More rows of an expert cost as much again: products of a processor are not read-bound.
+    expertNs,
+    expertRowNs: expertNs,
+  };
+}
+
+function shapeSetting({ config, seed }: PlanJob, host: JobHost): PlanSetting {
+  const { shape, storage, expertMiB } = config;
+  // The definition asks for a file exactly when no shape is named.
+  const name = shape === "none" ? "qwen1.5-moe-a2.7b" : shape;
+  const model = modelFromShape(name, storage, expertMiB * 2 ** 20);
+  const device = config.machine === "this" ? undefined : deviceOf(config.machine);
+  const own = device ?? ownProcessor(config, host);
+  const { assumptions, times } = rooflineTimes(model, own);
+  const tokenCount = config.tokens + config.learnTokens;
+  host.progress(0, 0, "generating routing");
+  const trace = generateForShape(NAMED_SHAPES[name], config.dials, {
+    tokenCount,
+    seed,
+    throwIfCancelled: () => host.throwIfCancelled(),
+  });
+  host.progress(0, 0, "learning from it");
+  const workload = splitWorkload(trace, config.learnTokens);
+  const machine = machineOf(config, () => ({
+    title: "this machine",
+    link: { bandwidthMBps: own.memoryMBps.value, latencyUs: 0, queueDepth: 1 },
+    times,
+    assumptions,
+  }))(model, { times, source: assumptions.join("; ") });
+  const bytes = model.expertBytes(model.shape.moeLayers[0] ?? 0);
+  const rowsMs = (rows: number) => expertRowsMs(bytes, model.expertWeights, own, rows);
+  const many = 256;
+  const expertNs = 1e6 * rowsMs(1);
+  return {
+    setup: { model, machine, workload },
+    facts: {
+      ...factsOf(model),
+      architecture: `${model.name}, sizes only`,
+      probe: undefined,
+      calibration: "learned",
+      routing: `${tokenCount} tokens of generated routing: simulated`,
+    },
+    expertNs,
+    expertRowNs: (1e6 * (rowsMs(many) - rowsMs(1))) / (many - 1),
+  };
+}
+
+/** The machine a config names; a limit on the link holds for named machines too. */
+function machineOf({ link, machine }: PlanConfig, here: () => PlannerMachine) {
+  return (
+    model: PlanSetup["model"],
+    own: { times: PlannerMachine["times"]; source: string },
+  ): PlannerMachine => {
+    if (machine === "this") {
+      const found = here();
+      return model.namedShape ? { ...found, link: limitLink(found.link, link) } : found;
+    }
+    const named = namedMachine(machine, model, own);
+    const queueDepth = Math.max(link.queueDepth, named.link.queueDepth);
+    return { ...named, link: limitLink(named.link, { ...link, queueDepth }) };
+  };
+}
+
+/** This machine's processor: as fast as it reads memory, measured if the config does not say. */
+function ownProcessor({ processorMBps }: PlanConfig, host: JobHost) {
+  if (processorMBps > 0) return processor(processorMBps, "config, processorMBps");
+  const words = new Float64Array(READ_BYTES / 8).fill(1);
+  let bestMs = Number.POSITIVE_INFINITY;
+  let sum = 0;
+  for (let round = 0; round < READ_ROUNDS; round++) {
+    const beforeMs = host.nowMs();
+    for (let i = 0; i < words.length; i++) sum += words[i] ?? 0;
+    bestMs = Math.min(bestMs, host.nowMs() - beforeMs);
+  }
+  const rate = sum > 0 ? READ_BYTES / (Math.max(bestMs, 1e-3) * 1e3) : 0;
+  return processor(rate, `measured: one of ${availableParallelism()} threads reads memory`);
+}
+
+function factsOf(model: PlanSetup["model"]) {
+  const { shape } = model;
+  return {
+    layerCount: shape.layerCount,
+    moeLayerCount: shape.moeLayers.length,
+    expertCount: shape.expertCount,
+    expertUsedCount: shape.expertUsedCount,
+    contextLength: model.contextLength,
+    expertBytes: Math.max(...shape.moeLayers.map(model.expertBytes)),
+    allExpertBytes: model.allExpertBytes,
+    denseBytes: model.dense.all,
+    kvBytesPerToken: model.kvBytesPerToken,
+    tellLink,
+  };
+}
