@@ -250,7 +250,7 @@ function race(memory: MemoryGroup): Result[] {
         budgetBytes: budget(),
         queueDepth: Number(values.depth),
       };
-      const outcome = runChild<DecodeOutcome>("./decode-child.ts", job, memory);
+      const outcome = runChild<DecodeOutcome>("./decode-child.ts", job, { group: memory });
       rounds.push({ ...outcome, peakBytes: memory.peakBytes });
       const { diskBytes, majorFaults, offload, processorShare, tokensPerSecond } = outcome;
       say(

@@ -47,6 +47,8 @@ const OPTIONS: ThroughputOptions = {
   memoryBytes: 2 ** 31,
   link: { bandwidthMBps: 400, latencyUs: 0, queueDepth: 1 },
   hotCount: 0,
+  twin: "q4_0",
+  twinFolder: "",
   threads: 1,
   seed: 1,
   compareSequences: 4,

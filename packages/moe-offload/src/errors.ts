@@ -26,8 +26,6 @@ export type MoeFailure =
   | { code: "BUDGET_TOO_SMALL"; policy: string; budgetBytes: number; neededBytes: number }
   /** Not even one batch of sequences fits in memory beside the slots. */
   | { code: "GROUP_TOO_LARGE"; neededBytes: number; memoryBytes: number }
-  /** The schedule needs something that this version does not have. */
-  | { code: "UNSUPPORTED_SCHEDULE"; schedule: string; supported: string[] }
   /** The prompt and the tokens to generate do not fit in the model's context. */
   | { code: "CONTEXT_TOO_SMALL"; promptTokens: number; maxTokens: number; contextLength: number }
   /** An expert's bytes could not be read in full. */

@@ -19,13 +19,18 @@ interface ListOptions extends ConnectionOptions {
   json: boolean;
 }
 
+interface RunsPage {
+  rows: RunRow[];
+  total: { count: number; capped: boolean };
+}
+
 /** `fmlab runs list`: the newest runs of a project. */
 export async function runsListCommand(options: ListOptions): Promise<number> {
   const states = options.state === undefined ? undefined : parseStates(options.state);
   const connection = connect(options);
   const project = await findProject(connection, options.project);
   const limit = Math.min(200, parseWhole("--limit", options.limit, 1));
-  const answer = await connection.query<{ rows: RunRow[]; total: unknown }>("run.list", {
+  const answer = await connection.query<RunsPage>("run.list", {
     projectId: project.id,
     filter: {
       ...(states === undefined ? {} : { states }),
@@ -37,7 +42,14 @@ export async function runsListCommand(options: ListOptions): Promise<number> {
   });
   if (options.json) outJson(answer);
   else if (answer.rows.length === 0) out(`no runs in ${project.name}`);
-  else out(columns([["RUN", "STATE", "KIND", "SEED", "TIME", "MACHINE"], ...answer.rows.map(row)]));
+  else {
+    out(columns([["RUN", "STATE", "KIND", "SEED", "TIME", "MACHINE"], ...answer.rows.map(row)]));
+    const { capped, count } = answer.total;
+    if (count > answer.rows.length) {
+      const all = capped ? `more than ${count}` : String(count);
+      out(`the newest ${answer.rows.length} of ${all} runs; --limit N shows up to 200`);
+    }
+  }
   return EXIT.success;
 }
 

@@ -11,9 +11,13 @@ const ENTER = 'echo $$ > "$1" && shift && exec "$@"';
  * @param job  handed over as JSON
  * @returns what it printed, as JSON
  */
-export function runChild<T>(script: string, job: unknown, group?: MemoryGroup): T {
+export function runChild<T>(
+  script: string,
+  job: unknown,
+  { group, nodeOptions = [] }: { group?: MemoryGroup; nodeOptions?: string[] } = {},
+): T {
   const path = fileURLToPath(new URL(script, import.meta.url));
-  const command = [process.execPath, "--import", "tsx", path, JSON.stringify(job)];
+  const command = [process.execPath, ...nodeOptions, "--import", "tsx", path, JSON.stringify(job)];
   const [program = "", ...args] = group
     ? ["/bin/sh", "-c", ENTER, "sh", group.entrance, ...command]
     : command;

@@ -1,3 +1,4 @@
+import { execSync } from "node:child_process";
 import { createPrng } from "@fmlab/sim";
 import { openGguf } from "@fmlab/ggml";
 import { DIALS, QWEN15_MOE } from "./design.ts";
@@ -19,11 +20,11 @@ if (process.argv[2]==="study") {
   const g = MemoryGroup.create(`fmlab-moe-${process.pid}`, limit);
   if (typeof g === "string") throw new Error(g);
   try {
-    for (const engine of process.argv[2].split(",")) for (const threads of [1,2]) {
+    for (const engine of process.argv[2].split(",")) for (const threads of (process.env.TH??'1,2').split(',').map(Number)) {
     g.empty();
-    const cold = dropFromPageCache(m.path);
+    const cold = (process.env.DEV?(execSync("blockdev --flushbufs "+process.env.DEV),dropFromPageCache(m.path)):dropFromPageCache(m.path));
     const text=[...lang.write(prng.fork("x"),40)];
-    const r = runChild<any>("./decode-child.ts",{modelPath:m.path,engine,threads,warmUp:text.slice(0,8),tokens:text.slice(8,8+Number(process.argv[4]??16)),logitsOf:1,budgetBytes:Number(process.argv[3])*1e6,queueDepth:4},g);
+    const r = runChild<any>("./decode-child.ts",{modelPath:process.env.DEV??m.path,engine,threads,warmUp:text.slice(0,8),tokens:text.slice(8,8+Number(process.argv[4]??16)),logitsOf:1,budgetBytes:Number(process.argv[3])*1e6,queueDepth:Number(process.env.QD??4)},{group:g});
     delete r.logits; console.log(engine,threads,cold,"peak",g.peakBytes/1e6,JSON.stringify(r)); }
   } finally { g.remove(); }
 }

@@ -89,7 +89,9 @@ export interface SessionFacts {
   /** Where the strategy's calibration came from; undefined when it needs none. */
   calibration: { origin: "file" | "made"; tokenCount: number; notKept?: string } | undefined;
   /** Copies of the experts that misses are answered with; undefined without low precision. */
-  twins: { kind: TwinKind; expertBytes: number; stagingSlots: number; wasMade: boolean } | undefined;
+  twins:
+    | { kind: TwinKind; expertBytes: number; stagingSlots: number; wasMade: boolean }
+    | undefined;
   /** From start to ready, with the loading of resident weights; not with the making of twins. */
   openMs: number;
 }

@@ -353,10 +353,7 @@ function heatmapOf(values: number[][], valueLabel: string): SeriesInput {
   };
 }
 
-function layersSeries(
-  result: SessionResult,
-  hitRateByLayer: number[],
-): SeriesInput {
+function layersSeries(result: SessionResult, hitRateByLayer: number[]): SeriesInput {
   const sum = (row: number[] | undefined) => (row ?? []).reduce((a, b) => a + b, 0);
   const distinct = (row: number[] | undefined) => (row ?? []).filter((n) => n > 0).length;
   return {

@@ -336,7 +336,11 @@ export const decode = defineExperiment({
       : "measured",
   metrics,
   views: [
-    text("output", "Text", "What the model wrote; the same for every policy and budget but in low precision."),
+    text(
+      "output",
+      "Text",
+      "What the model wrote: the same however it was brought, in full precision.",
+    ),
     line("tokenTime", "Time per token", "Stall is the part spent waiting for experts."),
     heatmap("expertRouted", "Chosen experts", "How often the router chose each expert."),
     heatmap("expertLoads", "Loaded experts", "How often each expert had to be loaded."),

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { PREFETCH_CONTROLS } from "../offload/strategy-names.ts";
 import { POLICY_NAMES } from "../policies/names.ts";
-import { PREDICTOR_NAMES } from "../predictors/names.ts";
 import { TWIN_KINDS } from "../precision/names.ts";
+import { PREDICTOR_NAMES } from "../predictors/names.ts";
 import { HOST_MODES } from "../tiers/host-rules.ts";
 
 /** The model that comes with the repository. */

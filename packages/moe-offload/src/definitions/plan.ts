@@ -159,7 +159,11 @@ export const plan = defineExperiment({
     bars("layerSizes", "Layer sizes", "Slots by what they are worth beside equal shares."),
     bars("tokenTime", "Time per token", "What a token's time goes to under each strategy."),
     table("strategies", "Strategies", "Everything that was compared, fastest first."),
-    table("gains", "What would help", "Predicted speed with more memory, a faster link or processor."),
+    table(
+      "gains",
+      "What would help",
+      "Predicted speed with more memory, a faster link or processor.",
+    ),
     table("contexts", "Longer contexts", "The KV cache takes memory from experts; slots follow."),
     table("placement", "Expert by expert", "What happens to an expert, by rank and tokens."),
     table("reasons", "Why", "What the plan was decided from."),

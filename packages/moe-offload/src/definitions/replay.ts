@@ -1,4 +1,11 @@
-import { bars, defineExperiment, heatmap, type MetricSpec, scatter, table } from "@fmlab/experiment";
+import {
+  bars,
+  defineExperiment,
+  heatmap,
+  type MetricSpec,
+  scatter,
+  table,
+} from "@fmlab/experiment";
 import { z } from "zod";
 import { STRATEGY_NAMES } from "../offload/strategies.ts";
 import { PREFETCH_CONTROLS } from "../offload/strategy-names.ts";
@@ -315,7 +322,11 @@ export const replay = defineExperiment({
     scatter("speed", "Memory and speed", "Each strategy by memory; the bound knows the future."),
     bars("tokenTime", "Time per token", "What a token's time goes to, at the middle memory."),
     bars("layerHits", "Hits by layer", "Where each strategy has its hits, at the middle memory."),
-    heatmap("expertUses", "Chosen experts", "How often the routers of the trace chose each expert."),
+    heatmap(
+      "expertUses",
+      "Chosen experts",
+      "How often the routers of the trace chose each expert.",
+    ),
     heatmap("hitsByLayer", "Hits by cell and layer", "Every cell, layer by layer."),
     table("cells", "All cells", "Speed, hits, stall, bytes and both bounds of each cell."),
     table("assumptions", "What is assumed", "Where routing, sizes, times and links come from."),

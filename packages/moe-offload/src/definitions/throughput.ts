@@ -8,6 +8,7 @@ import {
   timeline,
 } from "@fmlab/experiment";
 import { z } from "zod";
+import { TWIN_KINDS } from "../precision/names.ts";
 import { SCHEDULE_NAMES } from "../throughput/schedules.ts";
 import { budgetField, linkField, modelField, modelFile } from "./offload-fields.ts";
 
@@ -58,6 +59,10 @@ export const throughputConfig = z.object({
     .max(100)
     .default(0.5)
     .describe("A differing choice is a near tie when the two best logits are closer than this."),
+  twin: z
+    .enum(TWIN_KINDS)
+    .default("q4_0")
+    .describe("Precision of the experts that klotski-q loads; q2_k keeps q4_0 where it must."),
   threads: count(1, 64, 1).describe("Compute threads; at most the machine's cores."),
   timelineSteps: count(0, 64, 1).describe("Decode steps in the timeline, of the last schedule."),
 });
@@ -135,6 +140,13 @@ const metrics = {
     measured: false,
     headline: true,
   },
+  klQuantised: {
+    title: "KL of quantised experts",
+    unit: "nats",
+    better: "lower",
+    help: "The same of klotski-q: what its low-precision experts cost.",
+    measured: false,
+  },
   nearTies: {
     title: "Near ties",
     unit: "",
@@ -164,7 +176,14 @@ export const throughput = defineExperiment({
       description: "The steps of its Table 3 and no overlap, at equal memory (Klotski, Table 3).",
       everywhere: true,
       config: {
-        schedules: ["no-overlap", "simple-pipeline", "zig-zag", "hot-prefetch", "klotski"],
+        schedules: [
+          "no-overlap",
+          "simple-pipeline",
+          "zig-zag",
+          "hot-prefetch",
+          "klotski",
+          "klotski-q",
+        ],
       },
     },
     "zig-zag": {

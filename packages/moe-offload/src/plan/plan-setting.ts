@@ -11,15 +11,17 @@ import {
   namedMachine,
   type PlannerMachine,
   probedMachine,
-  tellLink,
 } from "../planner/planner-machine.ts";
 import { modelFromFile, modelFromShape } from "../planner/planner-model.ts";
 import type { PlanSetup } from "../planner/predict.ts";
 import { deviceOf, expertRowsMs, processor, rooflineTimes } from "../planner/roofline.ts";
 import { splitWorkload } from "../planner/workload.ts";
 import { modelIdentity } from "../precision/model-identity.ts";
+import { StreamSession } from "../prefill/stream-session.ts";
 import { openTextModel, type TextModel } from "../quality/open-text-model.ts";
 import type { JobHost, PlanJob } from "../replay-run/thread-messages.ts";
+import { timeLayer } from "../throughput/stage-timing.ts";
+import { FREE_LINK } from "../tiers/link-schedule.ts";
 
 /** Facts of the file and the machine, for the record. */
 export interface PlanFacts {
@@ -51,6 +53,8 @@ export interface PlanSetting {
 const RECORDING_BYTES = 2 * 2 ** 30;
 const MEASURED_CONTEXT = 128;
 const MEASURED_ROUNDS = 3;
+/** Tokens of a sequence while batches are measured: experts do not depend on it. */
+const BATCH_CONTEXT = 16;
 /** Bytes over which the processor's reading is timed, and how often. */
 const READ_BYTES = 64 * 2 ** 20;
 const READ_ROUNDS = 5;
@@ -71,7 +75,8 @@ export function openPlanSetting(job: PlanJob, host: JobHost): PlanSetting {
   }
 }
 
-function fileSetting(text: TextModel, { config, seed }: PlanJob, host: JobHost): PlanSetting {
+function fileSetting(text: TextModel, job: PlanJob, host: JobHost): PlanSetting {
+  const { config, seed } = job;
   const { file, layout } = text;
   const model = modelFromFile(file, text.model, layout);
   host.progress(0, 0, "measuring this machine");
@@ -100,13 +105,13 @@ function fileSetting(text: TextModel, { config, seed }: PlanJob, host: JobHost):
     },
   });
   const workload = splitWorkload(trace, learnTokens, known);
-  const machine = machineOf(config, () => {
-    const limits = { limit: config.link, hostBytes: config.hostMiB * 2 ** 20 };
-    return probedMachine(model, probe, times, limits);
-  })(model, { times, source: "compute times measured on this machine" });
-  const used = layout.expertUsedCount;
-  const wholeMs = times.layers.map(({ expertsMs }) => (expertsMs[used] ?? 0) / used);
-  const expertNs = (1e6 * wholeMs.reduce((a, b) => a + b, 0)) / Math.max(1, wholeMs.length);
+  const limits = { limit: config.link, hostBytes: config.hostMiB * 2 ** 20 };
+  const own = { times, source: "compute times measured on this machine" };
+  const machine =
+    config.machine === "this"
+      ? probedMachine(model, probe, times, limits)
+      : limited(namedMachine(config.machine, model, own), config);
+  host.progress(0, 0, "measuring batches");
   return {
     setup: { model, machine, workload },
     facts: {
@@ -116,9 +121,7 @@ function fileSetting(text: TextModel, { config, seed }: PlanJob, host: JobHost):
       calibration: known ? "file" : "learned",
       routing: `${tokenCount} tokens of text that the model wrote itself`,
     },
-    // More rows of an expert cost as much again: products of a processor are not read-bound.
-    expertNs,
-    expertRowNs: expertNs,
+    ...measureBatches(job, text, host),
   };
 }
 
@@ -139,12 +142,17 @@ function shapeSetting({ config, seed }: PlanJob, host: JobHost): PlanSetting {
   });
   host.progress(0, 0, "learning from it");
   const workload = splitWorkload(trace, config.learnTokens);
-  const machine = machineOf(config, () => ({
-    title: "this machine",
-    link: { bandwidthMBps: own.memoryMBps.value, latencyUs: 0, queueDepth: 1 },
-    times,
-    assumptions,
-  }))(model, { times, source: assumptions.join("; ") });
+  const machine = limited(
+    config.machine === "this"
+      ? {
+          title: "this machine",
+          link: { bandwidthMBps: own.memoryMBps.value, latencyUs: 0, queueDepth: 1 },
+          times,
+          assumptions,
+        }
+      : namedMachine(config.machine, model, { times, source: assumptions.join("; ") }),
+    config,
+  );
   const bytes = model.expertBytes(model.shape.moeLayers[0] ?? 0);
   const rowsMs = (rows: number) => expertRowsMs(bytes, model.expertWeights, own, rows);
   const many = 256;
@@ -163,20 +171,31 @@ function shapeSetting({ config, seed }: PlanJob, host: JobHost): PlanSetting {
   };
 }
 
-/** The machine a config names; a limit on the link holds for named machines too. */
-function machineOf({ link, machine }: PlanConfig, here: () => PlannerMachine) {
-  return (
-    model: PlanSetup["model"],
-    own: { times: PlannerMachine["times"]; source: string },
-  ): PlannerMachine => {
-    if (machine === "this") {
-      const found = here();
-      return model.namedShape ? { ...found, link: limitLink(found.link, link) } : found;
-    }
-    const named = namedMachine(machine, model, own);
-    const queueDepth = Math.max(link.queueDepth, named.link.queueDepth);
-    return { ...named, link: limitLink(named.link, { ...link, queueDepth }) };
-  };
+/** A machine with the config's limit on its link. */
+function limited(machine: PlannerMachine, { link }: PlanConfig): PlannerMachine {
+  const queueDepth = Math.max(link.queueDepth, machine.link.queueDepth);
+  return { ...machine, link: limitLink(machine.link, { ...link, queueDepth }) };
+}
+
+/** Times of experts over several rows, with the graphs that batches are computed with. */
+function measureBatches({ config, modelPath = "" }: PlanJob, { layout }: TextModel, host: JobHost) {
+  const layerBytes = layout.expertCount * layout.expertBytes;
+  const session = new StreamSession({
+    modelPath,
+    budgetBytes: Math.min(2 * layerBytes, layout.moeLayers.length * layerBytes),
+    link: FREE_LINK,
+    threads: config.threads,
+    contextTokensMax: BATCH_CONTEXT,
+    batchTokensMax: BATCH_CONTEXT,
+    cancelFlag: host.cancelFlag,
+  });
+  try {
+    const tokens = Math.min(BATCH_CONTEXT, config.sequencesPerBatch);
+    const { expertNs, expertRowNs } = timeLayer(session.machine, tokens, host.nowMs);
+    return { expertNs, expertRowNs };
+  } finally {
+    session.close();
+  }
 }
 
 /** This machine's processor: as fast as it reads memory, measured if the config does not say. */
@@ -206,6 +225,5 @@ function factsOf(model: PlanSetup["model"]) {
     allExpertBytes: model.allExpertBytes,
     denseBytes: model.dense.all,
     kvBytesPerToken: model.kvBytesPerToken,
-    tellLink,
   };
 }

@@ -6,12 +6,15 @@ import type { Machine } from "../engine/machine.ts";
 import { NativeSlotPool } from "../engine/slot-pool.ts";
 import { loadWeights } from "../engine/weights.ts";
 import { MoeError } from "../errors.ts";
+import type { ModelDescription } from "../model/description.ts";
 import { type ExpertLayout, expertLayout, shareSlots } from "../model/expert-layout.ts";
 
 /** How a machine for whole batches is opened. */
 export interface StreamMachineOptions {
   /** Experts that fit in memory at once: at least one for each class of experts. */
   readonly slotsOf: (layout: ExpertLayout) => number;
+  /** Where experts come from, given where they lie in the model; default: from there. */
+  readonly layoutOf?: (own: ExpertLayout, model: ModelDescription) => ExpertLayout;
   /** Compute threads, 1..64. */
   readonly threads: number;
   /** Tokens that the context of one sequence holds. */
@@ -40,11 +43,12 @@ export function streamSlotsMin(layout: ExpertLayout): number {
  */
 export function openStreamMachine(file: GgufFile, options: StreamMachineOptions): StreamMachine {
   const model = readHyperParameters(file);
-  const layout = expertLayout(file, model);
+  const own = expertLayout(file, model);
+  const layout = options.layoutOf?.(own, model) ?? own;
   requireOption("threads", options.threads, 1, 64);
   requireOption("contextLength", options.contextLength, 1, model.contextLength);
   const owned: { close(): void }[] = [];
-  const own = <T extends { close(): void }>(one: T): T => {
+  const keep = <T extends { close(): void }>(one: T): T => {
     owned.push(one);
     return one;
   };
@@ -53,18 +57,18 @@ export function openStreamMachine(file: GgufFile, options: StreamMachineOptions)
   };
   try {
     const device = GgmlLibrary.load().cpu;
-    const backend = own(device.open());
+    const backend = keep(device.open());
     if (options.threads > 1) {
-      const pool = own(new ThreadPool(backend.device.library, { threads: options.threads }));
+      const pool = keep(new ThreadPool(backend.device.library, { threads: options.threads }));
       backend.useThreadPool(pool);
     }
     const weights = loadWeights(file, model, device);
-    own(weights.arena);
-    const pool = own(
+    keep(weights.arena);
+    const pool = keep(
       new NativeSlotPool(layout, device, slotsByClass(layout, options.slotsOf(layout))),
     );
     const { batchTokens, contextLength } = options;
-    const context = own(new ContextMemory(model, device, contextLength, batchTokens));
+    const context = keep(new ContextMemory(model, device, contextLength, batchTokens));
     const machine = { device, backend, model, weights, pool, context, aheadDepth: 0 };
     return { machine, layout, close };
   } catch (error) {

@@ -2,7 +2,10 @@ import { ExperimentError } from "@fmlab/experiment";
 import { type GgufFile, openGguf } from "@fmlab/ggml";
 import { EXPERT_PARTS } from "../engine/interfaces.ts";
 import type { Machine } from "../engine/machine.ts";
+import type { ModelDescription } from "../model/description.ts";
 import type { ExpertLayout } from "../model/expert-layout.ts";
+import type { TwinKind } from "../precision/names.ts";
+import { openTwinsNear } from "../precision/open-twins-near.ts";
 import type { ReadMode } from "../tiers/aligned-reader.ts";
 import type { LinkOptions } from "../tiers/link-schedule.ts";
 import { TransferLane } from "../tiers/transfer-lane.ts";
@@ -24,6 +27,8 @@ export interface StreamSessionOptions {
   readonly batchTokensMax: number;
   /** Shared memory of one entry; nonzero ends all waiting. */
   readonly cancelFlag?: Int32Array;
+  /** Loads low-precision twins of the experts in place of these; made when there are none yet. */
+  readonly twins?: { readonly kind: TwinKind; readonly otherFolder: string } | undefined;
 }
 
 /** Facts of an opened session. */
@@ -73,6 +78,7 @@ export class StreamSession {
         threads: options.threads,
         contextLength: options.contextTokensMax,
         batchTokens: options.batchTokensMax,
+        layoutOf: (layout, model) => this.#twinLayout(layout, model, options) ?? layout,
       });
       this.#opened = opened;
       this.machine = opened.machine;
@@ -119,6 +125,21 @@ export class StreamSession {
       slotBytes: pool.classes.reduce((sum, one) => sum + one.slotCount * one.expertBytes, 0),
       readMode: lane.readMode,
     };
+  }
+
+  #twinLayout(
+    layout: ExpertLayout,
+    model: ModelDescription,
+    { twins }: StreamSessionOptions,
+  ): ExpertLayout | undefined {
+    if (!twins) return undefined;
+    const { file } = this;
+    const throwIfCancelled = () => this.throwIfCancelled();
+    const request = { file, layout, model, kind: twins.kind, throwIfCancelled };
+    const found = openTwinsNear(request, twins.otherFolder);
+    // The lane opens the file anew by its path.
+    found.file.close();
+    return found.layout;
   }
 
   #newStream(hasWindow: boolean): SlotStream {

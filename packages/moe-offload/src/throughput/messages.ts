@@ -1,6 +1,7 @@
 import type { TimelineSeries } from "@fmlab/experiment";
 import type { StreamTimes } from "../prefill/stream-recorder.ts";
 import type { StreamFacts } from "../prefill/stream-session.ts";
+import type { TwinKind } from "../precision/names.ts";
 import type { LinkOptions } from "../tiers/link-schedule.ts";
 import type { GroupPlan, StageTimes } from "./group-plan.ts";
 import type { ScheduleName } from "./schedules.ts";
@@ -25,6 +26,9 @@ export interface ThroughputOptions {
   link: LinkOptions;
   /** Experts prefetched as hot ones; 0: as many as a token uses. */
   hotCount: number;
+  /** Twins that `klotski-q` loads, kept beside the model or else in a folder of their own. */
+  twin: TwinKind;
+  twinFolder: string;
   threads: number;
   seed: number;
   /** Sequences whose logits are compared with one-by-one generation. */
@@ -84,7 +88,9 @@ export interface ThroughputResult {
   prompts: string[];
   texts: string[];
   timeline: Pick<TimelineSeries, "lanes" | "events">;
+  /** Of the last schedule that changes nothing, and of the one with quantised experts. */
   difference: DifferenceRecord | undefined;
+  quantisedDifference: DifferenceRecord | undefined;
 }
 
 /** From the compute thread, while it works. */

@@ -3,7 +3,6 @@ import type { ThroughputConfig } from "../definitions/throughput.ts";
 import { checkThreads } from "../quality/run.ts";
 import { readTextInput } from "../quality/text-input.ts";
 import { runThroughputWorker } from "./batch-worker.ts";
-import { checkSchedules } from "./check-schedules.ts";
 import type { ThroughputOptions } from "./messages.ts";
 import { ThroughputReport } from "./throughput-report.ts";
 
@@ -17,7 +16,6 @@ const MIB = 1_048_576;
  */
 export async function run(ctx: RunContext, config: ThroughputConfig): Promise<Summary> {
   checkThreads(config.threads);
-  checkSchedules(config.schedules);
   const { budgetMiB, memoryMiB, model, textFile, ...rest } = config;
   const options: ThroughputOptions = {
     ...rest,
@@ -26,6 +24,7 @@ export async function run(ctx: RunContext, config: ThroughputConfig): Promise<Su
     text: textFile === "" ? undefined : (await readTextInput(ctx, { textFile, text: "" })).text,
     budgetBytes: Math.floor(budgetMiB * MIB),
     memoryBytes: Math.floor(memoryMiB * MIB),
+    twinFolder: ctx.scratchDir,
     seed: ctx.seed,
   };
   const report = new ThroughputReport(ctx, config);

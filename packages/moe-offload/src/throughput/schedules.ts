@@ -31,6 +31,8 @@ export interface Schedule {
    * tokens of all batches, hot ones first and then as they arrive.
    */
   readonly order: "by-batch" | "by-arrival";
+  /** Loads low-precision twins of the experts, which changes what is computed. */
+  readonly usesTwins?: boolean;
 }
 
 /**
@@ -82,11 +84,12 @@ export const SCHEDULES: Readonly<Record<ScheduleName, Schedule>> = {
   },
   "klotski-q": {
     name: "klotski-q",
-    help: "As klotski, with quantised experts. Not in this version.",
+    help: "As klotski, with low-precision twins of the experts; changes what is computed.",
     sharesLoads: true,
     loads: "chosen",
     ahead: "hot",
     order: "by-arrival",
+    usesTwins: true,
   },
   aggressive: {
     name: "aggressive",

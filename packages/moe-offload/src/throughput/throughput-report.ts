@@ -90,6 +90,8 @@ export class ThroughputReport {
       ctx.metric("nearTies", difference.nearTies.length);
       ctx.series("differences", differenceTable(difference));
     }
+    const { quantisedDifference } = result;
+    if (quantisedDifference) ctx.metric("klQuantised", quantisedDifference.klMean);
     ctx.series("pipeline", timelineOf(result, last?.schedule ?? "", this.#config.timelineSteps));
     ctx.series("steps", this.#stepSeries());
     ctx.series("output", {
@@ -109,6 +111,7 @@ export class ThroughputReport {
       prefetchUsed: hot ? share(hot.used, hot.predicted) : null,
       prefetchHot: hot ? share(hot.hot, hot.predicted) : null,
       klMean: difference?.klMean ?? null,
+      klQuantised: quantisedDifference?.klMean ?? null,
       nearTies: difference?.nearTies.length ?? null,
       ...this.#record(difference),
       text: result.texts,

@@ -3,9 +3,8 @@ import { MoeError } from "../errors.ts";
 import { badModel } from "../model/description.ts";
 import { makePrompts } from "../prefill/prompt-text.ts";
 import { STREAM_LANES } from "../prefill/stream-recorder.ts";
-import { StreamSession } from "../prefill/stream-session.ts";
+import { StreamSession, type StreamSessionOptions } from "../prefill/stream-session.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { checkSchedules } from "./check-schedules.ts";
 import { CorrelationTable } from "./correlation-table.ts";
 import { GroupEngine } from "./group-engine.ts";
 import { planGroup, type StageTimes } from "./group-plan.ts";
@@ -37,10 +36,11 @@ export class ThroughputSession {
   readonly #cancelFlag: Int32Array;
   readonly #send: (message: ThroughputMessage) => void;
   readonly #hotCount: number;
-  /** Chosen tokens by sequence, of the first schedule that generates all of them. */
-  #generated: number[][] = [];
-  /** Logits by compared sequence and step. */
-  #logits: Float32Array[][] = [];
+  /** With twins of the experts; opened when a schedule asks for it. */
+  #quantised: StreamSession | undefined;
+  /** What the last schedule wrote that changes nothing, and the one with quantised experts. */
+  #kept: Kept = { tokens: [], logits: [] };
+  #keptQuantised: Kept = { tokens: [], logits: [] };
 
   /**
    * @throws GgufError | MoeError | GgmlError | EngineError for a file, budget, machine or schedule
@@ -51,19 +51,10 @@ export class ThroughputSession {
     cancelFlag: Int32Array,
     send: (message: ThroughputMessage) => void,
   ) {
-    checkSchedules(options.schedules);
     this.#options = options;
     this.#cancelFlag = cancelFlag;
     this.#send = send;
-    this.#session = new StreamSession({
-      modelPath: options.modelPath,
-      budgetBytes: options.budgetBytes,
-      link: options.link,
-      threads: options.threads,
-      contextTokensMax: options.promptTokens,
-      batchTokensMax: options.promptTokens,
-      cancelFlag,
-    });
+    this.#session = openSession(options, cancelFlag);
     try {
       const { file, machine } = this.#session;
       this.#tokenizer = new Tokenizer(file);
@@ -93,18 +84,28 @@ export class ThroughputSession {
       const own = prompts.slice(0, batchesOf(name) * sequencesPerBatch);
       this.#send({ type: "schedule", record: this.#generate(SCHEDULES[name], own) });
     }
-    const difference = this.#compare(prompts);
+    const last = SCHEDULES[schedules.at(-1) ?? "klotski"];
+    const generated = (last.usesTwins ? this.#keptQuantised : this.#kept).tokens;
     return {
       prompts: prompts.map((prompt) => this.#tokenizer.decode(prompt, false)),
-      texts: this.#generated.map((tokens) => this.#tokenizer.decode(tokens, false)),
-      timeline: { lanes: STREAM_LANES, events: this.#session.recorder.events },
-      difference,
+      texts: generated.map((tokens) => this.#tokenizer.decode(tokens, false)),
+      timeline: { lanes: STREAM_LANES, events: this.#sessionOf(last).recorder.events },
+      difference: this.#compare(prompts, this.#kept),
+      quantisedDifference: this.#compare(prompts, this.#keptQuantised),
     };
   }
 
   /** Frees memory, threads and file handles. */
   close(): void {
+    this.#quantised?.close();
     this.#session.close();
+  }
+
+  #sessionOf(schedule: Schedule): StreamSession {
+    if (!schedule.usesTwins) return this.#session;
+    const { twin: kind, twinFolder: otherFolder } = this.#options;
+    this.#quantised ??= openSession(this.#options, this.#cancelFlag, { kind, otherFolder });
+    return this.#quantised;
   }
 
   #prompts(count: number): number[][] {
@@ -175,22 +176,23 @@ export class ThroughputSession {
     const { outputTokens, sequencesPerBatch } = this.#options;
     const batches = prompts.length / sequencesPerBatch;
     const groupSize = schedule.sharesLoads ? batches : 1;
-    const table = new CorrelationTable(this.#session.machine.model);
+    const session = this.#sessionOf(schedule);
+    const table = new CorrelationTable(session.machine.model);
     const engine = this.#openEngine(schedule, groupSize, table);
-    const { recorder } = this.#session;
+    const { nowMs, recorder } = session;
     recorder.take();
     const steps: StepRecord[] = [];
     const sums = { prefillMs: 0, decodeMs: 0, prefill: recorder.take(), decode: recorder.take() };
     const isRecorded = schedule.name === this.#options.schedules.at(-1);
     let before: ReturnType<CorrelationTable["accuracy"]>[] = [];
-    const layers = this.#session.machine.model.moeLayers;
+    const layers = session.machine.model.moeLayers;
     try {
       const size = groupSize * sequencesPerBatch;
       for (let first = 0; first < prompts.length; first += size) {
         const keep = this.#keeper(schedule, first);
-        const startMs = this.#session.nowMs();
+        const startMs = nowMs();
         keep.tokens(engine.prefill(prompts.slice(first, first + size), keep.logits));
-        const prefillEndMs = this.#session.nowMs();
+        const prefillEndMs = nowMs();
         sums.prefillMs += prefillEndMs - startMs;
         addTimes(sums.prefill, recorder.take());
         if (first === 0) before = layers.map((layer) => table.accuracy(layer));
@@ -198,9 +200,9 @@ export class ThroughputSession {
           this.#throwIfCancelled();
           recorder.recordsTimeline =
             isRecorded && first === 0 && step <= this.#options.timelineSteps;
-          const stepStartMs = this.#session.nowMs();
+          const stepStartMs = nowMs();
           keep.tokens(engine.step(keep.logits));
-          const stepMs = this.#session.nowMs() - stepStartMs;
+          const stepMs = nowMs() - stepStartMs;
           const times = recorder.take();
           addTimes(sums.decode, times);
           sums.decodeMs += stepMs;
@@ -232,37 +234,31 @@ export class ThroughputSession {
     };
   }
 
-  /** Keeps tokens and logits of the last schedule, by sequence. */
+  /** Keeps tokens and logits by sequence, of a group that begins with sequence `first`. */
   #keeper(schedule: Schedule, first: number) {
-    const isLast = schedule.name === this.#options.schedules.at(-1);
-    const { compareSequences } = this.#options;
+    const { compareSequences, schedules } = this.#options;
+    const lasting = schedules.filter((name) => !SCHEDULES[name].usesTwins);
+    const isKept = schedule.usesTwins || schedule.name === lasting.at(-1);
+    const kept = schedule.usesTwins ? this.#keptQuantised : this.#kept;
     return {
       tokens: (chosen: Int32Array) => {
-        if (!isLast) return;
+        if (!isKept) return;
         chosen.forEach((token, index) => {
-          let own = this.#generated[first + index];
-          if (!own) {
-            own = [];
-            this.#generated[first + index] = own;
-          }
-          own.push(token);
+          at(kept.tokens, first + index).push(token);
         });
       },
-      logits: (index: number, step: number, row: Float32Array) => {
+      logits: (index: number, _step: number, row: Float32Array) => {
         const sequence = first + index;
-        if (!isLast || sequence >= compareSequences) return;
-        let own = this.#logits[sequence];
-        if (!own) {
-          own = [];
-          this.#logits[sequence] = own;
-        }
-        own[step] = row.slice();
+        if (isKept && sequence < compareSequences) at(kept.logits, sequence).push(row.slice());
       },
     };
   }
 
-  #compare(prompts: readonly number[][]): DifferenceRecord | undefined {
-    if (this.#logits.length === 0) return undefined;
+  #compare(
+    prompts: readonly number[][],
+    { logits, tokens }: Kept,
+  ): DifferenceRecord | undefined {
+    if (logits.length === 0) return undefined;
     const { modelPath, nearTieGap, threads } = this.#options;
     const oneByOne = new OneByOne({
       modelPath,
@@ -271,7 +267,7 @@ export class ThroughputSession {
       ...this.#sizes(),
     });
     try {
-      return oneByOne.compare(prompts, this.#generated, this.#logits, nearTieGap, () =>
+      return oneByOne.compare(prompts, tokens, logits, nearTieGap, () =>
         this.#throwIfCancelled(),
       );
     } finally {
@@ -280,15 +276,16 @@ export class ThroughputSession {
   }
 
   #openEngine(schedule: Schedule, batchCount: number, table?: CorrelationTable): GroupEngine {
-    const { machine, recorder } = this.#session;
+    const session = this.#sessionOf(schedule);
+    const { machine, recorder } = session;
     const engine = new GroupEngine({
       machine,
-      stream: this.#session.restart(schedule.loads === "chosen"),
+      stream: session.restart(schedule.loads === "chosen"),
       table: table ?? new CorrelationTable(machine.model),
       schedule,
       batchCount,
       hotCount: this.#hotCount,
-      nowMs: this.#session.nowMs,
+      nowMs: session.nowMs,
       ...this.#sizes(),
     });
     engine.waves.onWave = recorder.onWave;
@@ -312,6 +309,36 @@ export class ThroughputSession {
   #throwIfCancelled(): void {
     this.#session.throwIfCancelled();
   }
+}
+
+/** What a schedule wrote: tokens by sequence, logits by compared sequence and step. */
+interface Kept {
+  readonly tokens: number[][];
+  readonly logits: Float32Array[][];
+}
+
+/** The list of a sequence, made when it is not there yet. */
+function at<T>(lists: T[][], sequence: number): T[] {
+  const found = lists[sequence] ?? [];
+  lists[sequence] = found;
+  return found;
+}
+
+function openSession(
+  options: ThroughputOptions,
+  cancelFlag: Int32Array,
+  twins?: StreamSessionOptions["twins"],
+): StreamSession {
+  return new StreamSession({
+    modelPath: options.modelPath,
+    budgetBytes: options.budgetBytes,
+    link: options.link,
+    threads: options.threads,
+    contextTokensMax: options.promptTokens,
+    batchTokensMax: options.promptTokens,
+    cancelFlag,
+    twins,
+  });
 }
 
 function checkContext(options: ThroughputOptions, contextLength: number): void {

@@ -43,7 +43,6 @@ describe("the throughput experiment", () => {
         () => "nothing was thrown",
         (error: { code?: string }) => error.code,
       );
-    expect(await codeOf({ schedules: ["klotski-q"] })).toBe("UNSUPPORTED_SCHEDULE");
     expect(await codeOf({ promptTokens: 500, outputTokens: 14 })).toBe("CONTEXT_TOO_SMALL");
     expect(await codeOf({ memoryMiB: 6.4, budgetMiB: 6.375 })).toBe("GROUP_TOO_LARGE");
     expect(await codeOf({ budgetMiB: 0.01 })).toBe("BUDGET_TOO_SMALL");

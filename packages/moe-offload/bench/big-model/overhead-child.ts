@@ -1,0 +1,115 @@
+/**
+ * A process of its own that decodes with experts on disk and splits each token's time: inside native
+ * calls, in the scheduler (with policy, predictor and lane), waiting for experts, and the rest,
+ * which is the engine's own JavaScript.
+ */
+import { GgmlLibrary, openGguf } from "@fmlab/ggml";
+import { STRATEGIES, type StrategyName } from "../../src/offload/strategies.ts";
+import { calibrationOf, expertBytesOf, layoutOf, openFromDisk } from "./open-models.ts";
+import { type Kind, Stopwatch } from "./stopwatch.ts";
+
+/** What to run. */
+export interface OverheadJob {
+  readonly modelPath: string;
+  readonly strategy: StrategyName;
+  /** Share of all experts in memory. */
+  readonly share: number;
+  readonly warmUp: readonly number[];
+  readonly tokens: readonly number[];
+  readonly calibrationTokens: number;
+  /** Without a stopwatch, for a profiler. */
+  readonly isPlain: boolean;
+}
+
+/** Times of one token, microseconds, means over the timed tokens. */
+export interface Overhead {
+  readonly tokenUs: number;
+  readonly us: Record<Kind, number>;
+  readonly engineUs: number;
+  readonly clockUs: number;
+  /** Cost of a call of a native function that does nothing, and calls a token. */
+  readonly foreignCallUs: number;
+  readonly nativeCalls: number;
+  readonly hitRate: number;
+}
+
+function run(job: OverheadJob): Overhead {
+  const file = openGguf(job.modelPath);
+  const layout = layoutOf(file);
+  const contextLength = job.warmUp.length + job.tokens.length;
+  const learned = calibrationOf(file, layout, {
+    tokens: job.calibrationTokens,
+    threads: 1,
+    contextLength,
+  });
+  const model = openFromDisk(
+    file,
+    layout,
+    {
+      strategy: STRATEGIES[job.strategy],
+      budgetBytes: Math.floor(expertBytesOf(layout) * job.share),
+      threads: 1,
+      queueDepth: 4,
+      contextLength,
+    },
+    learned.calibration,
+  );
+  file.close();
+  const { engine, lane, scheduler } = model;
+  const stopwatch = new Stopwatch();
+  const { native } = GgmlLibrary.load();
+  const foreignCallUs = costOfForeignCall();
+  if (!job.isPlain) {
+    for (const name of Object.keys(native) as (keyof typeof native)[]) {
+      stopwatch.wrap(native, name, "native");
+    }
+    for (const name of ["request", "isReady", "waitFor", "release"] as const) {
+      stopwatch.wrap(scheduler, name, "scheduler");
+    }
+    if (lane) stopwatch.wrap(lane, "waitFor", "waiting");
+  }
+  for (const token of job.warmUp) engine.decode(token);
+  const before = { ...scheduler.counts };
+  stopwatch.reset();
+  const startMs = performance.now();
+  for (const token of job.tokens) engine.decode(token);
+  const totalMs = performance.now() - startMs;
+  const { calls, clockMs, ms } = stopwatch.read();
+  const { hits, uses } = scheduler.counts;
+  model.close();
+  const each = (total: number) => (total * 1e3) / job.tokens.length;
+  const engineMs = totalMs - clockMs - ms.native - ms.scheduler - ms.waiting;
+  const nativeCalls = calls.native / job.tokens.length;
+  return {
+    tokenUs: each(totalMs - clockMs),
+    us: {
+      native: each(ms.native) - nativeCalls * foreignCallUs,
+      scheduler: each(ms.scheduler),
+      waiting: each(ms.waiting),
+    },
+    engineUs: each(engineMs),
+    clockUs: each(clockMs),
+    foreignCallUs,
+    nativeCalls,
+    hitRate: (hits - before.hits) / (uses - before.uses),
+  };
+}
+
+/** Microseconds of a foreign call that does next to nothing, the loop's own time taken off. */
+function costOfForeignCall(): number {
+  const { native } = GgmlLibrary.load();
+  const count = 100_000;
+  let sum = 0;
+  const run = (call: (i: number) => number) => {
+    const startMs = performance.now();
+    for (let i = 0; i < count; i++) sum += call(i);
+    return performance.now() - startMs;
+  };
+  run((i) => native.ggml_blck_size(i & 1));
+  const withCall = run((i) => native.ggml_blck_size(i & 1));
+  const without = run((i) => i & 1);
+  return sum > 0 ? (Math.max(0, withCall - without) * 1e3) / count : 0;
+}
+
+const job = JSON.parse(process.argv[2] ?? "{}") as OverheadJob;
+process.stdout.write(`${JSON.stringify(run(job))}\n`);
