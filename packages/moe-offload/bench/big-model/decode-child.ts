@@ -18,9 +18,7 @@ interface Decoder {
 }
 
 function openLlama(job: DecodeJob): Decoder {
-  const file = openGguf(job.modelPath);
-  const vocabulary = file.tensors.get("output.weight")?.shape[1] ?? 0;
-  file.close();
+  const { vocabulary } = job;
   // Rearranged weights are copies in memory of all experts: the limit would end the process.
   const llama = new LlamaCpp(job.modelPath, vocabulary, {
     threads: job.threads,

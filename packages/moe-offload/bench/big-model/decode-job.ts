@@ -5,6 +5,7 @@ export interface DecodeJob {
   readonly modelPath: string;
   readonly engine: "llama.cpp" | StrategyName;
   readonly threads: number;
+  readonly vocabulary: number;
   /** Tokens that warm caches up, then those that are timed; one context. */
   readonly warmUp: readonly number[];
   readonly tokens: readonly number[];

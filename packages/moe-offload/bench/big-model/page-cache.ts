@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { createRequire } from "node:module";
 
 type Koffi = typeof import("koffi");
@@ -21,19 +21,18 @@ function bind() {
 }
 
 /**
- * Drops a file's pages from the page cache.
+ * Drops the pages of a file or block device from the page cache.
  * @returns the share of its pages that are still there afterwards
  */
-export function dropFromPageCache(path: string): number {
+export function dropFromPageCache(path: string, sizeBytes: number): number {
   const { advise, map, resident, unmap } = bind();
   const fd = openSync(path, "r");
   try {
     advise(fd, 0, 0, POSIX_FADV_DONTNEED);
-    const { size } = fstatSync(fd);
-    const address = map(null, size, PROT_READ, MAP_SHARED, fd, 0) as bigint;
-    const pages = new Uint8Array(Math.ceil(size / PAGE_BYTES));
-    const failed = (resident(address, size, pages) as number) !== 0;
-    unmap(address, size);
+    const address = map(null, sizeBytes, PROT_READ, MAP_SHARED, fd, 0) as bigint;
+    const pages = new Uint8Array(Math.ceil(sizeBytes / PAGE_BYTES));
+    const failed = (resident(address, sizeBytes, pages) as number) !== 0;
+    unmap(address, sizeBytes);
     if (failed) throw new Error(`mincore does not tell which pages of ${path} are cached`);
     return pages.reduce((sum, page) => sum + (page & 1), 0) / pages.length;
   } finally {
