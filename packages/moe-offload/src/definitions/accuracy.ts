@@ -94,8 +94,12 @@ export const accuracy = defineExperiment({
     },
     "held-out-prose": {
       title: "Held-out prose",
-      description: "4,096 tokens of prose that the shipped model has not seen.",
-      config: { textFile: "text/held_out_prose.txt.gz", tokensMax: 4096 },
+      description: "8,192 tokens of prose that the shipped model has not seen.",
+      config: {
+        textFile: "text/held_out_prose.txt.gz",
+        tokensMax: 8192,
+        calibrationTokens: 12_288,
+      },
     },
   },
   requires: (config) => ({ tags: ["ggml"], files: textFiles(config) }),

@@ -4,6 +4,7 @@ import { type GroupMode, planGroupMode } from "../planner/group-mode.ts";
 import { type LayerPlacement, placeLayer } from "../planner/placement.ts";
 import { type MemoryPoint, type Plan, planMemories, speedOf } from "../planner/plan.ts";
 import { type PlanSetup, predict } from "../planner/predict.ts";
+import { largestExpert, transferMs } from "../planner/planner-machine.ts";
 import { withLink } from "../planner/sensitivity.ts";
 import type { JobHost, PlanJob } from "../replay-run/thread-messages.ts";
 import { openPlanSetting, type PlanFacts, type PlanSetting } from "./plan-setting.ts";
@@ -189,13 +190,10 @@ function fateBudget({ machine, model }: PlanSetup): PlanRunResult["fate"] {
       const whole = one.wholeMs ?? one.sharedMs + (one.expertsMs.at(-1) ?? 0) + one.combineMs;
       return sum + one.attentionMs + whole;
     }, 0) / Math.max(1, layers.length);
-  const { bandwidthMBps, latencyUs } = machine.link;
-  const bytes = Math.max(...model.shape.moeLayers.map(model.expertBytes));
-  const wireMs = bandwidthMBps > 0 ? bytes / (bandwidthMBps * 1e3) : 0;
-  const transferMs = latencyUs / 1e3 + wireMs;
+  const expertMs = transferMs(machine.link, largestExpert(model));
   const most = model.shape.expertCount;
-  const width = transferMs > 0 ? Math.min(most, Math.floor(layerMs / transferMs)) : most;
-  return { layerMs, transferMs, width };
+  const width = expertMs > 0 ? Math.min(most, Math.floor(layerMs / expertMs)) : most;
+  return { layerMs, transferMs: expertMs, width };
 }
 
 function mebibytes(bytes: number): string {

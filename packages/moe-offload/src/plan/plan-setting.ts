@@ -7,12 +7,13 @@ import { measureComputeTimes } from "../planner/measure-times.ts";
 import { NAMED_SHAPES } from "../planner/named-shapes.ts";
 import { recordOwnText } from "../planner/own-text.ts";
 import {
+  largestExpert,
   limitLink,
   namedMachine,
   type PlannerMachine,
   probedMachine,
 } from "../planner/planner-machine.ts";
-import { modelFromFile, modelFromShape } from "../planner/planner-model.ts";
+import { modelFromFile, modelFromShape, type PlannerModel } from "../planner/planner-model.ts";
 import type { PlanSetup } from "../planner/predict.ts";
 import { deviceOf, expertRowsMs, processor, rooflineTimes } from "../planner/roofline.ts";
 import { splitWorkload } from "../planner/workload.ts";
@@ -110,7 +111,7 @@ function fileSetting(text: TextModel, job: PlanJob, host: JobHost): PlanSetting 
   const machine =
     config.machine === "this"
       ? probedMachine(model, probe, times, limits)
-      : limited(namedMachine(config.machine, model, own), config);
+      : limited(namedMachine(config.machine, model, own), model, config);
   host.progress(0, 0, "measuring batches");
   return {
     setup: { model, machine, workload },
@@ -151,6 +152,7 @@ function shapeSetting({ config, seed }: PlanJob, host: JobHost): PlanSetting {
           assumptions,
         }
       : namedMachine(config.machine, model, { times, source: assumptions.join("; ") }),
+    model,
     config,
   );
   const bytes = model.expertBytes(model.shape.moeLayers[0] ?? 0);
@@ -172,9 +174,8 @@ function shapeSetting({ config, seed }: PlanJob, host: JobHost): PlanSetting {
 }
 
 /** A machine with the config's limit on its link. */
-function limited(machine: PlannerMachine, { link }: PlanConfig): PlannerMachine {
-  const queueDepth = Math.max(link.queueDepth, machine.link.queueDepth);
-  return { ...machine, link: limitLink(machine.link, { ...link, queueDepth }) };
+function limited(machine: PlannerMachine, model: PlannerModel, config: PlanConfig): PlannerMachine {
+  return { ...machine, link: limitLink(machine.link, config.link, largestExpert(model)) };
 }
 
 /** Times of experts over several rows, with the graphs that batches are computed with. */
@@ -213,7 +214,7 @@ function ownProcessor({ processorMBps }: PlanConfig, host: JobHost) {
   return processor(rate, `measured: one of ${availableParallelism()} threads reads memory`);
 }
 
-function factsOf(model: PlanSetup["model"]) {
+function factsOf(model: PlannerModel) {
   const { shape } = model;
   return {
     layerCount: shape.layerCount,
@@ -221,7 +222,7 @@ function factsOf(model: PlanSetup["model"]) {
     expertCount: shape.expertCount,
     expertUsedCount: shape.expertUsedCount,
     contextLength: model.contextLength,
-    expertBytes: Math.max(...shape.moeLayers.map(model.expertBytes)),
+    expertBytes: largestExpert(model),
     allExpertBytes: model.allExpertBytes,
     denseBytes: model.dense.all,
     kvBytesPerToken: model.kvBytesPerToken,

@@ -8,6 +8,7 @@ import {
   sides,
 } from "../throughput/group-plan.ts";
 import { routingStatistics } from "../throughput/routing-statistics.ts";
+import { transferMs } from "./planner-machine.ts";
 import type { PlanSetup } from "./predict.ts";
 
 /** Many texts at once. */
@@ -95,8 +96,6 @@ function stageTimes({ machine, model }: PlanSetup, request: GroupRequest): Stage
     ),
   );
   const bytes = mean(model.shape.moeLayers.map(model.expertBytes));
-  const { bandwidthMBps, latencyUs } = machine.link;
-  const wireMs = bandwidthMBps > 0 ? bytes / (bandwidthMBps * 1e3) : 0;
   return {
     // Sequences attend one after the other; their router is part of it.
     attentionNs: Math.max(1, Math.round(sequencesPerBatch * sequenceMs * 1e6)),
@@ -104,7 +103,7 @@ function stageTimes({ machine, model }: PlanSetup, request: GroupRequest): Stage
     expertNs: Math.round(expertNs),
     expertRowNs: Math.round(expertRowNs),
     gateTransferNs: 0,
-    expertTransferNs: Math.round((wireMs + latencyUs / 1e3) * 1e6),
+    expertTransferNs: Math.round(transferMs(machine.link, bytes) * 1e6),
     attentionTransferNs: 0,
   };
 }

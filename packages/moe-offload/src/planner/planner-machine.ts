@@ -85,7 +85,7 @@ export function probedMachine(
   const source = hostBytes > 0 ? probe.copy : probe.disk;
   return {
     title: "this machine",
-    link: limitLink(source, limit),
+    link: limitLink(source, limit, largestExpert(model)),
     ...(hostBytes > 0 && {
       host: { memoryBytes: hostBytes, disk: probe.disk, preload: allKeys(model) },
     }),
@@ -99,16 +99,25 @@ export function probedMachine(
   };
 }
 
-/** A link with a limit imposed on it: the slower of both in every respect. */
-export function limitLink(link: LinkOptions, limit: LinkOptions): LinkOptions {
-  const { bandwidthMBps } = link;
-  const isLimited = limit.bandwidthMBps > 0;
-  const least = bandwidthMBps > 0 ? Math.min(bandwidthMBps, limit.bandwidthMBps) : 0;
-  return {
-    bandwidthMBps: isLimited ? least || limit.bandwidthMBps : bandwidthMBps,
-    latencyUs: Math.max(link.latencyUs, limit.latencyUs),
-    queueDepth: limit.queueDepth,
-  };
+/**
+ * A link with a limit imposed on it: a transfer ends when both let it, so the one that is slower for
+ * an expert decides.
+ *
+ * @param bytes  of an expert
+ */
+export function limitLink(link: LinkOptions, limit: LinkOptions, bytes: number): LinkOptions {
+  const isSlower = transferMs(limit, bytes) > transferMs(link, bytes);
+  return isSlower ? limit : { ...link, queueDepth: Math.max(link.queueDepth, limit.queueDepth) };
+}
+
+/** Time of one transfer on an idle link, ms. */
+export function transferMs({ bandwidthMBps, latencyUs }: LinkOptions, bytes: number): number {
+  return latencyUs / 1e3 + (bandwidthMBps > 0 ? bytes / (bandwidthMBps * 1e3) : 0);
+}
+
+/** Bytes of the largest expert. */
+export function largestExpert({ expertBytes, shape }: PlannerModel): number {
+  return Math.max(...shape.moeLayers.map(expertBytes));
 }
 
 /** A link in words. */

@@ -4,7 +4,7 @@ import { generateForShape } from "../planner/generated-trace.ts";
 import { measureComputeTimes } from "../planner/measure-times.ts";
 import { NAMED_SHAPES, type PlannedShape } from "../planner/named-shapes.ts";
 import { recordOwnText } from "../planner/own-text.ts";
-import { limitLink, namedMachine, tellLink } from "../planner/planner-machine.ts";
+import { largestExpert, limitLink, namedMachine, tellLink } from "../planner/planner-machine.ts";
 import type { PlannerMachine } from "../planner/planner-machine.ts";
 import { modelFromFile, modelFromShape, type PlannerModel } from "../planner/planner-model.ts";
 import { processor, rooflineTimes } from "../planner/roofline.ts";
@@ -50,7 +50,7 @@ export function openReplaySetting(job: ReplayJob, host: JobHost): ReplaySetting 
     const model = modelOf(config, trace, text);
     const own = ownTimes(config, model, text, host);
     const machine = machineOf(config, model, own);
-    const links = linksOf(config, machine);
+    const links = linksOf(config, machine, largestExpert(model));
     const workload = splitWorkload(trace, config.learnTokens);
     const assumptions = [
       ...traceRows(trace, model),
@@ -164,15 +164,18 @@ function machineOf(
   };
 }
 
-function linksOf(config: ReplayConfig, { link }: PlannerMachine): LinkOptions[] {
+function linksOf(
+  config: ReplayConfig,
+  { link }: PlannerMachine,
+  bytes: number,
+): LinkOptions[] {
   const { bandwidthsMBps, latencyUs, machine, queueDepth } = config;
   if (machine === "none") {
     const speeds = bandwidthsMBps.length > 0 ? bandwidthsMBps : [DEFAULT_MBPS];
     return speeds.map((bandwidthMBps) => ({ bandwidthMBps, latencyUs, queueDepth }));
   }
-  const depth = Math.max(queueDepth, link.queueDepth);
   const limit = (bandwidthMBps: number) =>
-    limitLink(link, { bandwidthMBps, latencyUs, queueDepth: depth });
+    limitLink(link, { bandwidthMBps, latencyUs, queueDepth }, bytes);
   return bandwidthsMBps.length > 0 ? bandwidthsMBps.map(limit) : [limit(0)];
 }
 

@@ -1,7 +1,7 @@
 import type { TimelineSeries } from "@fmlab/experiment";
+import type { TwinKind } from "../precision/names.ts";
 import type { StreamTimes } from "../prefill/stream-recorder.ts";
 import type { StreamFacts } from "../prefill/stream-session.ts";
-import type { TwinKind } from "../precision/names.ts";
 import type { LinkOptions } from "../tiers/link-schedule.ts";
 import type { GroupPlan, StageTimes } from "./group-plan.ts";
 import type { ScheduleName } from "./schedules.ts";

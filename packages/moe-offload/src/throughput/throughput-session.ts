@@ -1,4 +1,3 @@
-import { median } from "@fmlab/stats";
 import { MoeError } from "../errors.ts";
 import { badModel } from "../model/description.ts";
 import { makePrompts } from "../prefill/prompt-text.ts";
@@ -7,23 +6,18 @@ import { StreamSession, type StreamSessionOptions } from "../prefill/stream-sess
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { CorrelationTable } from "./correlation-table.ts";
 import { GroupEngine } from "./group-engine.ts";
-import { planGroup, type StageTimes } from "./group-plan.ts";
+import { measurePlan } from "./measured-plan.ts";
 import type {
   DifferenceRecord,
   PlanRecord,
   ScheduleRecord,
-  StepRecord,
   ThroughputMessage,
   ThroughputOptions,
   ThroughputResult,
 } from "./messages.ts";
 import { OneByOne } from "./one-by-one.ts";
-import { routingStatistics } from "./routing-statistics.ts";
+import { type Kept, runSchedule } from "./schedule-run.ts";
 import { SCHEDULES, type Schedule, type ScheduleName } from "./schedules.ts";
-import { timeLayer } from "./stage-timing.ts";
-
-/** Decode steps of the run that the planner's times are taken from. */
-const TIMED_STEPS = 4;
 
 /**
  * Generates texts for many sequences under several schedules at equal memory, on one model opened
@@ -115,149 +109,47 @@ export class ThroughputSession {
 
   /** A short run of one batch gives the times and the statistics of routing. */
   #plan(): PlanRecord {
-    const { batches, batchesMax, memoryBytes, outputTokens, sequencesPerBatch } = this.#options;
-    const { facts, machine, recorder } = this.#session;
-    const unitMs: number[] = [];
-    const loadMs: number[] = [];
     const engine = this.#openEngine(SCHEDULES.klotski, 1);
-    const { stream } = this.#session;
-    const onLoad = stream.onLoad;
-    stream.onLoad = (load) => {
-      loadMs.push(load.endMs - load.startMs);
-      onLoad?.(load);
-    };
-    let uses: Float64Array;
     try {
-      engine.prefill(this.#prompts(sequencesPerBatch));
-      engine.pass.onUnit = (startMs, endMs, { layer }) => {
-        if (layer >= 0) unitMs.push(endMs - startMs);
-      };
-      for (let step = 1; step <= Math.min(TIMED_STEPS, outputTokens - 1); step++) {
-        this.#throwIfCancelled();
-        engine.step();
-      }
-      uses = engine.pass.uses.slice();
+      return measurePlan({
+        session: this.#session,
+        engine,
+        prompts: this.#prompts(this.#options.sequencesPerBatch),
+        hotCount: this.#hotCount,
+        options: this.#options,
+        sizes: this.#sizes(),
+      });
     } finally {
       engine.close();
-      recorder.take();
     }
-    const compute = timeLayer(machine, sequencesPerBatch, this.#session.nowMs);
-    const expertTransferNs = Math.round(median(loadMs.length > 0 ? loadMs : [0]) * 1e6);
-    const unitNs = Math.round(median(unitMs.length > 0 ? unitMs : [0]) * 1e6);
-    const times: StageTimes = {
-      ...compute,
-      // A unit's graph holds attention, router and shared expert.
-      attentionNs: Math.max(1, unitNs - compute.gateNs),
-      // Routers and attention blocks stay in memory.
-      gateTransferNs: 0,
-      attentionTransferNs: 0,
-      expertTransferNs,
-    };
-    const { expertUsedCount } = machine.model;
-    const statistics = routingStatistics(machine.model, uses, this.#hotCount);
-    const rowsPerBatch = sequencesPerBatch * expertUsedCount;
-    const batchBytes = GroupEngine.batchBytes({ machine, ...this.#sizes() });
-    const plan = planGroup({
-      times,
-      hotCount: this.#hotCount,
-      rowsPerBatch,
-      hotRowsPerBatch: Math.round(rowsPerBatch * statistics.hotShare),
-      queued: (n) => Math.round(statistics.others(n * sequencesPerBatch)),
-      fixedBytes: facts.slotBytes,
-      batchBytes,
-      memoryBytes,
-      batchesMax,
-    });
-    if (batches > plan.batchesByMemory) throw tooMany(batches, plan.batchesByMemory);
-    return { plan, times, hotCount: this.#hotCount, batches: batches || plan.batches, batchBytes };
   }
 
   #generate(schedule: Schedule, prompts: readonly number[][]): ScheduleRecord {
-    const { outputTokens, sequencesPerBatch } = this.#options;
-    const batches = prompts.length / sequencesPerBatch;
+    const batches = prompts.length / this.#options.sequencesPerBatch;
     const groupSize = schedule.sharesLoads ? batches : 1;
     const session = this.#sessionOf(schedule);
     const table = new CorrelationTable(session.machine.model);
     const engine = this.#openEngine(schedule, groupSize, table);
-    const { nowMs, recorder } = session;
-    recorder.take();
-    const steps: StepRecord[] = [];
-    const sums = { prefillMs: 0, decodeMs: 0, prefill: recorder.take(), decode: recorder.take() };
-    const isRecorded = schedule.name === this.#options.schedules.at(-1);
-    let before: ReturnType<CorrelationTable["accuracy"]>[] = [];
-    const layers = session.machine.model.moeLayers;
+    const lasting = this.#options.schedules.filter((name) => !SCHEDULES[name].usesTwins);
+    const isKept = schedule.usesTwins || schedule.name === lasting.at(-1);
     try {
-      const size = groupSize * sequencesPerBatch;
-      for (let first = 0; first < prompts.length; first += size) {
-        const keep = this.#keeper(schedule, first);
-        const startMs = nowMs();
-        keep.tokens(engine.prefill(prompts.slice(first, first + size), keep.logits));
-        const prefillEndMs = nowMs();
-        sums.prefillMs += prefillEndMs - startMs;
-        addTimes(sums.prefill, recorder.take());
-        if (first === 0) before = layers.map((layer) => table.accuracy(layer));
-        for (let step = 1; step < outputTokens; step++) {
-          this.#throwIfCancelled();
-          recorder.recordsTimeline =
-            isRecorded && first === 0 && step <= this.#options.timelineSteps;
-          const stepStartMs = nowMs();
-          keep.tokens(engine.step(keep.logits));
-          const stepMs = nowMs() - stepStartMs;
-          const times = recorder.take();
-          addTimes(sums.decode, times);
-          sums.decodeMs += stepMs;
-          const { bytes, waitMs } = times;
-          steps.push({ schedule: schedule.name, step: steps.length, stepMs, bytes, waitMs });
-          this.#send({ type: "steps", steps: steps.slice(-1) });
-        }
-        recorder.recordsTimeline = false;
-      }
+      return runSchedule({
+        session,
+        engine,
+        table,
+        schedule,
+        prompts,
+        groupSize,
+        options: this.#options,
+        kept: isKept ? (schedule.usesTwins ? this.#keptQuantised : this.#kept) : undefined,
+        onStep: (step) => this.#send({ type: "steps", steps: [step] }),
+      });
     } finally {
       engine.close();
     }
-    const hot = layers.map((layer, rank) => differenceOf(table.accuracy(layer), before[rank]));
-    return {
-      schedule: schedule.name,
-      batches,
-      sequences: prompts.length,
-      tokens: prompts.length * outputTokens,
-      ...sums,
-      hot:
-        schedule.ahead === "hot"
-          ? {
-              predicted: hot.reduce((sum, one) => sum + one[0], 0),
-              used: hot.reduce((sum, one) => sum + one[1], 0),
-              hot: hot.reduce((sum, one) => sum + one[2], 0),
-              byLayer: hot,
-            }
-          : undefined,
-    };
   }
 
-  /** Keeps tokens and logits by sequence, of a group that begins with sequence `first`. */
-  #keeper(schedule: Schedule, first: number) {
-    const { compareSequences, schedules } = this.#options;
-    const lasting = schedules.filter((name) => !SCHEDULES[name].usesTwins);
-    const isKept = schedule.usesTwins || schedule.name === lasting.at(-1);
-    const kept = schedule.usesTwins ? this.#keptQuantised : this.#kept;
-    return {
-      tokens: (chosen: Int32Array) => {
-        if (!isKept) return;
-        chosen.forEach((token, index) => {
-          at(kept.tokens, first + index).push(token);
-        });
-      },
-      logits: (index: number, _step: number, row: Float32Array) => {
-        const sequence = first + index;
-        if (isKept && sequence < compareSequences) at(kept.logits, sequence).push(row.slice());
-      },
-    };
-  }
-
-  #compare(
-    prompts: readonly number[][],
-    { logits, tokens }: Kept,
-  ): DifferenceRecord | undefined {
+  #compare(prompts: readonly number[][], { logits, tokens }: Kept): DifferenceRecord | undefined {
     if (logits.length === 0) return undefined;
     const { modelPath, nearTieGap, threads } = this.#options;
     const oneByOne = new OneByOne({
@@ -267,9 +159,7 @@ export class ThroughputSession {
       ...this.#sizes(),
     });
     try {
-      return oneByOne.compare(prompts, tokens, logits, nearTieGap, () =>
-        this.#throwIfCancelled(),
-      );
+      return oneByOne.compare(prompts, tokens, logits, nearTieGap, () => this.#throwIfCancelled());
     } finally {
       oneByOne.close();
     }
@@ -311,19 +201,6 @@ export class ThroughputSession {
   }
 }
 
-/** What a schedule wrote: tokens by sequence, logits by compared sequence and step. */
-interface Kept {
-  readonly tokens: number[][];
-  readonly logits: Float32Array[][];
-}
-
-/** The list of a sequence, made when it is not there yet. */
-function at<T>(lists: T[][], sequence: number): T[] {
-  const found = lists[sequence] ?? [];
-  lists[sequence] = found;
-  return found;
-}
-
 function openSession(
   options: ThroughputOptions,
   cancelFlag: Int32Array,
@@ -349,34 +226,4 @@ function checkContext(options: ThroughputOptions, contextLength: number): void {
       `context of ${contextLength}. Lower promptTokens or outputTokens.`,
     { code: "CONTEXT_TOO_SMALL", promptTokens, maxTokens: outputTokens, contextLength },
   );
-}
-
-function tooMany(batches: number, batchesByMemory: number): MoeError {
-  return new MoeError(
-    `a group of ${batches} batches does not fit in memoryMiB; ${batchesByMemory} do. Lower ` +
-      "batches, or raise memoryMiB.",
-    {
-      code: "BAD_SETTING",
-      setting: "batches",
-      value: batches,
-      expected: `at most ${batchesByMemory} with this memory`,
-    },
-  );
-}
-
-function addTimes<T extends object>(sum: T, more: T): void {
-  for (const [key, value] of Object.entries(more)) {
-    const record = sum as Record<string, number>;
-    record[key] = (record[key] ?? 0) + (value as number);
-  }
-}
-
-type Accuracy = ReturnType<CorrelationTable["accuracy"]>;
-
-function differenceOf(now: Accuracy, before: Accuracy | undefined): [number, number, number] {
-  return [
-    now.predicted - (before?.predicted ?? 0),
-    now.used - (before?.used ?? 0),
-    now.hot - (before?.hot ?? 0),
-  ];
 }
