@@ -78,11 +78,20 @@ function addLocal(program: Command, exit: (code: number) => void): void {
       exit(await (await import("./claims.ts")).claimsCheckCommand(dir, options));
     });
   connected(program.command("doctor"))
-    .description("say what this machine can run and why not more")
+    .description("say what this machine can run and why not more, or how it should run a model")
+    .option("--model <file>", "plan for this GGUF file: how to run it here, how fast, and why")
+    .option("--memory-mib <n>", "memory for experts and KV cache (default: what is free)")
+    .option("--link-mbps <n>", "limit of the link that experts come over, MB/s")
+    .option("--machine <name>", "a named machine in place of this one, see moe-offload.plan")
     .addOption(json())
     .addOption(modules())
     .action(async (options) => {
-      exit(await (await import("./doctor.ts")).doctorCommand(options));
+      const isPlan = options.model !== undefined;
+      exit(
+        isPlan
+          ? await (await import("./doctor-model.ts")).doctorModelCommand(options)
+          : await (await import("./doctor.ts")).doctorCommand(options),
+      );
     });
 }
 

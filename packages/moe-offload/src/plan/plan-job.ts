@@ -1,11 +1,11 @@
 import type { PlanConfig } from "../definitions/plan.ts";
-import type { MissCurves } from "../policies/policy.ts";
 import { type GroupMode, planGroupMode } from "../planner/group-mode.ts";
 import { type LayerPlacement, placeLayer } from "../planner/placement.ts";
 import { type MemoryPoint, type Plan, planMemories, speedOf } from "../planner/plan.ts";
-import { type PlanSetup, predict } from "../planner/predict.ts";
 import { largestExpert, transferMs } from "../planner/planner-machine.ts";
+import { type PlanSetup, predict } from "../planner/predict.ts";
 import { withLink } from "../planner/sensitivity.ts";
+import type { MissCurves } from "../policies/policy.ts";
 import type { JobHost, PlanJob } from "../replay-run/thread-messages.ts";
 import { openPlanSetting, type PlanFacts, type PlanSetting } from "./plan-setting.ts";
 
@@ -62,8 +62,7 @@ export function runPlanJob(job: PlanJob, host: JobHost): PlanRunResult {
   const setting = openPlanSetting(job, host);
   const { setup, facts } = setting;
   const { machine, model } = setup;
-  const contextTokens =
-    config.contextTokens || Math.min(model.contextLength, CONTEXT_TOKENS_MAX);
+  const contextTokens = config.contextTokens || Math.min(model.contextLength, CONTEXT_TOKENS_MAX);
   const memoryBytes = memoriesOf(config, setup, contextTokens);
   const set = planMemories(setup, {
     memoryBytes,

@@ -1,4 +1,4 @@
-import type { RunContext, SeriesInput, Summary } from "@fmlab/experiment";
+import type { RunContext, Summary } from "@fmlab/experiment";
 import type { PlanConfig } from "../definitions/plan.ts";
 import { hitRate, type Plan, type PlanOption, speedOf } from "../planner/plan.ts";
 import { tellLink } from "../planner/planner-machine.ts";
@@ -80,6 +80,12 @@ function summaryOf(
         ...(isFile && { launch: decodeLaunch(plan, config) }),
       };
     }),
+    curve: result.curve.map(({ best, boundTokensPerSecond, budgetBytes }) => ({
+      expertMiB: budgetBytes / MIB,
+      strategy: best?.candidate.name ?? null,
+      tokensPerSecond: best ? speedOf(best) : null,
+      boundTokensPerSecond: boundTokensPerSecond ?? null,
+    })),
     layers,
     gains,
     reasons,

@@ -85,7 +85,13 @@ export function speedScatter({ curve, plans }: PlanRunResult): SeriesInput {
     bounds:
       bound.length < 2
         ? []
-        : [{ name: "best possible", points: bound, source: "replay of Belady, prefetching rightly" }],
+        : [
+            {
+              name: "best possible",
+              points: bound,
+              source: "replay of Belady, prefetching rightly",
+            },
+          ],
     note: "simulated: predictions of the replayer",
   };
 }
@@ -135,8 +141,9 @@ export function layerSizeBars({ layers, plans }: PlanRunResult): SeriesInput {
 /** What a token's time goes to under every strategy of the first plan. */
 export function timeBars({ plans }: PlanRunResult): SeriesInput {
   const options = (plans[0]?.options ?? []).slice(0, BARS_MAX);
-  const values = (of: (time: { computeMs: number; overheadMs: number; stallMs: number }) => number) =>
-    options.map(({ prediction }) => of(prediction.result.tokenTime));
+  const values = (
+    of: (time: { computeMs: number; overheadMs: number; stallMs: number }) => number,
+  ) => options.map(({ prediction }) => of(prediction.result.tokenTime));
   return {
     kind: "bars",
     categoryLabel: "strategy",

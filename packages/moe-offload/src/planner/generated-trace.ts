@@ -1,7 +1,7 @@
 import { createPrng } from "@fmlab/sim";
-import type { ModelShape } from "../traces/model-shapes.ts";
 import { generateInto } from "../traces/generator.ts";
 import { type GeneratorOptions, generatedContents } from "../traces/generator-options.ts";
+import type { ModelShape } from "../traces/model-shapes.ts";
 import { logNormalPopularity } from "../traces/popularity.ts";
 import type { Trace } from "../traces/trace.ts";
 import { MemoryTraceSink } from "../traces/trace-recorder.ts";
@@ -49,8 +49,7 @@ export function generateForShape(
       createPrng(request.seed, "popularity"),
     ),
     sequenceTokens: dials.sequenceTokens,
-    previousTokenReuse:
-      dials.previousTokenReuse || (shape.previousTokenReuse?.value ?? reuse),
+    previousTokenReuse: dials.previousTokenReuse || (shape.previousTokenReuse?.value ?? reuse),
     sequenceReuse: dials.sequenceReuse || chance + (reuse - chance) / 2,
     crossLayerAccuracy:
       dials.crossLayerAccuracy || (shape.crossLayerAccuracy?.value ?? CROSS_LAYER_ACCURACY),

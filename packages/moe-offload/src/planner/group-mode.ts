@@ -91,8 +91,7 @@ function stageTimes({ machine, model }: PlanSetup, request: GroupRequest): Stage
   const { contextTokens, expertNs, expertRowNs, sequencesPerBatch } = request;
   const sequenceMs = mean(
     layers.map(
-      (layer) =>
-        layer.attentionMs + layer.attentionMsPerPosition * contextTokens + layer.sharedMs,
+      (layer) => layer.attentionMs + layer.attentionMsPerPosition * contextTokens + layer.sharedMs,
     ),
   );
   const bytes = mean(model.shape.moeLayers.map(model.expertBytes));

@@ -75,8 +75,8 @@ function probeDisk(layout: ExpertLayout, nowMs: () => number) {
 function linkOf(sums: { shortMs: number; wholeMs: number; bytes: number; reads: number }) {
   const reads = Math.max(1, sums.reads);
   const meanMs = sums.wholeMs / reads;
-  // Of a disk as slow for short reads as for long ones half counts as delay: the sum is measured.
-  const delayMs = Math.min((PART_COUNT * sums.shortMs) / reads, meanMs / 2);
+  // A disk as slow for short reads as for long ones still has some bandwidth: a tenth of the time.
+  const delayMs = Math.min((PART_COUNT * sums.shortMs) / reads, 0.9 * meanMs);
   const bandwidthMBps = rate(sums.bytes / reads, meanMs - delayMs);
   return { bandwidthMBps, latencyUs: delayMs * 1e3, queueDepth: 1 };
 }

@@ -65,7 +65,7 @@ function openModel({ file, layout, model }: TextModel, request: OwnTextRequest):
 }
 
 function record(engine: MoeEngine, text: TextModel, request: OwnTextRequest): Trace {
-  const { onToken, seed, tokenCount } = request;
+  const { seed } = request;
   const contents = {
     shape: engine.shape,
     hasProbabilities: true,

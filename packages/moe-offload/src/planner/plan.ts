@@ -11,7 +11,12 @@ import {
   predictBest,
   speedInterval,
 } from "./predict.ts";
-import { type Bottleneck, bottleneckOf, type Sensitivity, speedWhenDoubled } from "./sensitivity.ts";
+import {
+  type Bottleneck,
+  bottleneckOf,
+  type Sensitivity,
+  speedWhenDoubled,
+} from "./sensitivity.ts";
 
 /** One candidate with what is predicted of it. */
 export interface PlanOption {

@@ -57,7 +57,11 @@ export function namedMachine(
     times: computed.times,
     ...(fast && fastMemoryBytes && { fastMemoryBytes: fastMemoryBytes.value }),
     ...(isHostSmall && {
-      host: { memoryBytes: hostMemoryBytes.value, disk: linkOptions(disk), preload: allKeys(model) },
+      host: {
+        memoryBytes: hostMemoryBytes.value,
+        disk: linkOptions(disk),
+        preload: allKeys(model),
+      },
     }),
     assumptions: [
       ...new Set([

@@ -73,8 +73,7 @@ export function modelFromFile(
       head: file.tensors.has("output.weight") ? sums.output : sums.embedding,
       all,
     },
-    kvBytesPerToken:
-      2 * model.layerCount * model.headCountKv * model.headLength * KV_ELEMENT_BYTES,
+    kvBytesPerToken: 2 * model.layerCount * model.headCountKv * model.headLength * KV_ELEMENT_BYTES,
     contextLength: model.contextLength,
     expertWeights: 3 * model.embeddingLength * model.expertFeedForwardLength,
   };

@@ -6,8 +6,8 @@ import type { MissCurves } from "../policies/policy.ts";
 import { POLICIES } from "../policies/registry.ts";
 import type { ReplayResult } from "../replay/replay-result.ts";
 import {
-  replayBestPossible,
   type ReplayMachine,
+  replayBestPossible,
   replayStrategy,
 } from "../replay/strategy-replay.ts";
 import { traceLayout } from "../replay/trace-layout.ts";

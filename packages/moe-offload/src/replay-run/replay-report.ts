@@ -64,7 +64,10 @@ function fastest(cells: readonly ReplayCell[]): ReplayCell | undefined {
   const speed = (cell: ReplayCell | undefined) => cell?.found?.tokensPerSecond ?? 0;
   return cells
     .filter(({ found, isOracle }) => found !== undefined && !isOracle)
-    .reduce<ReplayCell | undefined>((best, one) => (speed(one) > speed(best) ? one : best), undefined);
+    .reduce<ReplayCell | undefined>(
+      (best, one) => (speed(one) > speed(best) ? one : best),
+      undefined,
+    );
 }
 
 /** Cells of the first link and the middle memory. */

@@ -4,8 +4,8 @@ import { generateForShape } from "../planner/generated-trace.ts";
 import { measureComputeTimes } from "../planner/measure-times.ts";
 import { NAMED_SHAPES, type PlannedShape } from "../planner/named-shapes.ts";
 import { recordOwnText } from "../planner/own-text.ts";
-import { largestExpert, limitLink, namedMachine, tellLink } from "../planner/planner-machine.ts";
 import type { PlannerMachine } from "../planner/planner-machine.ts";
+import { largestExpert, limitLink, namedMachine, tellLink } from "../planner/planner-machine.ts";
 import { modelFromFile, modelFromShape, type PlannerModel } from "../planner/planner-model.ts";
 import { processor, rooflineTimes } from "../planner/roofline.ts";
 import { splitWorkload, type Workload } from "../planner/workload.ts";
@@ -164,11 +164,7 @@ function machineOf(
   };
 }
 
-function linksOf(
-  config: ReplayConfig,
-  { link }: PlannerMachine,
-  bytes: number,
-): LinkOptions[] {
+function linksOf(config: ReplayConfig, { link }: PlannerMachine, bytes: number): LinkOptions[] {
   const { bandwidthsMBps, latencyUs, machine, queueDepth } = config;
   if (machine === "none") {
     const speeds = bandwidthsMBps.length > 0 ? bandwidthsMBps : [DEFAULT_MBPS];

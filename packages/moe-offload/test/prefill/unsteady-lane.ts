@@ -16,6 +16,8 @@ interface Load {
  * are no expert, so that computing too early shows.
  */
 export class UnsteadyLane implements Lane {
+  /** Called before a load's bytes are read; may throw, and the load ends the next time. */
+  onRead: () => void = () => {};
   /** Loads in the order in which their transfers ended. */
   readonly log: FinishedLoad[] = [];
   #queue: Load[] = [];
@@ -96,6 +98,7 @@ export class UnsteadyLane implements Lane {
     this.#timeMs++;
     const done = this.#running;
     if (done) {
+      this.onRead();
       const layer = Math.floor(done.key / this.layout.expertCount);
       const expert = done.key % this.layout.expertCount;
       let bytes = 0;

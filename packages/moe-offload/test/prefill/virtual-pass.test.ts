@@ -28,7 +28,7 @@ function decodePass(schedule: ScheduleName, batches: number) {
 
 describe("passes in virtual time", () => {
   const random = createPrng(1, "cases");
-  const cases = Array.from({ length: 60 }, (_, seed): VirtualCase => {
+  const cases = Array.from({ length: 40 }, (_, seed): VirtualCase => {
     const unitsPerBatch = 1 + random.nextInt(2);
     return {
       schedule: random.pick(SCHEDULES),
@@ -60,7 +60,7 @@ describe("passes in virtual time", () => {
 
   it.each([64, 128, 192])("prefill with %i of 256 slots reaches 85 % of its bound", (slotCount) => {
     for (const tokensPerUnit of [256, 480]) {
-      for (const speed of [50, 100, 200, 400, 1600, 3200]) {
+      for (const speed of [100, 400, 1600]) {
         const one = { schedule: "aggressive", slotCount, transferMs: transferMs(speed) } as const;
         const passes = runVirtual({
           ...one,
@@ -69,7 +69,7 @@ describe("passes in virtual time", () => {
           rowMs: 0.006,
           units: 1,
           tokensPerUnit,
-          passes: 5,
+          passes: 4,
           isRepeated: false,
         });
         for (const { computeMs, elapsedMs, missed } of passes.slice(2)) {

@@ -1,8 +1,8 @@
-import { describe, expect, it } from "vitest";
-import { decodePrompt, decodeWhole, differentRows, withFile } from "../engine/every-way.ts";
+import { describe, it } from "vitest";
+import { decodePrompt, decodeWhole, withFile } from "../engine/every-way.ts";
 import { type RandomModel, randomModelFile } from "../engine/random-model.ts";
 import { BYTE_TOKENS } from "../model/byte-tokenizer.ts";
-import { generate, randomPrompts } from "./open-group.ts";
+import { expectSameRows, generate, randomPrompts } from "./open-group.ts";
 
 const PLAIN = {
   seed: 4,
@@ -36,7 +36,7 @@ describe.each(MODELS.map((model) => [model.architecture, model] as const))("%s",
       const group = generate({ ...shape, schedule: "klotski", slotCount: 5 });
       prompts.forEach((prompt, sequence) => {
         const tokens = [...prompt, ...(group.tokens[sequence] ?? [])].slice(0, OUTPUT);
-        expect(differentRows(group.logits[sequence] ?? [], decodeWhole(path, tokens))).toEqual([]);
+        expectSameRows(group.logits[sequence], decodeWhole(path, tokens));
       });
     });
   });
@@ -47,13 +47,12 @@ describe.each(MODELS.map((model) => [model.architecture, model] as const))("%s",
       const shape = { path, batches: 2, prompts, outputTokens: OUTPUT };
       const expected = generate({ ...shape, schedule: "zig-zag", slotCount: 18 }).logits;
       prompts.forEach((prompt, sequence) => {
-        const first = expected[sequence]?.slice(0, 1) ?? [];
-        expect(differentRows(first, [decodePrompt(path, prompt)])).toEqual([]);
+        expectSameRows(expected[sequence]?.slice(0, 1), [decodePrompt(path, prompt)]);
       });
       for (const schedule of ["no-overlap", "hot-prefetch", "klotski", "aggressive"] as const) {
-        for (const slotCount of [2, 7]) {
+        for (const slotCount of schedule === "klotski" ? [2, 7] : [3]) {
           const { logits } = generate({ ...shape, schedule, slotCount, haste: 0.2 });
-          expect(differentRows(logits.flat(), expected.flat())).toEqual([]);
+          expectSameRows(logits.flat(), expected.flat());
         }
       }
     });

@@ -1,11 +1,13 @@
 import { type GgufFile, openGguf } from "@fmlab/ggml";
 import { createPrng } from "@fmlab/sim";
+import { expect } from "vitest";
 import { SlotStream } from "../../src/prefill/slot-stream.ts";
 import { openStreamMachine } from "../../src/prefill/stream-machine.ts";
 import { StreamWindow } from "../../src/prefill/stream-window.ts";
 import { CorrelationTable } from "../../src/throughput/correlation-table.ts";
 import { GroupEngine } from "../../src/throughput/group-engine.ts";
 import { SCHEDULES, type ScheduleName } from "../../src/throughput/schedules.ts";
+import { differentRows } from "../engine/every-way.ts";
 import { UnsteadyLane } from "../prefill/unsteady-lane.ts";
 import { SHIPPED_MODEL } from "../shipped-model.ts";
 
@@ -80,4 +82,13 @@ export function generate(one: GroupCase) {
   opened.close();
   file.close();
   return { logits, tokens, counts, table, log: lane.log };
+}
+
+/** As many rows, and the same bits in each. */
+export function expectSameRows(
+  rows: readonly Float32Array[] | undefined,
+  expected: readonly Float32Array[],
+): void {
+  expect(rows?.length).toBe(expected.length);
+  expect(differentRows(expected, rows ?? [])).toEqual([]);
 }

@@ -82,4 +82,23 @@ describe("ThroughputSession", () => {
       expect(together.texts.length).toBe(4);
     });
   });
+
+  it("refuses what does not fit: context, memory, budget, text", () => {
+    withFile(MODEL, (modelPath) => {
+      const codeOf = (options: Partial<ThroughputOptions>) => {
+        try {
+          runSession(modelPath, options);
+        } catch (error) {
+          return (error as { code?: string }).code;
+        }
+        return "nothing was thrown";
+      };
+      expect(codeOf({ promptTokens: 38 })).toBe("CONTEXT_TOO_SMALL");
+      expect(codeOf({ memoryBytes: 60_001 })).toBe("GROUP_TOO_LARGE");
+      expect(codeOf({ memoryBytes: 90_000, batches: 4 })).toBe("BAD_SETTING");
+      expect(codeOf({ budgetBytes: 1000 })).toBe("BUDGET_TOO_SMALL");
+      expect(codeOf({ text: "too short" })).toBe("nothing was thrown");
+      expect(codeOf({ text: "no" })).toBe("BAD_SETTING");
+    });
+  });
 });
