@@ -4,11 +4,14 @@
  * in processes of their own under the same memory limit (a cgroup; page cache counts), the file
  * dropped from the page cache before each, in rounds of random order.
  *
+ * A pilot picks what is fastest for each engine, for llama.cpp also how far a page fault reads
+ * around itself: a setting of the disk, tried out on a loop device over the same file.
+ *
  * The file is generated: random weights in the shape of Qwen1.5-MoE, whose routing is laid beside
  * the shipped model's and published statistics (`FMLAB_DATA_DIR`). It stays in `--dir` for the next
  * time; `--clean` removes it.
  *
- *     npm run bench -- moe-mmap [--json] [--dir DIR] [--rounds 5] [--tokens 48] [--warm-up 24]
+ *     npm run bench -- moe-mmap [--json] [--dir DIR] [--rounds 5] [--tokens 32] [--warm-up 16]
  *       [--limit 0.45] [--clean]
  *
  * Ends with 1 below the bar of 2x or when the file is not like a real model, with 3 where no
@@ -20,7 +23,6 @@ import { parseArgs } from "node:util";
 import { openGguf } from "@fmlab/ggml";
 import { createPrng } from "@fmlab/sim";
 import { bootstrapCi, median } from "@fmlab/stats";
-import type { DecodeJob, DecodeOutcome } from "./big-model/decode-job.ts";
 import { DIALS, QWEN15_MOE } from "./big-model/design.ts";
 import { type DiskSpeed, measureDisk } from "./big-model/disk-speed.ts";
 import {
@@ -33,8 +35,15 @@ import {
 import { compareLogits } from "./big-model/logits.ts";
 import { MemoryGroup } from "./big-model/memory-group.ts";
 import { denseBytesOf, expertBytesOf, layoutOf } from "./big-model/open-models.ts";
-import { dropFromPageCache } from "./big-model/page-cache.ts";
-import { runChild } from "./big-model/run-child.ts";
+import {
+  type Contender,
+  nameOf,
+  type RaceOutcome,
+  type RaceTrack,
+  runContender,
+  textOf,
+} from "./big-model/race.ts";
+import { endChild, runChild } from "./big-model/run-child.ts";
 import type { Study, StudyJob } from "./big-model/study-child.ts";
 import { Language } from "./big-model/text.ts";
 import { obtainModel, removeModel } from "./big-model/write-model.ts";
@@ -50,25 +59,28 @@ const NO_GROUP = 3;
  * compiler's caches and the reading threads. Measured: 180 MB.
  */
 const OVERHEAD_BYTES = 215e6;
-const CONTENDERS = [
-  { name: "llama.cpp, 1 thread", engine: "llama.cpp", threads: 1 },
-  { name: "llama.cpp, 2 threads", engine: "llama.cpp", threads: 2 },
-  { name: "fmlab, ours", engine: "ours", threads: 1 },
-  { name: "fmlab, ours, 2 threads", engine: "ours", threads: 2 },
-  { name: "fmlab, lru", engine: "lru", threads: 1 },
-] as const;
+/** What the pilot chooses from; `undefined`: the read-ahead that the disk is set to. */
+const PEERS: readonly Contender[] = [undefined, 128, 512].flatMap((readAheadKib) =>
+  [1, 2].map((threads) => ({
+    engine: "llama.cpp",
+    threads,
+    ...(readAheadKib !== undefined && { readAheadKib }),
+  })),
+);
+const OWN: readonly Contender[] = [1, 2].map((threads) => ({ engine: "ours", threads }));
+/** Tokens of a run of the pilot: warm-up, then timed. */
+const PILOT = { warmUp: 8, tokens: 10 };
 
 const { values } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     dir: { type: "string", default: os.tmpdir() },
     rounds: { type: "string", default: "5" },
-    tokens: { type: "string", default: "48" },
-    "warm-up": { type: "string", default: "24" },
+    tokens: { type: "string", default: "32" },
+    "warm-up": { type: "string", default: "16" },
     limit: { type: "string", default: "0.45" },
     depth: { type: "string", default: "4" },
     "calibration-tokens": { type: "string", default: "3072" },
-    contenders: { type: "string", default: CONTENDERS.map(({ name }) => name).join(";") },
     clean: { type: "boolean", default: false },
   },
 });
@@ -84,8 +96,8 @@ if (values.clean) {
 
 /** One contender's results, by round. */
 interface Result {
-  readonly name: string;
-  readonly rounds: (DecodeOutcome & { peakBytes: number })[];
+  readonly contender: Contender;
+  readonly rounds: RaceOutcome[];
 }
 
 const { isNew, path } = obtainModel(values.dir, recipe);
@@ -99,30 +111,47 @@ if (typeof group === "string") {
   );
   process.exit(NO_GROUP);
 }
-let report: Awaited<ReturnType<typeof measure>>;
-try {
-  report = await measure(group);
-} finally {
-  group.remove();
+const track: RaceTrack = {
+  modelPath: path,
+  fileBytes: sizes.fileBytes,
+  group,
+  budgetBytes: budget(),
+  queueDepth: Number(values.depth),
+  devices: new Set(),
+};
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, async () => {
+    await endChild();
+    await cleanUp();
+    process.exit(128 + os.constants.signals[signal]);
+  });
 }
+const report = await measure().finally(cleanUp);
 if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
 process.exit(report.holds ? 0 : 1);
 
-async function measure(memory: MemoryGroup) {
+/** Leaves nothing behind but the model. */
+async function cleanUp(): Promise<void> {
+  for (const device of track.devices) device.close();
+  track.group.remove();
+}
+
+async function measure() {
   const mb = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
   say(
     `${path}: ${mb(sizes.fileBytes)}${isNew ? ", generated now" : ""}; experts ` +
       `${mb(sizes.expertBytes)}, dense ${mb(sizes.denseBytes)}\nlimit ${mb(limitBytes)} ` +
       `(${values.limit} of the file), of it ${mb(budget())} for experts`,
   );
-  const study = studyModel();
+  const study = await studyModel();
   const likeness = compareLikeness(study);
   say(likeness.text);
   const disk = await measureDisks();
   for (const { bytes, depth, mbPerSecond, order } of disk) {
     say(`disk: ${order} reads of ${bytes} B, ${depth} at once: ${mbPerSecond.toFixed(0)} MB/s`);
   }
-  const results = race(memory);
+  const pilot = await runPilot();
+  const results = await race(pilot);
   const verdict = judge(results, study);
   say(verdict.text);
   return {
@@ -139,8 +168,12 @@ async function measure(memory: MemoryGroup) {
     likeness: likeness.report,
     disk,
     logits: verdict.logits,
-    results: results.map(({ name, rounds }) => ({
-      name,
+    pilot: pilot.map(({ contender, rounds }) => ({
+      name: nameOf(contender),
+      tokensPerSecond: rounds.map((one) => one.tokensPerSecond),
+    })),
+    results: results.map(({ contender, rounds }) => ({
+      name: nameOf(contender),
       rounds: rounds.map(({ logits: _, ...others }) => others),
     })),
     load: os.loadavg(),
@@ -164,7 +197,7 @@ function budget(): number {
   return limitBytes - sizes.denseBytes - contextBytes - OVERHEAD_BYTES;
 }
 
-function studyModel(): Study {
+function studyModel(): Promise<Study> {
   const language = new Language(DIALS, QWEN15_MOE.vocabulary);
   const prng = createPrng(SEED, "study");
   const job: StudyJob = {
@@ -226,54 +259,63 @@ async function measureDisks(): Promise<DiskSpeed[]> {
   return found;
 }
 
-function race(memory: MemoryGroup): Result[] {
-  const language = new Language(DIALS, QWEN15_MOE.vocabulary);
-  const prng = createPrng(SEED, "race");
-  const chosen = CONTENDERS.filter(({ name }) => values.contenders.split(";").includes(name));
-  const results = chosen.map((contender): Result & { contender: (typeof CONTENDERS)[number] } => {
-    return { name: contender.name, rounds: [], contender };
-  });
+/** Runs every way of both engines once, briefly. */
+async function runPilot(): Promise<Result[]> {
+  const found: Result[] = [];
+  const text = textOf("pilot", PILOT.warmUp + PILOT.tokens, SEED);
+  for (const contender of [...PEERS, ...OWN]) {
+    const outcome = await runContender(track, contender, text, { ...PILOT, logitsOf: 0 });
+    if (typeof outcome === "string") say(`left out: ${nameOf(contender)}: ${outcome}`);
+    else {
+      tell("pilot", contender, outcome, PILOT.tokens);
+      found.push({ contender, rounds: [outcome] });
+    }
+  }
+  return found;
+}
+
+/** The best of each engine, and this engine with LRU, in rounds of random order. */
+async function race(pilot: readonly Result[]): Promise<Result[]> {
+  const best = (isPeer: boolean) =>
+    pilot
+      .filter(({ contender }) => (contender.engine === "llama.cpp") === isPeer)
+      .reduce((a, b) => (speedOf(b) > speedOf(a) ? b : a)).contender;
+  const own = best(false);
+  const chosen: Contender[] = [best(true), own, { ...own, engine: "lru" }];
+  const results = chosen.map((contender): Result => ({ contender, rounds: [] }));
   const [warmUp, tokens] = [Number(values["warm-up"]), Number(values.tokens)];
+  const prng = createPrng(SEED, "order");
   for (let round = 0; round < Number(values.rounds); round++) {
-    const text = [...language.write(prng.fork(`text ${round}`), warmUp + tokens)];
-    for (const { contender, name, rounds } of prng.shuffle(results)) {
-      memory.empty();
-      const cached = dropFromPageCache(path);
-      if (cached > 0.001) throw new Error(`${100 * cached} % of ${path} stays in the page cache`);
-      const job: DecodeJob = {
-        modelPath: path,
-        engine: contender.engine,
-        threads: contender.threads,
-        warmUp: text.slice(0, warmUp),
-        tokens: text.slice(warmUp),
-        logitsOf: 4,
-        budgetBytes: budget(),
-        queueDepth: Number(values.depth),
-      };
-      const outcome = runChild<DecodeOutcome>("./decode-child.ts", job, { group: memory });
-      rounds.push({ ...outcome, peakBytes: memory.peakBytes });
-      const { diskBytes, majorFaults, offload, processorShare, tokensPerSecond } = outcome;
-      say(
-        `round ${round}, ${name}: ${tokensPerSecond.toFixed(2)} tok/s, ` +
-          `${(diskBytes / tokens / 1e6).toFixed(0)} MB a token from disk, ${majorFaults} faults, ` +
-          `processors ${processorShare.toFixed(2)}` +
-          (offload
-            ? `, hits ${offload.hitRate.toFixed(3)}, waiting ${offload.waitShare.toFixed(2)}`
-            : ""),
-      );
+    const text = textOf(String(round), warmUp + tokens, SEED);
+    for (const { contender, rounds } of prng.shuffle(results)) {
+      const outcome = await runContender(track, contender, text, { warmUp, logitsOf: 4 });
+      if (typeof outcome === "string") throw new Error(outcome);
+      tell(`round ${round}`, contender, outcome, tokens);
+      rounds.push(outcome);
     }
   }
   return results;
 }
 
+function tell(when: string, contender: Contender, outcome: RaceOutcome, tokens: number): void {
+  const { diskBytes, majorFaults, offload, processorShare, tokensPerSecond } = outcome;
+  say(
+    `${when}, ${nameOf(contender)}: ${tokensPerSecond.toFixed(2)} tok/s, ` +
+      `${(diskBytes / tokens / 1e6).toFixed(0)} MB a token from disk, ${majorFaults} faults, ` +
+      `processors ${processorShare.toFixed(2)}` +
+      (offload
+        ? `, hits ${offload.hitRate.toFixed(3)}, waiting ${offload.waitShare.toFixed(2)}`
+        : ""),
+  );
+}
+
+function speedOf({ rounds }: Result): number {
+  return median(rounds.map((one) => one.tokensPerSecond));
+}
+
 function judge(results: readonly Result[], { residentMs }: Study) {
-  const speedOf = ({ rounds }: Result) => median(rounds.map((one) => one.tokensPerSecond));
-  const best = (prefix: string) =>
-    results
-      .filter(({ name }) => name.startsWith(prefix))
-      .reduce((a, b) => (speedOf(b) > speedOf(a) ? b : a));
-  const ours = best("fmlab, ours");
-  const peer = best("llama.cpp");
+  const [peer, ours] = results;
+  if (!peer || !ours) throw new Error("both engines have run");
   const ratios = ours.rounds.map(
     (one, i) => one.tokensPerSecond / (peer.rounds[i]?.tokensPerSecond ?? Number.NaN),
   );
@@ -294,7 +336,7 @@ function judge(results: readonly Result[], { residentMs }: Study) {
         median(one.rounds.map(pick));
       const hasSlots = one.rounds[0]?.offload !== undefined;
       return [
-        one.name,
+        nameOf(one.contender),
         speedOf(one).toFixed(2),
         (middle((o) => o.diskBytes) / tokens / 1e6).toFixed(1),
         (middle((o) => o.majorFaults) / tokens).toFixed(1),
@@ -306,7 +348,7 @@ function judge(results: readonly Result[], { residentMs }: Study) {
     }),
   ];
   const text =
-    `\n${formatTable(rows)}\n${ours.name} over ${peer.name}, median of ${ratios.length} rounds: ` +
+    `\n${formatTable(rows)}\n${nameOf(ours.contender)} over ${nameOf(peer.contender)}, median of ${ratios.length} rounds: ` +
     `${ratio.estimate.toFixed(2)}x (95 %: ${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)}), ` +
     `wanted ${RATIO_MIN}x: ${holds ? "holds" : "MISSED"}\nlogits of the two engines: ` +
     `${logits.equalShare === 1 ? "equal to the bit" : `differ by ${logits.differenceMax} at most`} ` +

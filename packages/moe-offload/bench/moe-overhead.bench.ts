@@ -57,7 +57,8 @@ interface Result {
 }
 
 const model = obtainModel(values.dir, recipe);
-const results = STRATEGIES.map(measure);
+const results: Result[] = [];
+for (const name of STRATEGIES) results.push(await measure(name));
 const worst = results.reduce((a, b) => (b.share > a.share ? b : a));
 const holds = worst.share < OVERHEAD_MAX && worst.profiledShare < OVERHEAD_MAX;
 if (values.json) {
@@ -77,7 +78,7 @@ if (values.json) {
 } else process.stdout.write(`${describe()}\n`);
 process.exit(holds ? 0 : 1);
 
-function measure(name: (typeof STRATEGIES)[number]): Result {
+async function measure(name: (typeof STRATEGIES)[number]): Promise<Result> {
   const language = new Language(DIALS, shape.vocabulary);
   const count = Number(values.tokens) + WARM_UP_TOKENS;
   const text = [...language.write(createPrng(SEED, "overhead"), count)];
@@ -90,8 +91,8 @@ function measure(name: (typeof STRATEGIES)[number]): Result {
     calibrationTokens: Number(values["calibration-tokens"]),
     isPlain: false,
   };
-  const overhead = runChild<Overhead>("./overhead-child.ts", job);
-  const profile = runProfiled({ ...job, isPlain: true });
+  const overhead = await runChild<Overhead>("./overhead-child.ts", job);
+  const profile = await runProfiled({ ...job, isPlain: true });
   const ours = overheadUs(overhead);
   const total = Object.values(profile).reduce((sum, ms) => sum + ms, 0);
   const inside = (profile.native ?? 0) + (profile.waiting ?? 0);
@@ -104,12 +105,12 @@ function measure(name: (typeof STRATEGIES)[number]): Result {
   };
 }
 
-function runProfiled(job: OverheadJob): ProfileShares {
+async function runProfiled(job: OverheadJob): Promise<ProfileShares> {
   const folder = mkdtempSync(path.join(os.tmpdir(), "fmlab-profile-"));
   try {
     // Samples every 0.2 ms.
     const nodeOptions = ["--cpu-prof", `--cpu-prof-dir=${folder}`, "--cpu-prof-interval=200"];
-    runChild<Overhead>("./overhead-child.ts", job, { nodeOptions });
+    await runChild<Overhead>("./overhead-child.ts", job, { nodeOptions });
     const shares = readdirSync(folder).map((name) =>
       profileShares(path.join(folder, name), "decode"),
     );

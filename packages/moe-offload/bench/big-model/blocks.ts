@@ -1,4 +1,4 @@
-import { quantise, GgmlLibrary, rowSizeBytes, TENSOR_TYPE } from "@fmlab/ggml";
+import { GgmlLibrary, quantise, rowSizeBytes, TENSOR_TYPE } from "@fmlab/ggml";
 import type { Prng } from "@fmlab/sim";
 
 /** Bytes of a Q4_0 block: a scale, then 32 weights of 4 bits. @see ggml-common.h `block_q4_0` */

@@ -91,10 +91,7 @@ function run(job: DecodeJob): DecodeOutcome {
   const elapsedMs = performance.now() - startMs;
   const usage = process.resourceUsage();
   const busyUs =
-    usage.userCPUTime +
-    usage.systemCPUTime -
-    before.usage.userCPUTime -
-    before.usage.systemCPUTime;
+    usage.userCPUTime + usage.systemCPUTime - before.usage.userCPUTime - before.usage.systemCPUTime;
   const offload = decoder.end(elapsedMs);
   const outcome = {
     openMs,

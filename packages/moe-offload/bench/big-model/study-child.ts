@@ -28,7 +28,11 @@ function study({ calibrationTokens, modelPath, sequences, threads }: StudyJob): 
   const file = openGguf(modelPath);
   const layout = layoutOf(file);
   const contextLength = Math.max(...sequences.map((one) => one.length));
-  const learned = calibrationOf(file, layout, { tokens: calibrationTokens, threads, contextLength });
+  const learned = calibrationOf(file, layout, {
+    tokens: calibrationTokens,
+    threads,
+    contextLength,
+  });
   const model = openAllResident(file, layout, { threads, contextLength, aheadDepth: 1 });
   const { engine } = model;
   const logits = { lowest: Infinity, highest: -Infinity, isFinite: true };

@@ -26,6 +26,7 @@ export function reportAccuracy(
     crossLayerWholeRouting: crossLayer.wholeRouting,
     crossLayerByDepth: gates.byDepth,
     crossLayerWidened: gates.widened,
+    crossLayerWidenedMeans: gates.widened.map(({ slot }) => 100 * meanOf(slot)),
     predictorAccuracy: predictors,
     ownGateAccuracy: gates.ownGate.slot,
     previousTokenAccuracy: gates.previousToken.slot,

@@ -8,7 +8,7 @@ export class CausalMask {
   readonly tensor: Tensor; // [visible, padded tokens] F16
   readonly #arena: Arena;
 
-  /** Token `i` sees the `position` tokens before the batch, those before it in the batch, itself. */
+  /** Each token sees the `position` tokens before the batch, those of the batch up to itself. */
   constructor(device: Device, tokenCount: number, position: number) {
     const visible = position + tokenCount;
     const rows = ops.paddedMaskRows(tokenCount);

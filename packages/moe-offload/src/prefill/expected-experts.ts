@@ -4,9 +4,9 @@ import type { ExpertKey } from "../offload/routing.ts";
 const PROBABILITY_MIN = 0.5;
 
 /**
- * The experts of a layer that `tokens` tokens will probably use, the most popular first. An expert
- * with a share `q` of all uses is chosen by one of them with the probability
- * `1 - (1 - used * q)^tokens` if tokens choose independently; without statistics all shares are alike.
+ * The experts of a layer that `tokens` tokens will probably use, the most popular first. If tokens
+ * choose independently, an expert with a share `q` of all uses is chosen by one of them with the
+ * probability `1 - (1 - used * q)^tokens`. Without statistics all shares are alike.
  *
  * @param uses  of each expert on earlier text, `[layerCount * expertCount]`
  */
