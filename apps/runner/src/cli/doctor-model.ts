@@ -33,6 +33,7 @@ export interface DoctorModelOptions {
   memoryMib?: string;
   linkMbps?: string;
   machine?: string;
+  tokens?: string;
   json: boolean;
   experiments: string[];
 }
@@ -44,6 +45,7 @@ const summarySchema = z.object({
   plans: z
     .array(
       z.object({
+        memoryMiB: z.number(),
         mode: z.enum(["all-resident", "cache", "cache-prefetch"]),
         title: z.string(),
         tokensPerSecond: z.number(),
@@ -100,13 +102,15 @@ export async function doctorModelCommand(options: DoctorModelOptions): Promise<n
 }
 
 function planConfig(options: DoctorModelOptions, header: ModelHeader): Record<string, unknown> {
-  const { linkMbps, machine, memoryMib, model } = options;
+  const { linkMbps, machine, memoryMib, model, tokens } = options;
   const free = Math.floor((FREE_SHARE * freemem() - header.denseBytes) / MIB);
-  const memory =
-    memoryMib === undefined ? Math.max(1, free) : parseAbove("--memory-mib", memoryMib);
+  const given = memoryMib === undefined ? undefined : parseAbove("--memory-mib", memoryMib);
+  // Of a named machine the plan knows better what memory it has.
+  const memory = given ?? (machine === undefined ? Math.max(1, free) : undefined);
   return {
     model,
-    memoryMiB: [memory],
+    ...(memory !== undefined && { memoryMiB: [memory] }),
+    ...(tokens !== undefined && { tokens: parseAbove("--tokens", tokens) }),
     ...(linkMbps !== undefined && {
       link: { bandwidthMBps: parseAbove("--link-mbps", linkMbps) },
     }),
@@ -190,7 +194,7 @@ function printPlan(
       ["KV cache", `${shortNumber(model.kvBytesPerToken / 1024)} KiB a token`],
       ["supported", "yes"],
       ["machine", `${machine.title}; experts come at ${machine.linkText}`],
-      ["recommended", `${MODES[plan.mode]}: ${plan.title}`],
+      ["recommended", `in ${shortNumber(plan.memoryMiB)} MiB: ${MODES[plan.mode]}: ${plan.title}`],
       ["predicted", `${shortNumber(plan.tokensPerSecond)} tokens/s (95 %: ${interval})`],
       ["limited by", plan.bottleneck],
     ]),

@@ -82,6 +82,7 @@ function addLocal(program: Command, exit: (code: number) => void): void {
     .option("--model <file>", "plan for this GGUF file: how to run it here, how fast, and why")
     .option("--memory-mib <n>", "memory for experts and KV cache (default: what is free)")
     .option("--link-mbps <n>", "limit of the link that experts come over, MB/s")
+    .option("--tokens <n>", "tokens of routing that strategies are tried on (default: 512)")
     .option("--machine <name>", "a named machine in place of this one, see moe-offload.plan")
     .addOption(json())
     .addOption(modules())

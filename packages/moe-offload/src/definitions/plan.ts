@@ -17,8 +17,8 @@ export const planConfig = z.object({
     .max(16)
     .default([])
     .describe(
-      "Fast memory for experts and KV cache together, MiB, a plan for each; none: what a quarter, " +
-        "half and all of the experts need.",
+      "Fast memory for experts and KV cache together, MiB, a plan for each; none: what a named " +
+        "card has left, else what a quarter, half and all of the experts need.",
     ),
   contextTokens: wholeNumber(0, 16_777_216, 0).describe(
     "Tokens of the KV cache; 0 for the model's context, at most 4,096.",
@@ -35,6 +35,9 @@ export const planConfig = z.object({
   ),
   sequencesPerBatch: wholeNumber(1, 1024, 4).describe("Texts that are computed as one batch."),
   ...traceFields(512, 2048),
+  secondsMax: wholeNumber(1, 86_400, 60).describe(
+    "Seconds that a model file writes text for; slower models then give fewer tokens.",
+  ),
   curvePoints: wholeNumber(2, 64, 8).describe(
     "Memories between nothing and all experts on the curve of speed over memory.",
   ),

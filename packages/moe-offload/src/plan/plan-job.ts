@@ -87,8 +87,10 @@ export function runPlanJob(job: PlanJob, host: JobHost): PlanRunResult {
   };
 }
 
-function memoriesOf({ memoryMiB }: PlanConfig, { model }: PlanSetup, contextTokens: number) {
-  const kvBytes = contextTokens * model.kvBytesPerToken;
+function memoriesOf({ memoryMiB }: PlanConfig, { machine, model }: PlanSetup, context: number) {
+  const kvBytes = context * model.kvBytesPerToken;
+  const card = (machine.fastMemoryBytes ?? 0) - model.dense.all;
+  if (memoryMiB.length === 0 && card > kvBytes) return [card];
   const asked =
     memoryMiB.length > 0
       ? memoryMiB.map((count) => Math.floor(count * 2 ** 20))
@@ -152,7 +154,7 @@ function gainsOf(setup: PlanSetup, plan: Plan, curve: readonly MemoryPoint[]): G
   const gains: Gain[] = [];
   for (const { best, budgetBytes } of curve) {
     if (best === undefined || budgetBytes <= plan.expertBudgetBytes) continue;
-    const what = `${mebibytes(budgetBytes)} MiB for experts: ${best.candidate.title}`;
+    const what = `${mebibytes(budgetBytes)} MiB for experts (${best.candidate.name})`;
     gains.push({ what, tokensPerSecond: speedOf(best) });
   }
   for (const bandwidth of [2, 4]) {

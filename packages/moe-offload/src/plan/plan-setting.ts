@@ -54,6 +54,11 @@ export interface PlanSetting {
 const RECORDING_BYTES = 2 * 2 ** 30;
 const MEASURED_CONTEXT = 128;
 const MEASURED_ROUNDS = 3;
+/** Larger models take long enough a token to be measured on fewer. */
+const LARGE_BYTES = 2 ** 30;
+const SHORT_CONTEXT = 32;
+/** Share of a text that is learned from when it ended early. */
+const LEARNED_SHARE = 2 / 3;
 /** Tokens of a sequence while batches are measured: experts do not depend on it. */
 const BATCH_CONTEXT = 16;
 /** Bytes over which the processor's reading is timed, and how often. */
@@ -83,10 +88,11 @@ function fileSetting(text: TextModel, job: PlanJob, host: JobHost): PlanSetting 
   host.progress(0, 0, "measuring this machine");
   const probe = probeMachine(layout, host.nowMs);
   host.throwIfCancelled();
+  const isLarge = model.allExpertBytes > LARGE_BYTES;
   const times = measureComputeTimes(file, layout, {
     threads: config.threads,
-    contextLength: Math.min(MEASURED_CONTEXT, text.model.contextLength),
-    rounds: MEASURED_ROUNDS,
+    contextLength: Math.min(text.model.contextLength, isLarge ? SHORT_CONTEXT : MEASURED_CONTEXT),
+    rounds: isLarge ? 1 : MEASURED_ROUNDS,
     tokens: [text.tokenizer.bosToken ?? text.tokenizer.eosToken ?? 0],
     nowMs: host.nowMs,
     cancelFlag: host.cancelFlag,
@@ -95,17 +101,21 @@ function fileSetting(text: TextModel, job: PlanJob, host: JobHost): PlanSetting 
   const known = readCalibration(calibrationPath(file.path), layout, modelIdentity(file));
   const learnTokens = known ? 0 : config.learnTokens;
   const tokenCount = config.tokens + learnTokens;
+  const endMs = host.nowMs() + 1e3 * config.secondsMax;
   const trace = recordOwnText(text, {
     tokenCount,
     seed,
     threads: config.threads,
     memoryBytes: RECORDING_BYTES,
     cancelFlag: host.cancelFlag,
+    isOver: () => host.nowMs() > endMs,
     onToken: (done) => {
       if (done % 64 === 0) host.progress(done, tokenCount, "the model writes text");
     },
   });
-  const workload = splitWorkload(trace, learnTokens, known);
+  const isWhole = trace.tokenCount === tokenCount;
+  const learned = known ? 0 : Math.floor(LEARNED_SHARE * trace.tokenCount);
+  const workload = splitWorkload(trace, isWhole ? learnTokens : learned, known);
   const limits = { limit: config.link, hostBytes: config.hostMiB * 2 ** 20 };
   const own = { times, source: "compute times measured on this machine" };
   const machine =
@@ -120,7 +130,7 @@ function fileSetting(text: TextModel, job: PlanJob, host: JobHost): PlanSetting 
       architecture: text.model.architecture,
       probe,
       calibration: known ? "file" : "learned",
-      routing: `${tokenCount} tokens of text that the model wrote itself`,
+      routing: `${trace.tokenCount} tokens of text that the model wrote itself`,
     },
     ...measureBatches(job, text, host),
   };

@@ -19,10 +19,14 @@ export interface OwnTextRequest {
   /** Memory for routed experts while recording; where it holds all, all are resident. */
   readonly memoryBytes: number;
   readonly cancelFlag: Int32Array;
+  /** Asked after each token once there are `TOKENS_MIN`: true ends the text early. */
+  readonly isOver?: () => boolean;
   /** Called after each token. */
   readonly onToken?: (done: number) => void;
 }
 
+/** Fewest tokens that say anything of routing. Chosen. */
+const TOKENS_MIN = 96;
 /** Tokens of one text of its own; longer texts of small models repeat themselves. Chosen. */
 const SEQUENCE_TOKENS = 256;
 /** Layers ahead whose routers are recorded: as many as any predictor looks at. */
@@ -94,7 +98,7 @@ function record(engine: MoeEngine, text: TextModel, request: OwnTextRequest): Tr
 }
 
 function write(engine: MoeEngine, { tokenizer }: TextModel, request: OwnTextRequest): void {
-  const { cancelFlag, onToken, seed, tokenCount } = request;
+  const { cancelFlag, isOver, onToken, seed, tokenCount } = request;
   const prng = createPrng(seed, "own-text");
   const first = tokenizer.bosToken ?? tokenizer.eosToken ?? 0;
   let token = first;
@@ -108,6 +112,7 @@ function write(engine: MoeEngine, { tokenizer }: TextModel, request: OwnTextRequ
     }
     token = drawToken(engine.decode(token), prng.nextFloat());
     onToken?.(done + 1);
+    if (done + 1 >= TOKENS_MIN && isOver?.() === true) return;
   }
 }
 

@@ -139,7 +139,7 @@ function evaluate(
     const curves = equal && exposeCurves(missCurves, equal.prediction);
     for (const candidate of tried) if (candidate.sizing === "curves") add(candidate, curves);
   }
-  return options.sort((a, b) => speedOf(b) - speedOf(a));
+  return options.sort((a, b) => comparable(speedOf(b)) - comparable(speedOf(a)));
 }
 
 function pointOf(
@@ -149,7 +149,8 @@ function pointOf(
   smaller: PlanOption | undefined,
 ): MemoryPoint {
   const own = options[0];
-  const isSmallerFaster = smaller && (!own || speedOf(smaller) > speedOf(own));
+  const isSmallerFaster =
+    smaller && (!own || comparable(speedOf(smaller)) > comparable(speedOf(own)));
   return {
     budgetBytes,
     speeds: new Map(options.map((one) => [one.candidate.name, speedOf(one)])),
@@ -188,6 +189,11 @@ function explain(
     equal: options.find((one) => one.candidate.name === "ours-no-prefetch")?.prediction,
     contexts: slotsByContext(setup, candidate, memory.memoryBytes, curves),
   };
+}
+
+/** A speed without the last digits, in which sums of equal times differ. */
+function comparable(speed: number): number {
+  return Number(speed.toPrecision(9));
 }
 
 /** Predicted tokens/s. */

@@ -68,6 +68,8 @@ export class GroupPass {
   readonly #parts: GroupPassParts;
   /** Uses of each expert so far, `[layerCount * expertCount]`. */
   readonly #uses: Float64Array;
+  /** By rank of layer: its experts that this pass will probably use. */
+  #expected: number[][] = [];
   /** What the group's tokens chose in the layer before, `[tokens * used]`. */
   #before: Int32Array = new Int32Array(0);
 
@@ -160,15 +162,16 @@ export class GroupPass {
       stream.expect([...this.#keysOf(layer), ...this.#keysOf(this.#next(layer))]);
     }
     if (schedule.ahead !== "expected") return;
-    const { moeLayers } = shape;
-    const first = moeLayers.indexOf(layer);
-    const again = this.#parts.isRepeated === false ? [] : moeLayers.slice(0, first);
-    stream.expect(
-      [...moeLayers.slice(first), ...again].flatMap((next) => {
-        const tokens = units.reduce((sum, unit) => sum + unit.tokensAt(next), 0);
-        return expectedKeys(shape, this.#uses, next, tokens);
-      }),
-    );
+    const first = shape.moeLayers.indexOf(layer);
+    // What a layer uses changes what is expected of it the next time only.
+    if (first === 0) this.#expected = shape.moeLayers.map((next) => this.#expectedOf(units, next));
+    const again = this.#parts.isRepeated === false ? [] : this.#expected.slice(0, first);
+    stream.expect([...this.#expected.slice(first), ...again].flat());
+  }
+
+  #expectedOf(units: readonly GroupUnit[], layer: number): number[] {
+    const tokens = units.reduce((sum, unit) => sum + unit.tokensAt(layer), 0);
+    return expectedKeys(this.#parts.shape, this.#uses, layer, tokens);
   }
 
   /** What is expected of the next layer once all routers of `layer` have chosen. */
