@@ -1,3 +1,5 @@
+import { QWEN15_MOE } from "./design.ts";
+
 /** How far two engines' logits are apart. */
 export interface LogitDifference {
   readonly rows: number;
@@ -6,8 +8,6 @@ export interface LogitDifference {
   readonly differenceMax: number;
   readonly sizeMax: number;
 }
-
-const ROW_BYTES = 4096 * 4;
 
 /** Compares logits given as base64 of 32-bit floats, list by list. */
 export function compareLogits(ours: readonly string[], theirs: readonly string[]): LogitDifference {
@@ -24,7 +24,7 @@ export function compareLogits(ours: readonly string[], theirs: readonly string[]
       sizeMax = Math.max(sizeMax, Math.abs(value));
     });
   });
-  return { rows: (count * 4) / ROW_BYTES, equalShare: equal / count, differenceMax, sizeMax };
+  return { rows: count / QWEN15_MOE.vocabulary, equalShare: equal / count, differenceMax, sizeMax };
 }
 
 function floatsOf(text: string): Float32Array {

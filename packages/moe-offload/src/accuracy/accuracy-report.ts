@@ -3,6 +3,7 @@ import type { AccuracyConfig } from "../definitions/accuracy.ts";
 import type { AccuracyResult } from "./accuracy-job.ts";
 import { meanOf } from "./choice-tally.ts";
 
+type BarsInput = Extract<SeriesInput, { kind: "bars" }>;
 type Sink = Pick<RunContext, "log" | "metric" | "series">;
 
 /** A row of a picture by layer: a share for each layer, `null` where there is none. */
@@ -76,12 +77,15 @@ function draw(ctx: Sink, result: AccuracyResult): void {
     ...rowsOf("slot"),
     "previous token, same window": gates.previousToken.slot.slice(1),
   };
-  ctx.series("accuracyByLayer", byLayer("predictor", "slot accuracy", later, slots));
+  ctx.series("accuracyByLayer", {
+    ...barsByLayer("slot accuracy", later, slots),
+    references: [{ name: "chance", value: 100 * gates.chance }],
+  });
   const whole = rowsOf("wholeRouting");
   ctx.series("wholeByLayer", byLayer("predictor", "whole-routing accuracy", later, whole));
   ctx.series("gateByLayer", gateCurves(result));
   ctx.series("hitRates", hitTable(result));
-  ctx.series("hitsByLayer", byLayer("policy, budget", "hit rate", all, hitRows(result)));
+  ctx.series("hitsByLayer", hitBars(result, all));
   ctx.series("expertUses", {
     kind: "heatmap",
     rowLabel: "layer",
@@ -157,14 +161,35 @@ function hitTable({ hitRates }: AccuracyResult): SeriesInput {
   };
 }
 
-function hitRows({ hitRates }: AccuracyResult): Rows {
-  return Object.fromEntries(
-    Object.entries(hitRates).flatMap(([policy, byBudget]) =>
-      Object.entries(byBudget).flatMap(([budget, rates]) =>
-        rates === null ? [] : [[`${policy}, ${budget} %`, rates.byLayer] as const],
-      ),
-    ),
-  );
+/** Hits of every policy by layer, at the middle one of the budgets. */
+function hitBars({ hitRates }: AccuracyResult, layers: string[]): SeriesInput {
+  const budgets = [...new Set(Object.values(hitRates).flatMap((rates) => Object.keys(rates)))];
+  const budget = budgets[Math.floor(budgets.length / 2)] ?? "";
+  const rows: Rows = {};
+  for (const [policy, byBudget] of Object.entries(hitRates)) {
+    const rates = byBudget[budget];
+    if (rates) rows[policy] = rates.byLayer;
+  }
+  return { ...barsByLayer("hit rate", layers, rows), note: `${budget} % of the experts in memory` };
+}
+
+/** Bars are readable up to so many layers; of deeper models every n-th is shown. */
+const BAR_LAYERS_MAX = 64;
+
+function barsByLayer(valueLabel: string, layers: string[], rows: Rows): BarsInput {
+  const stride = Math.ceil(layers.length / BAR_LAYERS_MAX);
+  const shown = layers.map((_, place) => place).filter((place) => place % stride === 0);
+  return {
+    kind: "bars",
+    categoryLabel: "layer",
+    categories: shown.map((place) => layers[place] ?? ""),
+    valueLabel,
+    valueUnit: "%",
+    groups: Object.entries(rows).map(([name, shares]) => ({
+      name,
+      values: shown.map((place) => scaled(shares[place] ?? null)),
+    })),
+  };
 }
 
 function scaled(share: number | null): number | null {

@@ -1,4 +1,4 @@
-import { defineExperiment, heatmap, line, type MetricSpec, table } from "@fmlab/experiment";
+import { bars, defineExperiment, heatmap, line, type MetricSpec, table } from "@fmlab/experiment";
 import { z } from "zod";
 import { textFields, textFiles } from "./text-fields.ts";
 
@@ -106,7 +106,7 @@ export const accuracy = defineExperiment({
   fidelity: () => "measured",
   metrics,
   views: [
-    heatmap("accuracyByLayer", "Slot accuracy", "Share of a layer's experts that were predicted."),
+    bars("accuracyByLayer", "Slot accuracy", "Share of a layer's experts that were predicted."),
     heatmap(
       "wholeByLayer",
       "Whole-routing accuracy",
@@ -114,7 +114,7 @@ export const accuracy = defineExperiment({
     ),
     line("gateByLayer", "Cross-layer gate", "Wider predictions, and layers further ahead."),
     table("hitRates", "Hit rates", "Every policy at every budget, without prefetching."),
-    heatmap("hitsByLayer", "Hit rates by layer", "Where each policy has its hits."),
+    bars("hitsByLayer", "Hit rates by layer", "Where each policy has its hits, at one budget."),
     heatmap("expertUses", "Chosen experts", "How often the router chose each expert."),
   ],
   load: () => import(/* turbopackIgnore: true */ "../accuracy/run.ts"),

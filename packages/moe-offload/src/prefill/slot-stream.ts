@@ -143,6 +143,20 @@ export class SlotStream {
     this.pump();
   }
 
+  /**
+   * True when an expert lies in a slot or its transfer is under way. A load that has not begun is
+   * taken back: whoever asks has another use for the link.
+   */
+  keeps(key: ExpertKey): boolean {
+    const lane = this.#lane;
+    const slot = this.slotOf(key);
+    if (slot === -1) return false;
+    if (lane.isReady(slot) || !lane.withdraw(slot)) return true;
+    this.#uncount(key);
+    this.#slots.leave(slot);
+    return false;
+  }
+
   /** The current layer needs this expert now. */
   need(key: ExpertKey, uses = 1): void {
     if (this.#slots.isNeeded(key)) return;

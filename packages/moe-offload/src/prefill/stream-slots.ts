@@ -5,6 +5,8 @@ import type { ExpertKey, RoutingShape } from "../offload/routing.ts";
 /** What slots are shared by. */
 export interface StreamSlotsParts {
   readonly shape: RoutingShape;
+  /** There are twins: keys and classes for as many layers again, after the last (`withTwins`). */
+  readonly hasTwins?: boolean | undefined;
   readonly classes: readonly SlotClass[];
   /** Index of the class of a layer's experts. */
   readonly classOfLayer: (layer: number) => number;
@@ -42,26 +44,21 @@ export class StreamSlots {
 
   constructor(parts: StreamSlotsParts) {
     const { classes, shape } = parts;
-    const keyCount = shape.layerCount * shape.expertCount;
+    const layerCount = shape.layerCount * (parts.hasTwins ? 2 : 1);
+    const keyCount = layerCount * shape.expertCount;
     this.#parts = parts;
     this.keyIn = new Int32Array(classes.reduce((sum, one) => sum + one.slotCount, 0)).fill(-1);
     this.#slotOf = new Int32Array(keyCount).fill(-1);
     this.#isNeeded = new Uint8Array(keyCount);
     this.#isNeededLater = new Uint8Array(keyCount);
     this.#isFresh = new Uint8Array(keyCount);
-    this.#settledCount = new Int32Array(shape.layerCount);
+    this.#settledCount = new Int32Array(layerCount);
     this.#uses = new Float64Array(keyCount);
-    this.#rankOf = new Int32Array(shape.layerCount).fill(-1);
-    this.#rankInClass = new Int32Array(shape.layerCount);
-    this.#layersOfClass = new Int32Array(shape.layerCount);
-    shape.moeLayers.forEach((layer, rank) => {
-      const same = shape.moeLayers.filter(
-        (other) => parts.classOfLayer(other) === parts.classOfLayer(layer),
-      );
-      this.#rankOf[layer] = rank;
-      this.#rankInClass[layer] = same.indexOf(layer);
-      this.#layersOfClass[layer] = same.length;
-    });
+    this.#rankOf = new Int32Array(layerCount).fill(-1);
+    this.#rankInClass = new Int32Array(layerCount);
+    this.#layersOfClass = new Int32Array(layerCount);
+    this.#rankLayers(shape.moeLayers);
+    if (parts.hasTwins) this.#rankLayers(shape.moeLayers.map((layer) => shape.layerCount + layer));
   }
 
   /** The slot of an expert, or -1. */
@@ -101,9 +98,17 @@ export class StreamSlots {
 
   /** All routers of the current layer have chosen: what is not needed now is needed last. */
   endRouting(): void {
-    const { expertCount, moeLayers } = this.#parts.shape;
+    const { layerCount, moeLayers } = this.#parts.shape;
+    const layer = moeLayers[this.#rank] ?? 0;
     this.#isRouted = true;
-    const first = (moeLayers[this.#rank] ?? 0) * expertCount;
+    this.#ageOthers(layer);
+    if (this.#parts.hasTwins) this.#ageOthers(layerCount + layer);
+  }
+
+  /** Experts of a layer that nobody needs. */
+  #ageOthers(layer: number): void {
+    const { expertCount } = this.#parts.shape;
+    const first = layer * expertCount;
     for (let key = first; key < first + expertCount; key++) {
       if (this.#isNeeded[key] === 0 && this.#isNeededLater[key] === 0) this.age(key);
     }
@@ -218,6 +223,16 @@ export class StreamSlots {
     const found = this.#parts.classes[this.#parts.classOfLayer(layer)];
     assert(found !== undefined, "every layer with experts has a class");
     return found;
+  }
+
+  #rankLayers(layers: readonly number[]): void {
+    const { classOfLayer } = this.#parts;
+    layers.forEach((layer, rank) => {
+      const same = layers.filter((other) => classOfLayer(other) === classOfLayer(layer));
+      this.#rankOf[layer] = rank;
+      this.#rankInClass[layer] = same.indexOf(layer);
+      this.#layersOfClass[layer] = same.length;
+    });
   }
 
   /** The expert's layer has more than its part; the first layers get what is left over. */

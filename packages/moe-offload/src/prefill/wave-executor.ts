@@ -1,9 +1,11 @@
+import type { SlotClass } from "../engine/interfaces.ts";
 import type { Machine } from "../engine/machine.ts";
 import type { ActivationMemory } from "./activation-memory.ts";
 import type { SlotStream } from "./slot-stream.ts";
 import { WaveGraph } from "./wave-graph.ts";
 import {
   type ExpertWork,
+  type KeyOf,
   WAVE_ROWS_MAX,
   WaveLoop,
   type WaveOrder,
@@ -25,17 +27,25 @@ export class WaveExecutor implements WaveRunner {
   readonly #stream: SlotStream;
   readonly #loop: WaveLoop;
   readonly #nowMs: () => number;
+  readonly #keyOf: KeyOf;
   /** By class of slots. */
   readonly #graphs: (WaveGraph | undefined)[] = [];
 
-  constructor(machine: Machine, memory: ActivationMemory, stream: SlotStream, nowMs: () => number) {
+  /** @param keyOf  tells experts from their twins; default: all are computed in full */
+  constructor(
+    machine: Machine,
+    memory: ActivationMemory,
+    stream: SlotStream,
+    nowMs: () => number,
+    keyOf?: KeyOf,
+  ) {
     this.#machine = machine;
     this.#memory = memory;
     this.#stream = stream;
     this.#nowMs = nowMs;
-    this.#loop = new WaveLoop(stream, machine.model.expertCount, (layer, ready) =>
-      this.#compute(layer, ready),
-    );
+    const { expertCount } = machine.model;
+    this.#keyOf = keyOf ?? ((layer, expert) => layer * expertCount + expert);
+    this.#loop = new WaveLoop(stream, this.#keyOf, (layer, ready) => this.#compute(layer, ready));
   }
 
   run(layer: number, work: readonly ExpertWork[], order: WaveOrder): void {
@@ -49,18 +59,28 @@ export class WaveExecutor implements WaveRunner {
 
   #compute(layer: number, ready: readonly ExpertWork[]): void {
     const startMs = this.#nowMs();
-    const { expertCount, expertUsedCount: used } = this.#machine.model;
-    const { firstSlot } = this.#machine.pool.classOfLayer(layer);
-    const graph = this.#graphOf(layer);
+    let rows = 0;
+    for (const kind of this.#machine.pool.classes) rows += this.#computeClass(kind, layer, ready);
+    if (rows > 0) {
+      this.onWave?.(startMs, this.#nowMs(), { layer, experts: ready.length, rows });
+    }
+  }
+
+  /** Computes those experts that lie in slots of a class; returns how many rows they had. */
+  #computeClass(kind: SlotClass, layer: number, ready: readonly ExpertWork[]): number {
+    const { expertUsedCount: used } = this.#machine.model;
+    let graph: WaveGraph | undefined;
     let count = 0;
     let rows = 0;
     const flush = () => {
-      if (count > 0) graph.compute(count);
+      if (count > 0) graph?.compute(count);
       rows += count;
       count = 0;
     };
     for (const one of ready) {
-      const slot = this.#stream.slotOf(layer * expertCount + one.expert) - firstSlot;
+      const slot = this.#stream.slotOf(this.#keyOf(layer, one.expert)) - kind.firstSlot;
+      if (slot < 0 || slot >= kind.slotCount) continue;
+      graph ??= this.#graphOf(kind.index);
       for (const row of one.rows) {
         if (count === graph.rowsMax) flush();
         graph.tokens[count] = Math.floor(row / used);
@@ -70,13 +90,10 @@ export class WaveExecutor implements WaveRunner {
       }
     }
     flush();
-    if (rows > 0) {
-      this.onWave?.(startMs, this.#nowMs(), { layer, experts: ready.length, rows });
-    }
+    return rows;
   }
 
-  #graphOf(layer: number): WaveGraph {
-    const { index } = this.#machine.pool.classOfLayer(layer);
+  #graphOf(index: number): WaveGraph {
     let graph = this.#graphs[index];
     if (!graph) {
       const rows = this.#memory.tokenCount * this.#machine.model.expertUsedCount;

@@ -1,3 +1,4 @@
+import type { ExpertKey } from "../offload/routing.ts";
 import type { SlotStream } from "./slot-stream.ts";
 
 /** One expert and the rows that it has to compute. */
@@ -14,6 +15,9 @@ export interface ExpertWork {
  * order given, waiting for each.
  */
 export type WaveOrder = "arrival" | "given";
+
+/** What a stream calls an expert of a layer, in the precision in which it is computed. */
+export type KeyOf = (layer: number, expert: number) => ExpertKey;
 
 /** Computes experts of a layer as their work is given, all of them told to the stream as needed. */
 export interface WaveRunner {
@@ -33,23 +37,26 @@ export const WAVE_ROWS_MAX = 256;
  */
 export class WaveLoop implements WaveRunner {
   readonly #stream: SlotStream;
-  readonly #expertCount: number;
+  readonly #keyOf: KeyOf;
   readonly #compute: (layer: number, ready: readonly ExpertWork[]) => void;
 
-  /** @param compute  computes one wave, whose experts are all ready */
+  /**
+   * @param keyOf    what the stream calls an expert; the experts of a layer where all are in full
+   * @param compute  computes one wave, whose experts are all ready
+   */
   constructor(
     stream: SlotStream,
-    expertCount: number,
+    keyOf: KeyOf | number,
     compute: (layer: number, ready: readonly ExpertWork[]) => void,
   ) {
     this.#stream = stream;
-    this.#expertCount = expertCount;
+    this.#keyOf = typeof keyOf === "number" ? (layer, expert) => layer * keyOf + expert : keyOf;
     this.#compute = compute;
   }
 
   run(layer: number, work: readonly ExpertWork[], order: WaveOrder): void {
     const stream = this.#stream;
-    const keyOf = (expert: number) => layer * this.#expertCount + expert;
+    const keyOf = (expert: number) => this.#keyOf(layer, expert);
     let pending = work;
     stream.pump();
     while (pending.length > 0) {

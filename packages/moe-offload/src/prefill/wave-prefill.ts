@@ -1,5 +1,6 @@
 import type { RoutingHook } from "../engine/interfaces.ts";
 import type { Machine } from "../engine/machine.ts";
+import type { BatchMixture } from "../precision/batch-mixture.ts";
 import { GroupPass, type OnUnit } from "../throughput/group-pass.ts";
 import { SCHEDULES } from "../throughput/schedules.ts";
 import { ActivationMemory, type TokenSlices } from "./activation-memory.ts";
@@ -24,6 +25,8 @@ export interface WavePrefillOptions {
   readonly nowMs: () => number;
   /** Uses of each expert on earlier text, `[layerCount * expertCount]`; without it all alike. */
   readonly popularity?: Float64Array | undefined;
+  /** Decides which experts are computed as their twins; slots and stream must be made for them. */
+  readonly mixture?: BatchMixture | undefined;
 }
 
 /**
@@ -31,7 +34,7 @@ export interface WavePrefillOptions {
  * are grouped by expert, experts are loaded while others compute, and each is given up when it has
  * computed all its rows. While the attention of a layer computes, the experts of the layers after
  * it already load, the popular first. Logits equal those of the prompt graph with all experts
- * resident, to the bit.
+ * resident, to the bit, unless a mixture computes some in low precision.
  */
 export class WavePrefill {
   readonly waves: WaveExecutor;
@@ -42,9 +45,11 @@ export class WavePrefill {
 
   constructor(machine: Machine, stream: SlotStream, options: WavePrefillOptions) {
     const { context, device, model, pool } = machine;
+    const { mixture, nowMs } = options;
+    const keyOf = mixture && ((layer: number, expert: number) => mixture.keyOf(layer, expert));
     this.#machine = machine;
     this.#memory = new ActivationMemory(model, device, context.batchTokens);
-    this.waves = new WaveExecutor(machine, this.#memory, stream, options.nowMs);
+    this.waves = new WaveExecutor(machine, this.#memory, stream, nowMs, keyOf);
     this.#segments = new PromptSegments(machine);
     this.#pass = new GroupPass({
       shape: model,
@@ -53,7 +58,8 @@ export class WavePrefill {
       waves: this.waves,
       hotCount: model.expertUsedCount,
       slotsOf: (layer) => pool.classOfLayer(layer).slotCount,
-      nowMs: options.nowMs,
+      nowMs,
+      mixture,
       popularity: options.popularity,
       isRepeated: false,
     });
