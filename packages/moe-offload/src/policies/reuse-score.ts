@@ -1,5 +1,5 @@
 import { assert } from "@fmlab/experiment";
-import type { Routing, RoutingShape } from "../offload/routing.ts";
+import type { ExpertKey, Routing, RoutingShape } from "../offload/routing.ts";
 import type { ReuseModel } from "./policy.ts";
 
 /** Decay per token where no model was learned; measured best of .02 and .05 on held-out prose. */
@@ -8,95 +8,109 @@ const FALLBACK_RATE = 0.05;
 /**
  * For each expert an estimate of how soon and how often it will be used:
  * `score = sum over rates a of EMA_a(W_a sqrt(p)) + W_0 sqrt(p) + b`, with `p` the router's
- * probabilities. The averages run over each layer's tokens. Layers without a model fall back to
- * `EMA_0.05(sqrt(p))`. Costs `(rates + 1) * expertCount^2` multiplications per layer and token and
- * allocates nothing.
+ * probabilities. The averages run over each layer's tokens; they are taken of `sqrt(p)` itself and
+ * mapped when a score is asked for, which is the same and costs nothing where nobody has to leave.
+ * Layers without a model fall back to `EMA_0.05(sqrt(p))`. Allocates nothing while it runs.
  */
 export class ReuseScore {
-  /** By key: the score after the layer's latest routing; 0 before its first. */
+  /** By key: the score as of the last `refresh` of that key. */
   readonly values: Float64Array;
-  #expertCount: number;
-  #model: ReuseModel | undefined;
-  #rateCount: number;
-  /** By layer and rate `[layerCount, rates, expertCount]`: the running averages. */
-  #averages: Float64Array;
-  #root: Float64Array;
-  #mapped: Float64Array;
+  readonly #expertCount: number;
+  readonly #layers: readonly (LayerScore | undefined)[];
 
   constructor(shape: RoutingShape, model: ReuseModel | undefined) {
     const { expertCount, layerCount } = shape;
     this.#expertCount = expertCount;
-    this.#model = model;
-    this.#rateCount = model?.rates.length ?? 0;
     this.values = new Float64Array(layerCount * expertCount);
-    this.#averages = new Float64Array(layerCount * this.#rateCount * expertCount);
-    this.#root = new Float64Array(expertCount);
-    this.#mapped = new Float64Array(expertCount);
-    const size = (this.#rateCount + 1) * expertCount * expertCount;
-    for (const layer of shape.moeLayers) {
-      const weights = model?.weights[layer];
-      assert(weights === undefined || weights.length === size, "a reuse model of this shape");
-    }
+    this.#layers = Array.from({ length: layerCount }, (_, layer) =>
+      shape.moeLayers.includes(layer) ? new LayerScore(layer, expertCount, model) : undefined,
+    );
   }
 
   /** Takes in what the router of one layer said of one token. */
   update({ layer, probabilities }: Routing): void {
-    const count = this.#expertCount;
-    for (let expert = 0; expert < count; expert++) {
-      this.#root[expert] = Math.sqrt(probabilities[expert] ?? 0);
-    }
-    const weights = this.#model?.weights[layer];
-    if (this.#model === undefined || weights === undefined) this.#fallBack(layer);
-    else this.#apply(layer, weights, this.#model);
+    this.#layers[layer]?.update(probabilities);
   }
 
-  #fallBack(layer: number): void {
-    const base = layer * this.#expertCount;
-    for (let expert = 0; expert < this.#expertCount; expert++) {
-      const old = this.values[base + expert] ?? 0;
-      this.values[base + expert] = old + FALLBACK_RATE * ((this.#root[expert] ?? 0) - old);
-    }
+  /** Brings the scores of these keys up to date. */
+  refresh(keys: Int32Array, count: number): void {
+    for (let i = 0; i < count; i++) this.refreshOne(keys[i] ?? 0);
   }
 
-  #apply(layer: number, weights: Float32Array, model: ReuseModel): void {
+  /** Brings the score of one key up to date. */
+  refreshOne(key: ExpertKey): void {
+    const layer = Math.floor(key / this.#expertCount);
+    const score = this.#layers[layer]?.of(key - layer * this.#expertCount);
+    if (score !== undefined) this.values[key] = score;
+  }
+}
+
+/** The scores of one layer's experts. */
+class LayerScore {
+  readonly #rates: readonly number[];
+  readonly #expertCount: number;
+  /** `[rates + 1, expertCount]`: averages of the roots of probabilities, then the newest roots. */
+  readonly #features: Float64Array;
+  /** `[expertCount (scored), (rates + 1) * expertCount]`; undefined without a model. */
+  readonly #weights: Float32Array | undefined;
+  readonly #bias: Float32Array | undefined;
+  readonly #scores: Float64Array;
+  /** By expert: the token for which its score was computed. */
+  readonly #scoredAt: Int32Array;
+  #token = 0;
+
+  constructor(layer: number, expertCount: number, model: ReuseModel | undefined) {
+    const weights = model?.weights[layer];
+    this.#rates = weights === undefined ? [FALLBACK_RATE] : (model?.rates ?? []);
+    const inputs = (this.#rates.length + 1) * expertCount;
+    const isOfShape = weights === undefined || weights.length === inputs * expertCount;
+    assert(isOfShape, "a reuse model of this shape");
+    this.#expertCount = expertCount;
+    this.#features = new Float64Array(inputs);
+    this.#weights = weights && transposed(weights, inputs, expertCount);
+    this.#bias = model?.bias[layer];
+    this.#scores = new Float64Array(expertCount);
+    this.#scoredAt = new Int32Array(expertCount);
+  }
+
+  update(probabilities: Float32Array): void {
     const count = this.#expertCount;
-    const base = layer * count;
-    const bias = model.bias[layer];
-    this.#map(weights, this.#rateCount);
+    const features = this.#features;
+    const newest = this.#rates.length * count;
+    this.#token = (this.#token + 1) | 0;
     for (let expert = 0; expert < count; expert++) {
-      this.values[base + expert] = (bias?.[expert] ?? 0) + (this.#mapped[expert] ?? 0);
-    }
-    for (let i = 0; i < this.#rateCount; i++) {
-      const rate = model.rates[i] ?? 0;
-      const first = (layer * this.#rateCount + i) * count;
-      this.#map(weights, i);
-      for (let expert = 0; expert < count; expert++) {
-        const old = this.#averages[first + expert] ?? 0;
-        const average = old + rate * ((this.#mapped[expert] ?? 0) - old);
-        this.#averages[first + expert] = average;
-        this.values[base + expert] = (this.values[base + expert] ?? 0) + average;
+      const root = Math.sqrt(probabilities[expert] ?? 0);
+      features[newest + expert] = root;
+      for (let i = 0; i < this.#rates.length; i++) {
+        const at = i * count + expert;
+        const old = features[at] ?? 0;
+        features[at] = old + (this.#rates[i] ?? 0) * (root - old);
       }
     }
   }
 
-  /**
-   * `mapped = W_block^T root`: row block `block` of the weights, `[expertCount, expertCount]`. Two
-   * rows at a time, which halves the trips to `mapped`; a last odd row goes with itself, times 0.
-   */
-  #map(weights: Float32Array, block: number): void {
-    const count = this.#expertCount;
-    const mapped = this.#mapped;
-    mapped.fill(0);
-    for (let from = 0; from < count; from += 2) {
-      const isPair = from + 1 < count;
-      const root = this.#root[from] ?? 0;
-      const second = isPair ? (this.#root[from + 1] ?? 0) : 0;
-      let at = (block * count + from) * count;
-      let below = isPair ? at + count : at;
-      for (let to = 0; to < count; to++, at++, below++) {
-        const gained = root * (weights[at] ?? 0) + second * (weights[below] ?? 0);
-        mapped[to] = (mapped[to] ?? 0) + gained;
-      }
+  of(expert: number): number {
+    if (this.#weights === undefined) return this.#features[expert] ?? 0;
+    if (this.#scoredAt[expert] === this.#token) return this.#scores[expert] ?? 0;
+    const features = this.#features;
+    const weights = this.#weights;
+    let score = this.#token === 0 ? 0 : (this.#bias?.[expert] ?? 0);
+    for (let i = 0, at = expert * features.length; i < features.length; i++, at++) {
+      score += (weights[at] ?? 0) * (features[i] ?? 0);
+    }
+    this.#scores[expert] = score;
+    this.#scoredAt[expert] = this.#token;
+    return score;
+  }
+}
+
+/** `[rows, columns]` to `[columns, rows]`. */
+function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
+  const result = new Float32Array(values.length);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      result[column * rows + row] = values[row * columns + column] ?? 0;
     }
   }
+  return result;
 }

@@ -61,8 +61,10 @@ class ReusePolicy implements ExpertPolicy {
 
   victim(incoming: ExpertKey, candidates: Int32Array, count: number, isPrefetch: boolean): number {
     const { values } = this.#score;
+    this.#score.refresh(candidates, count);
     const lowest = indexOfLowest(values, candidates, count);
     if (incoming < 0 || (!isPrefetch && !this.#mayBypass)) return lowest;
+    this.#score.refreshOne(incoming);
     return (values[incoming] ?? 0) > (values[candidates[lowest] ?? 0] ?? 0) ? lowest : -1;
   }
 }

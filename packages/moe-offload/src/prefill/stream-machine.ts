@@ -11,8 +11,8 @@ import { type ExpertLayout, expertLayout, shareSlots } from "../model/expert-lay
 
 /** How a machine for whole batches is opened. */
 export interface StreamMachineOptions {
-  /** Experts that fit in memory at once: at least one for each class of experts. */
-  readonly slotsOf: (layout: ExpertLayout) => number;
+  /** Experts that fit in memory at once, one for each class at least: together, or by class. */
+  readonly slotsOf: (layout: ExpertLayout) => number | readonly number[];
   /** Where experts come from, given where they lie in the model; default: from there. */
   readonly layoutOf?: (own: ExpertLayout, model: ModelDescription) => ExpertLayout;
   /** Compute threads, 1..64. */
@@ -64,9 +64,9 @@ export function openStreamMachine(file: GgufFile, options: StreamMachineOptions)
     }
     const weights = loadWeights(file, model, device);
     keep(weights.arena);
-    const pool = keep(
-      new NativeSlotPool(layout, device, slotsByClass(layout, options.slotsOf(layout))),
-    );
+    const slots = options.slotsOf(layout);
+    const slotCounts = typeof slots === "number" ? slotsByClass(layout, slots) : slots;
+    const pool = keep(new NativeSlotPool(layout, device, slotCounts));
     const { batchTokens, contextLength } = options;
     const context = keep(new ContextMemory(model, device, contextLength, batchTokens));
     const machine = { device, backend, model, weights, pool, context, aheadDepth: 0 };
@@ -77,18 +77,29 @@ export function openStreamMachine(file: GgufFile, options: StreamMachineOptions)
   }
 }
 
-function slotsByClass(layout: ExpertLayout, slotCount: number): number[] {
+/**
+ * Shares slots out to the classes of a model, at least one to each.
+ *
+ * @param memory  what the slots are bought from, and its part that is spent otherwise, for messages
+ * @throws MoeError `BUDGET_TOO_SMALL`
+ */
+export function slotsByClass(
+  layout: ExpertLayout,
+  slotCount: number,
+  memory = { budgetBytes: slotCount * layout.expertBytes, reservedBytes: 0 },
+): number[] {
   const { classes, expertCount, moeLayers } = layout;
   const needed = streamSlotsMin(layout);
   if (slotCount < needed) {
-    const neededBytes = classes.reduce((sum, one) => sum + one.expertBytes, 0);
+    const { budgetBytes, reservedBytes } = memory;
+    const neededBytes = classes.reduce((sum, one) => sum + one.expertBytes, reservedBytes);
     throw new MoeError(
       `the expert memory holds ${slotCount} experts; this model has ${needed} kinds of experts ` +
         `and needs a slot for each. Set the budget to ${neededBytes} bytes or more.`,
       {
         code: "BUDGET_TOO_SMALL",
         policy: "waves",
-        budgetBytes: slotCount * layout.expertBytes,
+        budgetBytes,
         neededBytes,
       },
     );

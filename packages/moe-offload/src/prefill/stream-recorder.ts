@@ -1,5 +1,6 @@
 import { STALL_CATEGORY, type TimelineSeries } from "@fmlab/experiment";
 import type { FinishedLoad } from "../offload/lane.ts";
+import type { RoutingShape } from "../offload/routing.ts";
 
 /** Lanes of the timeline. */
 export const STREAM_LANES = ["compute", "transfer"];
@@ -28,12 +29,12 @@ export class StreamRecorder {
   readonly events: TimelineSeries["events"] = [];
   /** While true, what happens becomes timeline events. */
   recordsTimeline = false;
-  readonly #expertCount: number;
+  readonly #shape: Pick<RoutingShape, "expertCount" | "layerCount">;
   #times = emptyTimes();
   #transferEndMs = 0;
 
-  constructor(expertCount: number) {
-    this.#expertCount = expertCount;
+  constructor(shape: Pick<RoutingShape, "expertCount" | "layerCount">) {
+    this.#shape = shape;
   }
 
   /** A segment of a unit was computed; `layer` -1 is what follows the last experts. */
@@ -83,7 +84,11 @@ export class StreamRecorder {
   }
 
   #nameOf(key: number): string {
-    return `layer ${Math.floor(key / this.#expertCount)} expert ${key % this.#expertCount}`;
+    const { expertCount, layerCount } = this.#shape;
+    const layer = Math.floor(key / expertCount);
+    // Twins are numbered like layers after the last.
+    const low = layer < layerCount ? "" : " (low)";
+    return `layer ${layer % layerCount} expert ${key % expertCount}${low}`;
   }
 
   #add(lane: number, startMs: number, endMs: number, label: string, category: string): void {

@@ -4,15 +4,26 @@ import { EXPERT_PARTS } from "../engine/interfaces.ts";
 import type { Machine } from "../engine/machine.ts";
 import type { ModelDescription } from "../model/description.ts";
 import type { ExpertLayout } from "../model/expert-layout.ts";
+import type { ExpertKey } from "../offload/routing.ts";
+import { BatchMixture } from "../precision/batch-mixture.ts";
 import type { TwinKind } from "../precision/names.ts";
 import { openTwinsNear } from "../precision/open-twins-near.ts";
+import { joinLayouts } from "../precision/tiered-pool.ts";
+import { withTwins } from "../precision/twin-ranges.ts";
 import type { ReadMode } from "../tiers/aligned-reader.ts";
 import type { LinkOptions } from "../tiers/link-schedule.ts";
 import { TransferLane } from "../tiers/transfer-lane.ts";
+import { mixedSlots } from "./mixed-slots.ts";
 import { SlotStream } from "./slot-stream.ts";
 import { openStreamMachine, type StreamMachine } from "./stream-machine.ts";
 import { StreamRecorder } from "./stream-recorder.ts";
 import { StreamWindow } from "./stream-window.ts";
+
+/** Low-precision copies of experts: of which kind, and where they lie if not beside the model. */
+export interface TwinSettings {
+  readonly kind: TwinKind;
+  readonly otherFolder: string;
+}
 
 /** How a session is opened. */
 export interface StreamSessionOptions {
@@ -28,7 +39,12 @@ export interface StreamSessionOptions {
   /** Shared memory of one entry; nonzero ends all waiting. */
   readonly cancelFlag?: Int32Array;
   /** Loads low-precision twins of the experts in place of these; made when there are none yet. */
-  readonly twins?: { readonly kind: TwinKind; readonly otherFolder: string } | undefined;
+  readonly twins?: TwinSettings | undefined;
+  /**
+   * Loads twins of the experts that few tokens of a batch chose; `rate`: their share of all uses at
+   * most, 0..1. Not together with `twins`.
+   */
+  readonly mixture?: (TwinSettings & { readonly rate: number }) | undefined;
 }
 
 /** Facts of an opened session. */
@@ -59,7 +75,11 @@ export class StreamSession {
   readonly lane: TransferLane;
   readonly recorder: StreamRecorder;
   readonly link: LinkOptions;
+  /** Decides what is computed in low precision; undefined where all is computed alike. */
+  readonly mixture: BatchMixture | undefined;
   readonly #opened: StreamMachine;
+  /** The twins that a mixture loads, and the classes of slots before theirs. */
+  #mixed: { readonly twins: ExpertLayout; readonly firstClass: number } | undefined;
   readonly #cancelFlag: Int32Array;
   #stream: SlotStream;
 
@@ -74,22 +94,24 @@ export class StreamSession {
     let opened: StreamMachine | undefined;
     try {
       opened = openStreamMachine(this.file, {
-        slotsOf: (layout) => Math.floor(options.budgetBytes / layout.expertBytes),
+        slotsOf: (layout) =>
+          this.#mixedSlots(layout, options) ?? Math.floor(options.budgetBytes / layout.expertBytes),
         threads: options.threads,
         contextLength: options.contextTokensMax,
         batchTokens: options.batchTokensMax,
-        layoutOf: (layout, model) => this.#twinLayout(layout, model, options) ?? layout,
+        layoutOf: (layout, model) => this.#layoutOf(layout, model, options),
       });
       this.#opened = opened;
       this.machine = opened.machine;
       this.layout = opened.layout;
-      this.lane = openLane(opened, options);
+      this.mixture = options.mixture && new BatchMixture(this.layout, options.mixture.rate);
+      this.lane = openLane(opened, this.#mixed?.twins, options);
     } catch (error) {
       opened?.close();
       this.file.close();
       throw error;
     }
-    this.recorder = new StreamRecorder(this.layout.expertCount);
+    this.recorder = new StreamRecorder(this.layout);
     this.#stream = this.#newStream(true);
   }
 
@@ -127,12 +149,43 @@ export class StreamSession {
     };
   }
 
-  #twinLayout(
+  /** Bytes of an expert or of a twin. */
+  expertBytes(key: ExpertKey): number {
+    const index = this.#classOf(Math.floor(key / this.layout.expertCount));
+    return this.machine.pool.classes[index]?.expertBytes ?? 0;
+  }
+
+  /** The class of slots of a layer's experts, or, for layers after the last, of twins. */
+  #classOf = (layer: number): number => {
+    const { layerCount } = this.layout;
+    const { pool } = this.machine;
+    if (layer < layerCount || !this.#mixed) return pool.classOfLayer(layer).index;
+    return this.#mixed.firstClass + this.#mixed.twins.classOfLayer(layer - layerCount).index;
+  };
+
+  #layoutOf(
     layout: ExpertLayout,
     model: ModelDescription,
-    { twins }: StreamSessionOptions,
-  ): ExpertLayout | undefined {
-    if (!twins) return undefined;
+    { mixture, twins }: StreamSessionOptions,
+  ): ExpertLayout {
+    if (twins) return this.#twinLayout(layout, model, twins);
+    if (!mixture) return layout;
+    const mixed = this.#twinLayout(layout, model, mixture);
+    this.#mixed = { twins: mixed, firstClass: layout.classes.length };
+    return joinLayouts([layout, mixed]);
+  }
+
+  #mixedSlots(
+    layout: ExpertLayout,
+    { budgetBytes, mixture }: StreamSessionOptions,
+  ): number[] | undefined {
+    if (!this.#mixed || !mixture) return undefined;
+    const { firstClass, twins } = this.#mixed;
+    const own = { ...layout, classes: layout.classes.slice(0, firstClass) };
+    return mixedSlots(own, twins, budgetBytes, mixture.rate);
+  }
+
+  #twinLayout(layout: ExpertLayout, model: ModelDescription, twins: TwinSettings): ExpertLayout {
     const { file } = this;
     const throwIfCancelled = () => this.throwIfCancelled();
     const request = { file, layout, model, kind: twins.kind, throwIfCancelled };
@@ -148,7 +201,8 @@ export class StreamSession {
       shape: this.layout,
       lane: this.lane,
       classes: pool.classes,
-      classOfLayer: (layer) => pool.classOfLayer(layer).index,
+      classOfLayer: this.#classOf,
+      hasTwins: this.#mixed !== undefined,
       window: hasWindow ? new StreamWindow() : undefined,
     });
     stream.onLoad = this.recorder.onLoad;
@@ -173,7 +227,11 @@ export class StreamSession {
   }
 }
 
-function openLane({ layout, machine }: StreamMachine, options: StreamSessionOptions): TransferLane {
+function openLane(
+  { layout, machine }: StreamMachine,
+  mixed: ExpertLayout | undefined,
+  options: StreamSessionOptions,
+): TransferLane {
   const { pool } = machine;
   const slots = Array.from({ length: pool.slotCount }, (_, slot) =>
     EXPERT_PARTS.map((part) => ({
@@ -182,5 +240,6 @@ function openLane({ layout, machine }: StreamMachine, options: StreamSessionOpti
     })),
   );
   const { cancelFlag, link } = options;
-  return new TransferLane({ layout, slots, disk: link, ...(cancelFlag && { cancelFlag }) });
+  const ranges = mixed ? withTwins(layout, mixed) : layout;
+  return new TransferLane({ layout: ranges, slots, disk: link, ...(cancelFlag && { cancelFlag }) });
 }

@@ -1,4 +1,5 @@
 import type { Tensor } from "@fmlab/ggml";
+import { requireOption } from "../engine/errors.ts";
 import type { Machine } from "../engine/machine.ts";
 import { ActivationMemory, type TokenSlices } from "../prefill/activation-memory.ts";
 import { CausalMask } from "../prefill/causal-mask.ts";
@@ -116,10 +117,14 @@ export class GroupEngine {
    *
    * @param prompts  one for each sequence, 1 to `promptTokensMax` tokens that the model has
    * @returns the chosen tokens by sequence, used again
-   * @throws EngineError `BAD_ROUTING`, whatever the lane throws
+   * @throws EngineError `BAD_OPTION` for another number of prompts or a length out of range,
+   *         `BAD_ROUTING`, whatever the lane throws
    */
   prefill(prompts: readonly ArrayLike<number>[], onLogits?: OnLogits): Int32Array {
     const { machine, promptTokensMax, sequencesPerBatch } = this.#parts;
+    const { length: sequences } = this.#tokens;
+    requireOption("number of prompts", prompts.length, sequences, sequences);
+    for (const { length } of prompts) requireOption("prompt length", length, 1, promptTokensMax);
     this.#step = 0;
     const masks = new Map<number, CausalMask>();
     const owned: { close(): void }[] = [];

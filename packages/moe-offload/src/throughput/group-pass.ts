@@ -1,5 +1,6 @@
 import type { RoutingShape } from "../offload/routing.ts";
 import { expectedKeys } from "../prefill/expected-experts.ts";
+import type { BatchMixture } from "../precision/batch-mixture.ts";
 import { requireExperts } from "../prefill/require-experts.ts";
 import { groupRows, type RowGroups, rowsOf } from "../prefill/row-groups.ts";
 import type { SlotStream } from "../prefill/slot-stream.ts";
@@ -39,6 +40,11 @@ export interface GroupPassParts {
   readonly nowMs: () => number;
   /** Uses of each expert on earlier text, `[layerCount * expertCount]`; without it all alike. */
   readonly popularity?: Float64Array | undefined;
+  /**
+   * Decides which experts are computed as their twins; for the aggressive schedule over one unit,
+   * whose routing is then that of the whole group.
+   */
+  readonly mixture?: BatchMixture | undefined;
   /** False when a pass is not followed by another over the same experts at once; default true. */
   readonly isRepeated?: boolean;
 }
@@ -119,6 +125,7 @@ export class GroupPass {
       const last = batches.at(-1);
       if (last?.batch === unit.batch) last.groups.push(groups);
       else batches.push({ batch: unit.batch, groups: [groups] });
+      this.#parts.mixture?.choose(layer, chosen, (key) => stream.keeps(key));
       if (schedule.loads === "chosen") this.#needAll(layer, groups);
     });
     const chosen = concatenate(chosenByUnit);
@@ -171,7 +178,8 @@ export class GroupPass {
 
   #expectedOf(units: readonly GroupUnit[], layer: number): number[] {
     const tokens = units.reduce((sum, unit) => sum + unit.tokensAt(layer), 0);
-    return expectedKeys(this.#parts.shape, this.#uses, layer, tokens);
+    const keys = expectedKeys(this.#parts.shape, this.#uses, layer, tokens);
+    return this.#parts.mixture?.expected(layer, keys, this.#uses, tokens) ?? keys;
   }
 
   /** What is expected of the next layer once all routers of `layer` have chosen. */
@@ -239,7 +247,8 @@ export class GroupPass {
 
   /** The experts that a unit has chosen are needed; those with more of its rows load first. */
   #needAll(layer: number, groups: RowGroups): void {
-    const { expertCount } = this.#parts.shape;
+    const { mixture, shape, stream } = this.#parts;
+    const { expertCount } = shape;
     const chosen: { expert: number; count: number }[] = [];
     for (let expert = 0; expert < expertCount; expert++) {
       const count = rowsOf(groups, expert).length;
@@ -247,7 +256,7 @@ export class GroupPass {
     }
     chosen.sort((a, b) => b.count - a.count || a.expert - b.expert);
     for (const { expert, count } of chosen) {
-      this.#parts.stream.need(layer * expertCount + expert, count);
+      stream.need(mixture?.keyOf(layer, expert) ?? layer * expertCount + expert, count);
     }
   }
 

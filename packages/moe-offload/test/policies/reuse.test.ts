@@ -35,6 +35,7 @@ describe("the reuse score", () => {
               expected += average(rate, (root) => mapped(root, i, e));
             });
           }
+          score.refreshOne(layer * 7 + e);
           expect(score.values[layer * 7 + e]).toBeCloseTo(expected, 9);
         }
       }
