@@ -1,9 +1,15 @@
 import { readFileSync } from "node:fs";
 
+interface Frame {
+  readonly functionName: string;
+  readonly url: string;
+}
+
 interface Profile {
   readonly nodes: readonly {
     readonly id: number;
-    readonly callFrame: { readonly functionName: string; readonly url: string };
+    readonly callFrame: Frame;
+    readonly children?: readonly number[];
   }[];
   readonly samples: readonly number[];
   readonly timeDeltas: readonly number[];
@@ -12,41 +18,57 @@ interface Profile {
 /** Places that samples of a profile are counted under. */
 export type ProfileShares = Record<string, number>;
 
-/** Parts of this package that a token runs through, and where their files lie. */
+/** Parts of a token, and the functions whose own time and that of what they call belong to them. */
 const PLACES: readonly (readonly [name: string, pattern: RegExp])[] = [
-  ["policy", /moe-offload\/src\/policies\//],
-  ["predictor", /moe-offload\/src\/predictors\//],
-  ["scheduler", /moe-offload\/src\/offload\//],
-  ["lane", /moe-offload\/src\/tiers\//],
-  ["engine", /moe-offload\/src\/engine\//],
-  ["binding", /packages\/ggml\/src\/(?!plan\.)/],
+  ["native", /ggml\/src\/plan\.ts compute$/],
+  ["lane", /src\/tiers\//],
+  ["policy", /src\/policies\//],
+  ["predictor", /src\/predictors\//],
+  ["scheduler", /src\/offload\//],
+  ["engine", /src\/engine\//],
+  ["binding", /packages\/ggml\/src\//],
 ];
+const WAITING = /src\/tiers\/transfer-lane\.ts waitFor$/;
+const TOKEN = /src\/engine\/engine\.ts decode$/;
 
 /**
- * Self time by place, milliseconds, of the samples between the first and the last call of a
- * function: loading and opening are left out.
+ * Time by place, milliseconds, of the samples in which a token was being decoded: each counts for
+ * the innermost function that has a place.
  *
  * @see Chrome DevTools protocol, domain Profiler, type Profile
  */
-export function profileShares(path: string, within: string): ProfileShares {
+export function profileShares(path: string): ProfileShares {
   const { nodes, samples, timeDeltas } = JSON.parse(readFileSync(path, "utf8")) as Profile;
-  const frames = new Map(nodes.map((node) => [node.id, node.callFrame]));
-  const isWithin = (id: number) => frames.get(id)?.functionName === within;
-  const first = samples.findIndex(isWithin);
-  const last = samples.findLastIndex(isWithin);
+  const names = new Map(
+    nodes.map(({ id, callFrame }) => [id, `${callFrame.url} ${callFrame.functionName}`]),
+  );
+  const parents = new Map(
+    nodes.flatMap(({ children, id }) => (children ?? []).map((child) => [child, id] as const)),
+  );
+  const places = new Map(nodes.map(({ id }) => [id, placeOf(id, names, parents)]));
   const sums: ProfileShares = {};
-  for (let i = Math.max(0, first); i <= last; i++) {
-    const frame = frames.get(samples[i] ?? 0);
-    const place = frame ? placeOf(frame) : "other";
-    sums[place] = (sums[place] ?? 0) + (timeDeltas[i] ?? 0) / 1e3;
-  }
+  samples.forEach((sample, i) => {
+    const place = places.get(sample);
+    // The time up to a sample is that of the sample before.
+    if (place) sums[place] = (sums[place] ?? 0) + Math.max(0, timeDeltas[i + 1] ?? 0) / 1e3;
+  });
   return sums;
 }
 
-function placeOf({ functionName, url }: { functionName: string; url: string }): string {
-  if (functionName === "waitFor" && url.includes("/tiers/")) return "waiting";
-  for (const [name, pattern] of PLACES) if (pattern.test(url)) return name;
-  if (functionName === "compute" || functionName.startsWith("ggml_")) return "native";
-  if (functionName === "(garbage collector)") return "garbage collector";
-  return functionName === "(program)" ? "program" : "other";
+/** The place of a node of the tree of calls; undefined outside of a token. */
+function placeOf(
+  leaf: number,
+  names: ReadonlyMap<number, string>,
+  parents: ReadonlyMap<number, number>,
+): string | undefined {
+  let place: string | undefined;
+  let isOuter = false;
+  for (let id: number | undefined = leaf; id !== undefined; id = parents.get(id)) {
+    const name = names.get(id) ?? "";
+    place ??= PLACES.find(([, pattern]) => pattern.test(name))?.[0];
+    // Whatever runs while the computation waits is waiting.
+    if (WAITING.test(name)) place = "waiting";
+    if (TOKEN.test(name)) isOuter = true;
+  }
+  return isOuter ? (place ?? "other") : undefined;
 }

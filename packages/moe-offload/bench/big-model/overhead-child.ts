@@ -6,7 +6,7 @@
 import { GgmlLibrary, openGguf } from "@fmlab/ggml";
 import { STRATEGIES, type StrategyName } from "../../src/offload/strategies.ts";
 import { calibrationOf, expertBytesOf, layoutOf, openFromDisk } from "./open-models.ts";
-import { type Kind, Stopwatch } from "./stopwatch.ts";
+import { type Kind, Stopwatch, ThreadClock } from "./stopwatch.ts";
 
 /** What to run. */
 export interface OverheadJob {
@@ -21,9 +21,11 @@ export interface OverheadJob {
   readonly isPlain: boolean;
 }
 
-/** Times of one token, microseconds, means over the timed tokens. */
+/** Processor time of the computing thread for one token, microseconds, means over timed tokens. */
 export interface Overhead {
   readonly tokenUs: number;
+  /** By the wall clock, sleeping and what others take included. */
+  readonly elapsedUs: number;
   readonly us: Record<Kind, number>;
   readonly engineUs: number;
   readonly clockUs: number;
@@ -56,9 +58,10 @@ function run(job: OverheadJob): Overhead {
   );
   file.close();
   const { engine, lane, scheduler } = model;
-  const stopwatch = new Stopwatch();
+  const clock = new ThreadClock();
+  const stopwatch = new Stopwatch(clock);
   const { native } = GgmlLibrary.load();
-  const foreignCallUs = costOfForeignCall();
+  const foreignCallUs = costOfForeignCall(clock);
   if (!job.isPlain) {
     for (const name of Object.keys(native) as (keyof typeof native)[]) {
       stopwatch.wrap(native, name, "native");
@@ -71,9 +74,11 @@ function run(job: OverheadJob): Overhead {
   for (const token of job.warmUp) engine.decode(token);
   const before = { ...scheduler.counts };
   stopwatch.reset();
-  const startMs = performance.now();
+  const startMs = clock.nowMs();
+  const wallMs = performance.now();
   for (const token of job.tokens) engine.decode(token);
-  const totalMs = performance.now() - startMs;
+  const elapsedMs = performance.now() - wallMs;
+  const totalMs = clock.nowMs() - startMs;
   const { calls, clockMs, ms } = stopwatch.read();
   const { hits, uses } = scheduler.counts;
   model.close();
@@ -82,6 +87,7 @@ function run(job: OverheadJob): Overhead {
   const nativeCalls = calls.native / job.tokens.length;
   return {
     tokenUs: each(totalMs - clockMs),
+    elapsedUs: each(elapsedMs),
     us: {
       native: each(ms.native) - nativeCalls * foreignCallUs,
       scheduler: each(ms.scheduler),
@@ -96,19 +102,17 @@ function run(job: OverheadJob): Overhead {
 }
 
 /** Microseconds of a foreign call that does next to nothing, the loop's own time taken off. */
-function costOfForeignCall(): number {
+function costOfForeignCall(clock: ThreadClock): number {
   const { native } = GgmlLibrary.load();
   const count = 100_000;
   let sum = 0;
-  const run = (call: (i: number) => number) => {
-    const startMs = performance.now();
+  const time = (call: (i: number) => number) => {
+    const startMs = clock.nowMs();
     for (let i = 0; i < count; i++) sum += call(i);
-    return performance.now() - startMs;
+    return clock.nowMs() - startMs;
   };
-  run((i) => native.ggml_blck_size(i & 1));
-  const withCall = run((i) => native.ggml_blck_size(i & 1));
-  const without = run((i) => i & 1);
-  return sum > 0 ? (Math.max(0, withCall - without) * 1e3) / count : 0;
+  const costs = [0, 1, 2].map(() => time((i) => native.ggml_blck_size(i & 1)) - time((i) => i & 1));
+  return sum > 0 ? (Math.max(0, ...costs) * 1e3) / count : 0;
 }
 
 const job = JSON.parse(process.argv[2] ?? "{}") as OverheadJob;

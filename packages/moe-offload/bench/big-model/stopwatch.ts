@@ -1,3 +1,5 @@
+import { createRequire } from "node:module";
+
 /** Kinds of work that a token's time is split into. */
 export const KINDS = ["native", "scheduler", "waiting"] as const;
 /** One of `KINDS`. */
@@ -14,7 +16,13 @@ export class Stopwatch {
   readonly #calls: Record<Kind, number> = { native: 0, scheduler: 0, waiting: 0 };
   /** Time of wrapped calls within the one that is running. */
   #insideMs = 0;
-  readonly #readMs = clockCostMs();
+  readonly #clock: ThreadClock;
+  readonly #readMs: number;
+
+  constructor(clock: ThreadClock) {
+    this.#clock = clock;
+    this.#readMs = clock.costMs();
+  }
 
   /** Replaces a method of an object by one that is timed. */
   wrap<T extends object>(target: T, name: keyof T & string, kind: Kind): void {
@@ -22,12 +30,12 @@ export class Stopwatch {
     const timed = (...args: unknown[]) => {
       const outerMs = this.#insideMs;
       this.#insideMs = 0;
-      const startMs = performance.now();
+      const startMs = this.#clock.nowMs();
       try {
         return original(...args);
       } finally {
         // Of two readings one falls into the interval, and the other into the caller's.
-        const spentMs = performance.now() - startMs;
+        const spentMs = this.#clock.nowMs() - startMs;
         this.#ms[kind] += Math.max(0, spentMs - this.#readMs - this.#insideMs);
         this.#calls[kind]++;
         this.#insideMs = outerMs + spentMs + this.#readMs;
@@ -51,12 +59,36 @@ export class Stopwatch {
   }
 }
 
-/** Milliseconds that one reading of the clock takes. */
-export function clockCostMs(): number {
-  const count = 200_000;
-  let sum = 0;
-  const startMs = performance.now();
-  for (let i = 0; i < count; i++) sum += performance.now();
-  const elapsedMs = performance.now() - startMs;
-  return sum > 0 ? elapsedMs / count : 0;
+type ReadClock = (clock: number, time: BigInt64Array) => number;
+
+/** A number of `clockid_t`: processor time of the calling thread. @see clock_gettime(2) */
+const CLOCK_THREAD_CPUTIME_ID = 3;
+
+/**
+ * Processor time of this thread: unlike the wall clock it stands still while the thread sleeps or
+ * others have its processor, so that a busy machine does not change what is measured.
+ */
+export class ThreadClock {
+  readonly #time = new BigInt64Array(2);
+  readonly #read: ReadClock;
+
+  constructor() {
+    const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
+    const library = koffi.load("libc.so.6");
+    this.#read = library.func("clock_gettime", "int", ["int", "void*"]) as ReadClock;
+    if (this.#read(CLOCK_THREAD_CPUTIME_ID, this.#time) !== 0) throw new Error("no thread clock");
+  }
+
+  nowMs(): number {
+    this.#read(CLOCK_THREAD_CPUTIME_ID, this.#time);
+    return Number(this.#time[0]) * 1e3 + Number(this.#time[1]) / 1e6;
+  }
+
+  /** What one reading takes. */
+  costMs(): number {
+    const count = 20_000;
+    const startMs = this.nowMs();
+    for (let i = 1; i < count; i++) this.nowMs();
+    return (this.nowMs() - startMs) / count;
+  }
 }

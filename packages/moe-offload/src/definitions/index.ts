@@ -1,7 +1,9 @@
 import type { AnyExperiment } from "@fmlab/experiment";
 import { accuracy } from "./accuracy.ts";
 import { decode } from "./decode.ts";
+import { prefill } from "./prefill.ts";
 import { quality } from "./quality.ts";
+import { throughput } from "./throughput.ts";
 
 /** This package's experiments. */
-export const definitions: AnyExperiment[] = [decode, accuracy, quality];
+export const definitions: AnyExperiment[] = [decode, prefill, throughput, accuracy, quality];

@@ -7,6 +7,7 @@ import {
   timeline,
 } from "@fmlab/experiment";
 import { z } from "zod";
+import { TWIN_KINDS } from "../precision/names.ts";
 import { HALF_MIB, modelField, modelFile, QUARTER_MIB } from "./offload-fields.ts";
 
 /** Config of `moe-offload.prefill`. */
@@ -49,6 +50,24 @@ export const prefillConfig = z.object({
     .default("")
     .describe("Text that prompts are cut from, .txt or .txt.gz, in the data folder; or none.")
     .meta({ file: "data" }),
+  mixture: z
+    .object({
+      rate: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0)
+        .describe("Share of expert uses that may be of low precision; 0 changes no bit."),
+      low: z
+        .enum(TWIN_KINDS)
+        .default("q2_k")
+        .describe("Copies of some 4.5 (q4_0) or 2.6 (q2_k) bits a weight."),
+    })
+    .prefault({})
+    .describe(
+      "Fate's mixture: experts that the fewest tokens of a prompt chose are loaded in low " +
+        "precision, but in the first layer. Lossy: such a run tells its KL divergence.",
+    ),
   threads: z
     .number()
     .int()
@@ -102,6 +121,38 @@ const metrics = {
     measured: true,
     step: "cell",
   },
+  lowPrecisionRate: {
+    title: "Low precision",
+    unit: "%",
+    better: "lower",
+    help: "Expert uses that were computed in low precision; lossy runs only, by cell.",
+    measured: true,
+    step: "cell",
+  },
+  meanKl: {
+    title: "Mean KL divergence",
+    unit: "nats",
+    better: "lower",
+    help: "From full to lossy predictions of the token after a prompt; lossy runs only, by cell.",
+    measured: false,
+    headline: true,
+    step: "cell",
+  },
+  maxKl: {
+    title: "Largest KL divergence",
+    unit: "nats",
+    better: "lower",
+    help: "The worst of those prompts.",
+    measured: false,
+  },
+  argmaxAgreement: {
+    title: "Same likeliest token",
+    unit: "%",
+    better: "higher",
+    help: "Prompts after which full and lossy predictions agree on the likeliest token; by cell.",
+    measured: false,
+    step: "cell",
+  },
   sameBits: {
     title: "Same bits",
     unit: "%",
@@ -138,6 +189,12 @@ export const prefill = defineExperiment({
         linksMBps: [100, 400, 1600, 3200],
         repeats: 7,
       },
+    },
+    "fate-mixture": {
+      title: "Fate's mixture",
+      description: "As quick, with the least popular 30 % of uses in 2 to 4 bits. Lossy.",
+      everywhere: true,
+      config: { mixture: { rate: 0.3 }, repeats: 8 },
     },
     "one-slot": {
       title: "Hardly any memory",

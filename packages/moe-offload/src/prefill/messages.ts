@@ -1,7 +1,7 @@
 import type { TimelineSeries } from "@fmlab/experiment";
 import type { LinkOptions } from "../tiers/link-schedule.ts";
 import type { StreamTimes } from "./stream-recorder.ts";
-import type { StreamFacts } from "./stream-session.ts";
+import type { StreamFacts, StreamSessionOptions } from "./stream-session.ts";
 
 /** All that decides what a prefill run computes and how. */
 export interface PrefillOptions {
@@ -15,6 +15,8 @@ export interface PrefillOptions {
   repeats: number;
   threads: number;
   seed: number;
+  /** Experts that few tokens chose are computed in low precision; undefined: none. */
+  mixture?: StreamSessionOptions["mixture"];
 }
 
 /** Prompts of one length under one budget over one link. */
@@ -39,6 +41,12 @@ export interface PrefillRecord {
   boundMs: number;
   /** The logits are those of the resident computation to the bit. */
   isSame: boolean;
+  /** KL(resident || waves) of what follows the prompt, nats. */
+  kl: number;
+  /** Both find the same token the likeliest. */
+  isAgreed: boolean;
+  /** Share of the prompt's uses of experts that were computed in low precision, 0..1. */
+  lowShare: number;
 }
 
 /** What is known at the end. */
@@ -48,5 +56,6 @@ export interface PrefillResult {
 
 /** From the compute thread, while it works. */
 export type PrefillMessage =
+  | { type: "twins"; done: number; total: number }
   | { type: "opened"; facts: StreamFacts }
   | { type: "cell"; cell: PrefillCell };

@@ -27,7 +27,9 @@ export function mixedSlots(
   const affordable = Math.floor((budgetBytes - leastOwnBytes) / twinBytes);
   const wanted = Math.min(Math.floor(rate * slots), affordable, all);
   const twinCount = Math.max(wanted, twins.classes.length);
-  const ownCount = Math.floor((budgetBytes - twinCount * twinBytes) / ownBytes);
+  const leftBytes = budgetBytes - twinCount * twinBytes;
+  const least = leftBytes >= leastOwnBytes ? own.classes.length : 0;
+  const ownCount = Math.max(Math.floor(leftBytes / ownBytes), least);
   const reservedBytes = sum(twins);
   return [
     ...slotsByClass(own, ownCount, { budgetBytes, reservedBytes }),

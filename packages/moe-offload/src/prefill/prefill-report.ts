@@ -1,4 +1,10 @@
-import { type RunContext, SERIES_LIMITS, type SeriesInput, type Summary } from "@fmlab/experiment";
+import {
+  type MetricAxes,
+  type RunContext,
+  SERIES_LIMITS,
+  type SeriesInput,
+  type Summary,
+} from "@fmlab/experiment";
 import { mean, median } from "@fmlab/stats";
 import type { PrefillConfig } from "../definitions/prefill.ts";
 import type { PrefillCell, PrefillRecord, PrefillResult } from "./messages.ts";
@@ -17,6 +23,11 @@ interface CellNumbers {
   readonly boundShare: number;
   readonly missedBytes: number;
   readonly loadedBytes: number;
+  /** Of low precision: its share of uses in percent, and what it cost. */
+  readonly lowPrecisionRate: number;
+  readonly meanKl: number;
+  readonly maxKl: number;
+  readonly argmaxAgreement: number;
 }
 
 /** Turns the cells of a prefill run into metrics, pictures and the summary. */
@@ -40,6 +51,10 @@ export class PrefillReport {
     this.#ctx.note("readMode", facts.readMode);
   }
 
+  makingTwins(done: number, total: number): void {
+    this.#ctx.progress(done, total, "making low-precision copies of the experts");
+  }
+
   cell(cell: PrefillCell): void {
     const ctx = this.#ctx;
     const numbers = numbersOf(cell);
@@ -50,6 +65,7 @@ export class PrefillReport {
     ctx.metric("missedBytes", numbers.missedBytes, axes);
     ctx.metric("loadedBytes", numbers.loadedBytes, axes);
     ctx.metric("waitMs", mean(cell.prompts.map(({ times }) => times.waitMs)), axes);
+    if (this.#isLossy) this.#tellLost(numbers, axes);
     ctx.series("cells", tableOf(this.#cells));
     ctx.log(
       `${numbers.label}: ${numbers.tokensPerSecond.toFixed(0)} tok/s, ` +
@@ -58,6 +74,26 @@ export class PrefillReport {
     const { promptTokens, budgetsMiB, linksMBps } = this.#config;
     const total = promptTokens.length * budgetsMiB.length * linksMBps.length;
     ctx.progress(this.#cells.length, total, numbers.label);
+  }
+
+  get #isLossy(): boolean {
+    return this.#config.mixture.rate > 0;
+  }
+
+  #tellLost({ argmaxAgreement, lowPrecisionRate, meanKl }: CellNumbers, axes: MetricAxes): void {
+    this.#ctx.metric("lowPrecisionRate", lowPrecisionRate, axes);
+    this.#ctx.metric("meanKl", meanKl, axes);
+    this.#ctx.metric("argmaxAgreement", argmaxAgreement, axes);
+  }
+
+  /** What low precision cost, over the prompts of all cells. */
+  #lost(prompts: readonly PrefillRecord[]): Summary {
+    if (!this.#isLossy) return { lossy: false };
+    const lost = lostIn(prompts);
+    const { low, rate } = this.#config.mixture;
+    this.#ctx.note("lossy", `unpopular experts, at most ${rate} of uses, are computed in ${low}`);
+    this.#ctx.metric("maxKl", lost.maxKl);
+    return { lossy: true, ...lost };
   }
 
   /** Draws the pictures and returns the summary. */
@@ -87,6 +123,7 @@ export class PrefillReport {
       loadedBytes: of(({ loadedBytes }) => loadedBytes),
       waitMs: of(({ cell }) => mean(cell.prompts.map(({ times }) => times.waitMs))),
       sameBits,
+      ...this.#lost(prompts),
       cells: this.#cells.map(({ cell, ...numbers }) => ({
         promptTokens: cell.promptTokens,
         budgetBytes: cell.budgetBytes,
@@ -116,6 +153,17 @@ function numbersOf(cell: PrefillCell): CellNumbers {
     boundShare: of((record) => (100 * record.boundMs) / record.wavesMs),
     missedBytes: mean(cell.prompts.map((record) => record.missedBytes)),
     loadedBytes: mean(cell.prompts.map((record) => record.times.bytes)),
+    ...lostIn(cell.prompts),
+  };
+}
+
+/** Numbers of low precision over prompts; rates in percent. */
+function lostIn(prompts: readonly PrefillRecord[]) {
+  return {
+    lowPrecisionRate: 100 * mean(prompts.map(({ lowShare }) => lowShare)),
+    meanKl: mean(prompts.map(({ kl }) => kl)),
+    maxKl: Math.max(...prompts.map(({ kl }) => kl)),
+    argmaxAgreement: 100 * mean(prompts.map(({ isAgreed }) => (isAgreed ? 1 : 0))),
   };
 }
 

@@ -1,4 +1,11 @@
+import { assert, ExperimentError } from "@fmlab/experiment";
 import { openGguf } from "@fmlab/ggml";
+import { describeModel } from "../model/description.ts";
+import { expertLayout } from "../model/expert-layout.ts";
+import type { BatchMixture } from "../precision/batch-mixture.ts";
+import { openTwinsNear } from "../precision/open-twins-near.ts";
+import { klDivergence } from "../quality/divergence.ts";
+import { rowStatistics } from "../quality/log-softmax.ts";
 import { LinkSchedule } from "../tiers/link-schedule.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type {
@@ -13,6 +20,9 @@ import { ResidentPrompt } from "./resident-prompt.ts";
 import { STREAM_LANES } from "./stream-recorder.ts";
 import { StreamSession } from "./stream-session.ts";
 import { WavePrefill } from "./wave-prefill.ts";
+
+/** Progress of making low-precision copies is told this often, in matrices. */
+const TWINS_EVERY = 64;
 
 /**
  * Evaluates prompts in waves under budgets and links, each next to the same prompt with all experts
@@ -49,6 +59,7 @@ export class PrefillSession {
   run(): PrefillResult {
     const { budgetsBytes, links, modelPath, promptTokens, threads } = this.#options;
     const tokensMax = Math.max(...promptTokens);
+    this.#makeTwins();
     const resident = new ResidentPrompt({ modelPath, threads, tokensMax });
     try {
       let isFirst = true;
@@ -71,11 +82,37 @@ export class PrefillSession {
   /** Nothing of its own stays open. */
   close(): void {}
 
+  /** Makes low-precision copies where there are none, so that no cell has to. */
+  #makeTwins(): void {
+    const { mixture, modelPath } = this.#options;
+    if (!mixture) return;
+    const file = openGguf(modelPath);
+    try {
+      const model = describeModel(file);
+      const twins = openTwinsNear(
+        {
+          file,
+          model,
+          layout: expertLayout(file, model),
+          kind: mixture.kind,
+          onProgress: (done, total) => {
+            if (done % TWINS_EVERY === 0) this.#send({ type: "twins", done, total });
+          },
+          throwIfCancelled: () => throwIfSet(this.#cancelFlag),
+        },
+        mixture.otherFolder,
+      );
+      twins.file.close();
+    } finally {
+      file.close();
+    }
+  }
+
   #runCell(
     resident: ResidentPrompt,
     cell: Pick<PrefillCell, "promptTokens" | "budgetBytes" | "link">,
   ): PrefillCell {
-    const { modelPath, repeats, seed, text, threads } = this.#options;
+    const { mixture, modelPath, repeats, seed, text, threads } = this.#options;
     const session = new StreamSession({
       modelPath,
       budgetBytes: cell.budgetBytes,
@@ -84,11 +121,12 @@ export class PrefillSession {
       contextTokensMax: cell.promptTokens,
       batchTokensMax: cell.promptTokens,
       cancelFlag: this.#cancelFlag,
+      mixture,
     });
     let waves: WavePrefill | undefined;
     try {
       const { machine, nowMs, recorder, stream } = session;
-      waves = new WavePrefill(machine, stream, { nowMs });
+      waves = new WavePrefill(machine, stream, { nowMs, mixture: session.mixture });
       waves.onSegment = (startMs, endMs, { layer }) => recorder.onSegment(startMs, endMs, layer);
       waves.waves.onWave = recorder.onWave;
       const prompts = makePrompts(this.#tokenizer, repeats + 1, cell.promptTokens, {
@@ -120,7 +158,7 @@ export function evaluatePrompt(
   resident: ResidentPrompt,
   prompt: readonly number[],
 ): PrefillRecord {
-  const { layout, machine, nowMs, recorder, stream } = session;
+  const { layout, machine, mixture, nowMs, recorder, stream } = session;
   const residentStartMs = nowMs();
   const expected = resident.evaluate(prompt);
   const residentMs = nowMs() - residentStartMs;
@@ -128,6 +166,7 @@ export function evaluatePrompt(
   const needed = new Set<number>();
   const there = new Set(stream.settle().map(({ key }) => key));
   recorder.take();
+  const usesBefore = { uses: 0, low: 0, ...mixture?.counts };
   const startMs = nowMs();
   machine.context.enter(prompt, 0, prompt.length, 0);
   const logits = waves.evaluate({
@@ -143,9 +182,11 @@ export function evaluatePrompt(
   const link = new LinkSchedule(session.link);
   let missedBytes = 0;
   let linkMs = 0;
-  for (const key of needed) {
+  for (const full of needed) {
+    const [layer, expert] = [Math.floor(full / layout.expertCount), full % layout.expertCount];
+    const key = mixture?.keyOf(layer, expert) ?? full;
     if (there.has(key)) continue;
-    const { expertBytes } = layout.classOfLayer(Math.floor(key / layout.expertCount));
+    const expertBytes = session.expertBytes(key);
     missedBytes += expertBytes;
     linkMs += link.durationMs(expertBytes);
   }
@@ -157,5 +198,24 @@ export function evaluatePrompt(
     missedBytes,
     boundMs: Math.max(residentMs, linkMs),
     isSame: logits.every((value, token) => Object.is(value, expected[token])),
+    ...divergenceOf(expected, logits),
+    lowShare: mixture ? lowShare(usesBefore, mixture.counts) : 0,
   };
+}
+
+function divergenceOf(full: Float32Array, lossy: Float32Array) {
+  const [p, q] = [full, lossy].map((logits) => ({ logits, first: 0, count: logits.length }));
+  assert(p !== undefined && q !== undefined, "two rows are compared");
+  const [ofP, ofQ] = [rowStatistics(p), rowStatistics(q)];
+  return { kl: klDivergence(p, ofP, q, ofQ), isAgreed: ofP.argmax === ofQ.argmax };
+}
+
+/** What was computed in low precision of the uses between two counts. */
+function lowShare(before: BatchMixture["counts"], after: BatchMixture["counts"]): number {
+  return (after.low - before.low) / Math.max(1, after.uses - before.uses);
+}
+
+function throwIfSet(cancelFlag: Int32Array): void {
+  if (Atomics.load(cancelFlag, 0) === 0) return;
+  throw new ExperimentError("the run was cancelled", { code: "CANCELLED" });
 }

@@ -15,7 +15,7 @@ const MIB = 1_048_576;
  */
 export async function run(ctx: RunContext, config: PrefillConfig): Promise<Summary> {
   checkThreads(config.threads);
-  const { latencyUs, textFile } = config;
+  const { latencyUs, mixture, textFile } = config;
   const report = new PrefillReport(ctx, config);
   const options = {
     modelPath: await ctx.resolveFile(config.model),
@@ -30,9 +30,13 @@ export async function run(ctx: RunContext, config: PrefillConfig): Promise<Summa
     repeats: config.repeats,
     threads: config.threads,
     seed: ctx.seed,
+    ...(mixture.rate > 0 && {
+      mixture: { rate: mixture.rate, kind: mixture.low, otherFolder: ctx.scratchDir },
+    }),
   };
   const result = await runPrefillWorker(options, ctx.signal, (message) => {
     if (message.type === "opened") report.opened(message.facts);
+    else if (message.type === "twins") report.makingTwins(message.done, message.total);
     else report.cell(message.cell);
   });
   return report.finish(result);

@@ -1,6 +1,6 @@
 import type { RoutingShape } from "../offload/routing.ts";
-import { expectedKeys } from "../prefill/expected-experts.ts";
 import type { BatchMixture } from "../precision/batch-mixture.ts";
+import { expectedKeys } from "../prefill/expected-experts.ts";
 import { requireExperts } from "../prefill/require-experts.ts";
 import { groupRows, type RowGroups, rowsOf } from "../prefill/row-groups.ts";
 import type { SlotStream } from "../prefill/slot-stream.ts";

@@ -91,5 +91,6 @@ export function decodePrompt(modelPath: string, tokens: readonly number[]): Floa
 /** Places where two lists of rows differ in a bit. */
 export function differentRows(a: readonly Float32Array[], b: readonly Float32Array[]): number[] {
   const empty = new Float32Array(0);
-  return [...a.keys()].filter((row) => !haveSameBits(a[row] ?? empty, b[row] ?? empty));
+  const rows = Array.from({ length: Math.max(a.length, b.length) }, (_, row) => row);
+  return rows.filter((row) => !haveSameBits(a[row] ?? empty, b[row] ?? empty));
 }

@@ -1,0 +1,139 @@
+import { readFileSync } from "node:fs";
+import { parseConfig, type Summary } from "@fmlab/experiment";
+import { beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { decode } from "../../src/definitions/decode.ts";
+import { type PlanConfig, plan } from "../../src/definitions/plan.ts";
+import { replay } from "../../src/definitions/replay.ts";
+import { throughput } from "../../src/definitions/throughput.ts";
+import { decodeLaunch } from "../../src/plan/launch-config.ts";
+import { runPlanJob } from "../../src/plan/plan-job.ts";
+import { reportPlan } from "../../src/plan/plan-report.ts";
+import type { Plan } from "../../src/planner/plan.ts";
+import type { JobHost } from "../../src/replay-run/thread-messages.ts";
+import { MonotonicClock } from "../../src/tiers/monotonic-clock.ts";
+import { RecordContext } from "../quality/record-context.ts";
+import { MODELS_DIR, SHIPPED_MODEL } from "../shipped-model.ts";
+
+interface PlanFacts {
+  mode: string;
+  expertMiB: number;
+  usedExpertMiB: number;
+  tokensPerSecond: number;
+  launch: { kind: string; config: Record<string, unknown>; command: string };
+  group: { launch: { config: Record<string, unknown> } } | undefined;
+}
+
+describe("a plan for the shipped model", () => {
+  const ctx = new RecordContext(plan, MODELS_DIR, "");
+  let summary: Summary;
+  let plans: PlanFacts[];
+  beforeAll(() => {
+    const config = parseConfig(plan, {
+      memoryMiB: [12, 48],
+      contextTokens: 256,
+      tokens: 48,
+      learnTokens: 48,
+      curvePoints: 2,
+      sequences: 8,
+      link: { bandwidthMBps: 300 },
+    });
+    // The thread around it is that of `moe-offload.replay`, which is tested there.
+    const parsed = config as PlanConfig;
+    const job = { kind: "plan" as const, config: parsed, modelPath: SHIPPED_MODEL, seed: 1 };
+    summary = reportPlan(ctx, runPlanJob(job, testHost()), parsed);
+    plans = summary.plans as PlanFacts[];
+  });
+
+  it("draws every picture and tells every metric", () => {
+    expect([...ctx.pictures].sort()).toEqual(plan.views.map(({ series }) => series).sort());
+    for (const metric of Object.keys(plan.metrics)) {
+      expect(ctx.points.get(metric)?.length, metric).toBeGreaterThan(0);
+    }
+    for (const value of ctx.points.get("tokensPerSecond") ?? []) expect(value).toBeGreaterThan(0);
+  });
+
+  it("keeps what fits and caches what does not", () => {
+    expect(plans.map(({ mode }) => mode)).toEqual([
+      expect.stringMatching(/^cache/),
+      "all-resident",
+    ]);
+    // 256 tokens of 8 KiB.
+    expect(plans[0]?.expertMiB).toBe(10);
+    expect(plans[0]?.usedExpertMiB).toBeLessThanOrEqual(10);
+    expect(plans[1]?.expertMiB).toBe(25.5);
+    expect(plans[1]?.tokensPerSecond).toBeGreaterThan(plans[0]?.tokensPerSecond ?? 0);
+  });
+
+  it("names runs whose configs their experiments take", () => {
+    for (const { group, launch } of plans) {
+      expect(launch.kind).toBe("moe-offload.decode");
+      expect(parseConfig(decode, launch.config)).toMatchObject(launch.config);
+      expect(launch.command).toContain("--set 'link.bandwidthMBps=300'");
+      if (group) parseConfig(throughput, group.launch.config);
+    }
+    expect(plans.some(({ group }) => group !== undefined)).toBe(true);
+  });
+});
+
+function testHost(): JobHost {
+  const clock = new MonotonicClock();
+  return {
+    cancelFlag: new Int32Array(new SharedArrayBuffer(4)),
+    nowMs: () => clock.nowMs(),
+    throwIfCancelled: () => {},
+    progress: () => {},
+    log: () => {},
+    partial: () => {},
+  };
+}
+
+describe("a line that launches a plan", () => {
+  it("asks for a memory that buys the planned slots, however it is rounded", () => {
+    const candidate = { strategy: { policy: "lru", predictor: "none", prefetch: {} } };
+    for (const usedBytes of [104_448 * 61, 104_448 * 64, 7_000_001]) {
+      const launched = { candidate, prediction: { usedBytes } };
+      const config = parseConfig(plan, {}) as PlanConfig;
+      const { config: asked } = decodeLaunch({ launched } as unknown as Plan, config);
+      const bytes = Number(asked.budgetMiB) * 2 ** 20;
+      expect(bytes).toBeGreaterThanOrEqual(usedBytes);
+      expect(bytes).toBeLessThan(usedBytes + 110);
+    }
+  });
+});
+
+/** Modules a file imports when it is loaded, with those of its relative imports; types left out. */
+function staticImports(url: URL, seen = new Set<string>()): Set<string> {
+  const packages = new Set<string>();
+  if (seen.has(url.href)) return packages;
+  seen.add(url.href);
+  const source = readFileSync(url, "utf8");
+  for (const [, names = "", from = ""] of source.matchAll(/^import ([^;]*?)from "([^"]+)";/gms)) {
+    if (names.startsWith("type ")) continue;
+    if (!from.startsWith(".")) packages.add(from);
+    else for (const name of staticImports(new URL(from, url), seen)) packages.add(name);
+  }
+  return packages;
+}
+
+describe("the definitions of plan and replay", () => {
+  it.each(["plan", "replay"])("%s imports nothing but the contract and zod", (name) => {
+    const url = new URL(`../../src/definitions/${name}.ts`, import.meta.url);
+    expect([...staticImports(url)].sort()).toEqual(["@fmlab/experiment", "zod"]);
+  });
+
+  it("explain every field", () => {
+    for (const definition of [plan, replay]) {
+      const unexplained: string[] = [];
+      const visit = (node: Record<string, unknown>, path: string) => {
+        const properties = (node.properties ?? {}) as Record<string, Record<string, unknown>>;
+        for (const [name, field] of Object.entries(properties)) {
+          if (!field.description) unexplained.push(`${path}${name}`);
+          visit(field, `${path}${name}.`);
+        }
+      };
+      visit(z.toJSONSchema(definition.config, { io: "input" }) as Record<string, unknown>, "");
+      expect(unexplained).toEqual([]);
+    }
+  });
+});
