@@ -1,8 +1,8 @@
 /**
  * Decoding a model that does not fit in memory: this engine, experts read past the page cache into
- * slots, against llama.cpp reading the same file by mmap. Both decode the same teacher-forced tokens
- * in processes of their own under the same memory limit (a cgroup; page cache counts), the file
- * dropped from the page cache before each, in rounds of random order.
+ * slots, against llama.cpp reading the same file by mmap. Both decode the same teacher-forced
+ * tokens in processes of their own under the same memory limit (a cgroup; page cache counts), the
+ * file dropped from the page cache before each, in rounds of random order.
  *
  * A pilot picks what is fastest for each engine, for llama.cpp also how far a page fault reads
  * around itself: a setting of the disk, tried out on a loop device over the same file.
@@ -54,6 +54,8 @@ const RATIO_MIN = 2;
 /** The file must be like a real model: largest difference of LRU miss curves. */
 const CURVE_DIFFERENCE_MAX = 0.1;
 const NO_GROUP = 3;
+/** Fewer give no interval. */
+const ROUNDS_MIN = 3;
 /**
  * What this engine's process needs beside experts, dense weights and the context: Node, its
  * compiler's caches and the reading threads. Measured: 180 MB.
@@ -89,6 +91,7 @@ const say = (text: string) => {
   if (!values.json) process.stdout.write(`${text}\n`);
 };
 
+if (Number(values.rounds) < ROUNDS_MIN) throw new Error(`--rounds: ${ROUNDS_MIN} or more`);
 if (values.clean) {
   removeModel(values.dir, recipe);
   process.exit(0);
@@ -348,7 +351,8 @@ function judge(results: readonly Result[], { residentMs }: Study) {
     }),
   ];
   const text =
-    `\n${formatTable(rows)}\n${nameOf(ours.contender)} over ${nameOf(peer.contender)}, median of ${ratios.length} rounds: ` +
+    `\n${formatTable(rows)}\n${nameOf(ours.contender)} over ${nameOf(peer.contender)}, ` +
+    `median of ${ratios.length} rounds: ` +
     `${ratio.estimate.toFixed(2)}x (95 %: ${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)}), ` +
     `wanted ${RATIO_MIN}x: ${holds ? "holds" : "MISSED"}\nlogits of the two engines: ` +
     `${logits.equalShare === 1 ? "equal to the bit" : `differ by ${logits.differenceMax} at most`} ` +

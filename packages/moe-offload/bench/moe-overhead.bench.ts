@@ -1,8 +1,9 @@
 /**
  * What foreign calls and scheduling cost at the expert shapes of Qwen1.5-MoE: random weights, few
  * layers, half of the experts in memory and the others on disk. Each token's time is split by a
- * stopwatch around native calls, scheduler and waiting, in processor time of the computing thread; a second run under Node's profiler counts
- * samples by file. Numbers are scaled per layer to the published model's 24 layers.
+ * stopwatch around native calls, scheduler and waiting, in processor time of the computing thread;
+ * a second run under Node's profiler counts samples by file, by the wall clock. Numbers are scaled
+ * per layer to the published model's 24 layers.
  *
  *     npm run bench -- moe-overhead [--json] [--dir DIR] [--layers 4] [--tokens 96] [--clean]
  *

@@ -1,7 +1,7 @@
 /**
- * A process of its own that decodes with experts on disk and splits each token's time: inside native
- * calls, in the scheduler (with policy, predictor and lane), waiting for experts, and the rest,
- * which is the engine's own JavaScript.
+ * A process of its own that decodes with experts on disk and splits each token's time: inside
+ * native calls, in the scheduler (with policy, predictor and lane), waiting for experts, and the
+ * rest, which is the engine's own JavaScript.
  */
 import { GgmlLibrary, openGguf } from "@fmlab/ggml";
 import { STRATEGIES, type StrategyName } from "../../src/offload/strategies.ts";

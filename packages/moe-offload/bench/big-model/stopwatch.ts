@@ -7,6 +7,13 @@ export type Kind = (typeof KINDS)[number];
 
 type Method = (...args: never[]) => unknown;
 
+/** What a stopwatch reads. */
+export interface StopwatchClock {
+  nowMs(): number;
+  /** What one reading takes. */
+  costMs(): number;
+}
+
 /**
  * Splits time by wrapping functions: each kind gets the time inside its functions less that of
  * wrapped functions which they call, less what reading the clock costs. Single-threaded.
@@ -16,10 +23,10 @@ export class Stopwatch {
   readonly #calls: Record<Kind, number> = { native: 0, scheduler: 0, waiting: 0 };
   /** Time of wrapped calls within the one that is running. */
   #insideMs = 0;
-  readonly #clock: ThreadClock;
+  readonly #clock: StopwatchClock;
   readonly #readMs: number;
 
-  constructor(clock: ThreadClock) {
+  constructor(clock: StopwatchClock) {
     this.#clock = clock;
     this.#readMs = clock.costMs();
   }
@@ -68,7 +75,7 @@ const CLOCK_THREAD_CPUTIME_ID = 3;
  * Processor time of this thread: unlike the wall clock it stands still while the thread sleeps or
  * others have its processor, so that a busy machine does not change what is measured.
  */
-export class ThreadClock {
+export class ThreadClock implements StopwatchClock {
   readonly #time = new BigInt64Array(2);
   readonly #read: ReadClock;
 

@@ -13,6 +13,7 @@ import type {
   SessionResult,
   StepRecord,
 } from "./messages.ts";
+import { heatmapOf, layersSeries } from "./report-series.ts";
 import { traceEvents } from "./trace-events.ts";
 
 const MIB = 1_048_576;
@@ -339,42 +340,6 @@ export class Report {
       note: `the first ${recorded} of ${this.#stepMs.length} decode steps`,
     };
   }
-}
-
-function heatmapOf(values: number[][], valueLabel: string): SeriesInput {
-  return {
-    kind: "heatmap",
-    rowLabel: "layer",
-    columnLabel: "expert",
-    valueLabel,
-    rows: values.map((_, layer) => String(layer)),
-    columns: (values[0] ?? []).map((_, expert) => String(expert)),
-    values,
-  };
-}
-
-function layersSeries(result: SessionResult, hitRateByLayer: number[]): SeriesInput {
-  const sum = (row: number[] | undefined) => (row ?? []).reduce((a, b) => a + b, 0);
-  const distinct = (row: number[] | undefined) => (row ?? []).filter((n) => n > 0).length;
-  return {
-    kind: "table",
-    columns: [
-      { key: "layer", title: "Layer", type: "number" },
-      { key: "hitRate", title: "Hit rate", unit: "%", type: "number" },
-      { key: "uses", title: "Expert uses", type: "number" },
-      { key: "loads", title: "Loads", type: "number" },
-      { key: "loadedMiB", title: "Loaded", unit: "MiB", type: "number" },
-      { key: "distinct", title: "Different experts used", type: "number" },
-    ],
-    rows: hitRateByLayer.map((rate, layer) => ({
-      layer,
-      hitRate: Number.isFinite(rate) ? rate : null,
-      uses: sum(result.routed[layer]),
-      loads: sum(result.loads[layer]),
-      loadedMiB: (result.loadedBytes[layer] ?? 0) / MIB,
-      distinct: distinct(result.routed[layer]),
-    })),
-  };
 }
 
 /** Counts of the whole session, prompts included; the time stalled is another metric's. */

@@ -192,7 +192,7 @@ const metrics = {
     help:
       "From full to lossy predictions of the run's own tokens, over its first 512 decode steps; " +
       "lossy runs only.",
-    measured: false,
+    measured: true,
     headline: true,
   },
   maxKl: {
@@ -200,14 +200,14 @@ const metrics = {
     unit: "nats",
     better: "lower",
     help: "The worst of those decode steps.",
-    measured: false,
+    measured: true,
   },
   argmaxAgreement: {
     title: "Same likeliest token",
     unit: "%",
     better: "higher",
     help: "Those decode steps where full and lossy predictions agree on the likeliest token.",
-    measured: false,
+    measured: true,
   },
   expertMemoryMiB: {
     title: "Expert memory",

@@ -154,8 +154,9 @@ export const lowPrecisionField = z
   })
   .prefault({})
   .describe(
-    "Decode steps load missing experts in low precision; prompts stay in full. Lossy: such a run " +
-      "tells its KL divergence. In host memory a copy takes the place of a full expert.",
+    "Decode steps load missing experts in low precision; prompts stay in full. Lossy, and what " +
+      "misses may depend on the clock: such a run tells its KL divergence. In host memory a copy " +
+      "takes the place of a full expert.",
   );
 
 /** The requirement of a model file, with its source and licence. */

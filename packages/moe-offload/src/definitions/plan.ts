@@ -56,7 +56,7 @@ const metrics = {
     title: "Predicted speed",
     unit: "tok/s",
     better: "higher",
-    help: "Of the plan; one point for each memory. The run's: the first memory asked for.",
+    help: "Of the plan; one point for each memory, rising. The run's: the smallest.",
     measured: true,
     headline: true,
     step: "plan",

@@ -157,7 +157,8 @@ export class Scheduler {
     const firstKey = layer * shape.expertCount;
     const missing = this.#lookUp(firstKey, experts);
     if (this.#control.beforeDemand) {
-      this.#residency.reserved = missing;
+      // Twins have staging of their own.
+      this.#residency.reserved = this.#parts.twins?.isOn ? 0 : missing;
       this.#prefetcher?.prefetch(routing);
       this.#residency.reserved = 0;
     }

@@ -1,7 +1,7 @@
 import type { PlanConfig } from "../definitions/plan.ts";
 import { type GroupMode, planGroupMode } from "../planner/group-mode.ts";
 import { type LayerPlacement, placeLayer } from "../planner/placement.ts";
-import { type MemoryPoint, type Plan, planMemories, speedOf } from "../planner/plan.ts";
+import { leastBytes, type MemoryPoint, type Plan, planMemories, speedOf } from "../planner/plan.ts";
 import { largestExpert, transferMs } from "../planner/planner-machine.ts";
 import { type PlanSetup, predict } from "../planner/predict.ts";
 import { withLink } from "../planner/sensitivity.ts";
@@ -89,13 +89,14 @@ export function runPlanJob(job: PlanJob, host: JobHost): PlanRunResult {
 
 function memoriesOf({ memoryMiB }: PlanConfig, { machine, model }: PlanSetup, context: number) {
   const kvBytes = context * model.kvBytesPerToken;
+  const least = leastBytes(model);
   const card = (machine.fastMemoryBytes ?? 0) - model.dense.all;
   if (memoryMiB.length === 0 && card > kvBytes) return [card];
   const asked =
     memoryMiB.length > 0
       ? memoryMiB.map((count) => Math.floor(count * 2 ** 20))
-      : [0.25, 0.5, 1].map((share) => kvBytes + Math.ceil(share * model.allExpertBytes));
-  return [...new Set(asked)].sort((a, b) => a - b);
+      : [0.25, 0.5, 1].map((share) => kvBytes + Math.max(least, share * model.allExpertBytes));
+  return [...new Set(asked.map(Math.ceil))].sort((a, b) => a - b);
 }
 
 function layersOf({ model, workload }: PlanSetup, { chosen, equal }: Plan): LayerPlan[] {

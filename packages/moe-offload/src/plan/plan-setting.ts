@@ -52,7 +52,7 @@ export interface PlanSetting {
 
 /** Experts in memory while routing is recorded and times are measured. */
 const RECORDING_BYTES = 2 * 2 ** 30;
-const MEASURED_CONTEXT = 128;
+const MEASURED_CONTEXT = 64;
 const MEASURED_ROUNDS = 3;
 /** Larger models take long enough a token to be measured on fewer. */
 const LARGE_BYTES = 2 ** 30;
@@ -69,7 +69,8 @@ const READ_ROUNDS = 5;
  * Opens the model, or takes a shape, measures this machine as far as it is asked for, and gets
  * routing to predict with.
  *
- * @throws GgufError | MoeError | GgmlError for a model that does not do; ExperimentError `CANCELLED`
+ * @throws GgufError | MoeError | GgmlError for a model that does not do
+ * @throws ExperimentError `CANCELLED`
  */
 export function openPlanSetting(job: PlanJob, host: JobHost): PlanSetting {
   if (job.modelPath === undefined) return shapeSetting(job, host);
@@ -189,19 +190,21 @@ function limited(machine: PlannerMachine, model: PlannerModel, config: PlanConfi
 }
 
 /** Times of experts over several rows, with the graphs that batches are computed with. */
-function measureBatches({ config, modelPath = "" }: PlanJob, { layout }: TextModel, host: JobHost) {
+function measureBatches({ config, modelPath = "" }: PlanJob, text: TextModel, host: JobHost) {
+  const { layout, model } = text;
+  const context = Math.min(BATCH_CONTEXT, model.contextLength);
   const layerBytes = layout.expertCount * layout.expertBytes;
   const session = new StreamSession({
     modelPath,
     budgetBytes: Math.min(2 * layerBytes, layout.moeLayers.length * layerBytes),
     link: FREE_LINK,
     threads: config.threads,
-    contextTokensMax: BATCH_CONTEXT,
-    batchTokensMax: BATCH_CONTEXT,
+    contextTokensMax: context,
+    batchTokensMax: context,
     cancelFlag: host.cancelFlag,
   });
   try {
-    const tokens = Math.min(BATCH_CONTEXT, config.sequencesPerBatch);
+    const tokens = Math.min(context, config.sequencesPerBatch);
     const { expertNs, expertRowNs } = timeLayer(session.machine, tokens, host.nowMs);
     return { expertNs, expertRowNs };
   } finally {

@@ -44,7 +44,7 @@ export const CANDIDATES: readonly PlanCandidate[] = [
   },
 ];
 
-/** Candidates that are tried at every memory of a curve; the others only where a plan was asked for. */
+/** Candidates tried at every memory of a curve; the others only where a plan was asked for. */
 export const SHORTLIST: readonly string[] = [
   "load-on-demand",
   "lru",

@@ -17,6 +17,8 @@ export interface TraceDials {
   readonly sequenceTokens: number;
 }
 
+/** Layers ahead whose gates are written, as far as there are: what any predictor looks at. */
+const AHEAD_DEPTH = 3;
 /** Where nothing is published: see the survey's sections 3.9 and 9 for the range. */
 const CROSS_LAYER_ACCURACY = 0.8;
 /** Reuse above what experts chosen evenly would have, as a share of what is left. */
@@ -53,7 +55,7 @@ export function generateForShape(
     sequenceReuse: dials.sequenceReuse || chance + (reuse - chance) / 2,
     crossLayerAccuracy:
       dials.crossLayerAccuracy || (shape.crossLayerAccuracy?.value ?? CROSS_LAYER_ACCURACY),
-    aheadDepth: Math.min(3, routing.layerCount - 1),
+    aheadDepth: AHEAD_DEPTH,
     // Half-way between a router that cares for nothing and one that is sure.
     chosenMass: dials.chosenMass || (1 + chance) / 2,
     hasProbabilities: true,

@@ -3,7 +3,7 @@ import { POLICIES } from "../policies/registry.ts";
 import { policyMissCurves } from "../replay/miss-curves.ts";
 import type { PlanSetup, Prediction } from "./predict.ts";
 
-/** Cache sizes at which misses are counted, as shares of a layer's experts; between: interpolated. */
+/** Cache sizes at which misses are counted, shares of a layer's experts; between: interpolated. */
 const SHARES = [1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8];
 
 /** Misses of our policy by slots of a layer, on the workload's tokens. */

@@ -17,7 +17,7 @@ export interface MeasureRequest {
   readonly tokens: ArrayLike<number>;
   readonly nowMs: () => number;
   readonly cancelFlag: Int32Array;
-  /** Memory for experts while measuring, at least one layer's; as much as is useful when missing. */
+  /** Memory for experts while measuring; at least one layer's is taken. No limit when missing. */
   readonly expertMemoryBytes?: number;
 }
 

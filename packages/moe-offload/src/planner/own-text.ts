@@ -29,7 +29,7 @@ export interface OwnTextRequest {
 const TOKENS_MIN = 96;
 /** Tokens of one text of its own; longer texts of small models repeat themselves. Chosen. */
 const SEQUENCE_TOKENS = 256;
-/** Layers ahead whose routers are recorded: as many as any predictor looks at. */
+/** Layers ahead whose routers are recorded, as far as there are: what any predictor looks at. */
 const AHEAD_DEPTH = 3;
 
 /**
@@ -62,7 +62,7 @@ function openModel({ file, layout, model }: TextModel, request: OwnTextRequest):
     disk: FREE_LINK,
     threads,
     contextLength: Math.min(model.contextLength, SEQUENCE_TOKENS),
-    aheadDepth: aheadDepth(layout.layerCount),
+    aheadDepth: AHEAD_DEPTH,
     clock: new MonotonicClock(),
     cancelFlag,
   });
@@ -73,7 +73,7 @@ function record(engine: MoeEngine, text: TextModel, request: OwnTextRequest): Tr
   const contents = {
     shape: engine.shape,
     hasProbabilities: true,
-    aheadDepth: aheadDepth(engine.shape.layerCount),
+    aheadDepth: AHEAD_DEPTH,
     hasComputeMs: false,
     provenance: {
       model: text.model.name,
@@ -127,8 +127,4 @@ function drawToken(logits: Float32Array, uniform: number): number {
     if (left < 0) return token;
   }
   return logits.length - 1;
-}
-
-function aheadDepth(layerCount: number): number {
-  return Math.min(AHEAD_DEPTH, layerCount - 1);
 }

@@ -3,6 +3,7 @@ import type { MissCurves } from "../policies/policy.ts";
 import { CANDIDATES, type PlanCandidate, RESIDENT, SHORTLIST } from "./candidates.ts";
 import { type ContextRow, slotsByContext } from "./context-slots.ts";
 import { exposeCurves, measureMissCurves } from "./layer-curves.ts";
+import type { PlannerModel } from "./planner-model.ts";
 import {
   hitRateOf,
   type PlanSetup,
@@ -170,7 +171,7 @@ function explain(
 ): Plan {
   const { options, point } = found;
   const chosen = point?.best;
-  if (!chosen) throw tooSmall(memory.expertBudgetBytes);
+  if (!chosen) throw tooSmall(memory.expertBudgetBytes, leastBytes(setup.model));
   const { candidate, curves, prediction } = chosen;
   const { strategy } = candidate;
   const { budgetBytes } = prediction;
@@ -196,6 +197,12 @@ function comparable(speed: number): number {
   return Number(speed.toPrecision(9));
 }
 
+/** Memory without which nothing runs: the experts of one token, of each size that layers have. */
+export function leastBytes({ expertBytes, shape }: PlannerModel): number {
+  const sizes = new Set(shape.moeLayers.map(expertBytes));
+  return [...sizes].reduce((sum, bytes) => sum + shape.expertUsedCount * bytes, 0);
+}
+
 /** Predicted tokens/s. */
 export function speedOf({ prediction }: PlanOption): number {
   return prediction.result.tokensPerSecond;
@@ -219,11 +226,11 @@ function noRoom(memoryBytes: number, kvBytes: number, contextTokens: number): Mo
   );
 }
 
-function tooSmall(budgetBytes: number): MoeError {
+function tooSmall(budgetBytes: number, neededBytes: number): MoeError {
   return new MoeError(
     `${mebibytes(budgetBytes)} MiB for experts are too few for any policy: not even the experts of ` +
-      "one token fit. Raise memoryMiB.",
-    { code: "BUDGET_TOO_SMALL", policy: "any", budgetBytes, neededBytes: 0 },
+      `one token fit, which need ${mebibytes(neededBytes)} MiB beside the KV cache. Raise memoryMiB.`,
+    { code: "BUDGET_TOO_SMALL", policy: "any", budgetBytes, neededBytes },
   );
 }
 

@@ -104,8 +104,8 @@ export function probedMachine(
 }
 
 /**
- * A link with a limit imposed on it: a transfer ends when both let it, so the one that is slower for
- * an expert decides.
+ * A link with a limit imposed on it: a transfer ends when both let it, so the one that is slower
+ * for an expert decides.
  *
  * @param bytes  of an expert
  */

@@ -13,8 +13,8 @@ export type Bottleneck = (typeof BOTTLENECKS)[number];
 export type Sensitivity = Readonly<Record<Bottleneck, number>>;
 
 /**
- * Predicts the speed with computing twice as fast, twice the bandwidth, and half the delay, all else
- * equal. What gains most is the bottleneck.
+ * Predicts the speed with computing twice as fast, twice the bandwidth, and half the delay, all
+ * else equal. What gains most is the bottleneck.
  *
  * @param now  speed of the machine as it is; nothing improved makes it slower, since the better
  *             part can be used like the worse one

@@ -33,7 +33,7 @@ const DEFAULT_MBPS = 400;
 /** Experts in memory while a trace is recorded: most machines have that much to spare. */
 const RECORDING_BYTES = 2 * 2 ** 30;
 /** Context in which compute times are measured, and passes over it. */
-const MEASURED_CONTEXT = 128;
+const MEASURED_CONTEXT = 64;
 const MEASURED_ROUNDS = 3;
 
 /**

@@ -6,8 +6,8 @@ import { reportReplay, tellCell } from "./replay-report.ts";
 import { runInThread } from "./thread.ts";
 
 /**
- * Runs `moe-offload.replay` in a thread of its own. The same config and seed give the same summary to
- * the byte, unless compute times are measured.
+ * Runs `moe-offload.replay` in a thread of its own. The same config and seed give the same summary
+ * to the byte, unless compute times are measured.
  *
  * @throws ExperimentError `MISSING_FILE` | `FORBIDDEN_PATH` | `CANCELLED`
  * @throws GgufError | MoeError | GgmlError for a model, trace or setting that does not do

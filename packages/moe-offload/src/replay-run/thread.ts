@@ -8,8 +8,8 @@ import type { ThreadJob, ThreadMessage } from "./thread-messages.ts";
 export type ThreadContext = Pick<RunContext, "signal" | "log" | "progress">;
 
 /**
- * Runs a job in its own thread, so that the caller's event loop stays free. When the promise settles
- * the thread has ended, and its native memory and file handles are freed.
+ * Runs a job in its own thread, so that the caller's event loop stays free. When the promise
+ * settles the thread has ended, and its native memory and file handles are freed.
  *
  * @param onPartial  told of what is finished before all of it is
  * @throws the job's errors; ExperimentError `CANCELLED` after an abort; MoeError `WORKER_DIED`

@@ -8,9 +8,10 @@ import { yieldCore } from "./yield-core.ts";
  */
 export const SPIN_MS = 0.3;
 /**
- * How long a reader without work spins before it sleeps: longer than the pauses between the loads of
- * a model that decodes. Waking it costs the thread that asks some 150 us, twice a fast transfer
- * (measured on a 2-vCPU virtual machine: LRU at 1600 MB/s took 3.3 ms a token with 0.15 ms here, and
+ * How long a reader without work spins before it sleeps: longer than the pauses between the loads
+ * of a model that decodes. Waking it costs the thread that asks some 150 us, twice a fast transfer
+ * (measured on a 2-vCPU virtual machine: LRU at 1600 MB/s took 3.3 ms a token with 0.15 ms here,
+ * and
  * 1.9 ms without sleeping). One thread of a lane spins at most, and only while there was work.
  */
 export const IDLE_SPIN_MS = 3;

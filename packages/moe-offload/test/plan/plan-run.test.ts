@@ -1,6 +1,8 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseConfig, type Summary } from "@fmlab/experiment";
-import { beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { decode } from "../../src/definitions/decode.ts";
 import { type PlanConfig, plan } from "../../src/definitions/plan.ts";
@@ -12,8 +14,12 @@ import { reportPlan } from "../../src/plan/plan-report.ts";
 import type { Plan } from "../../src/planner/plan.ts";
 import type { JobHost } from "../../src/replay-run/thread-messages.ts";
 import { MonotonicClock } from "../../src/tiers/monotonic-clock.ts";
+import { randomModelFile } from "../engine/random-model.ts";
 import { RecordContext } from "../quality/record-context.ts";
 import { MODELS_DIR, SHIPPED_MODEL } from "../shipped-model.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "fmlab-plan-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 interface PlanFacts {
   mode: string;
@@ -73,6 +79,26 @@ describe("a plan for the shipped model", () => {
       if (group) parseConfig(throughput, group.launch.config);
     }
     expect(plans.some(({ group }) => group !== undefined)).toBe(true);
+  });
+});
+
+describe("a plan for any supported model", () => {
+  const shape = { heads: 2, kvHeads: 2, inner: 32, context: 24, ropeBase: 10_000, epsilon: 1e-5 };
+  const small = { ...shape, seed: 1, width: 64, experts: 4, used: 4, layers: 1 } as const;
+
+  it.each([
+    ["with a dense layer first", { ...small, layers: 3, used: 2, denseLead: 1, denseInner: 64 }],
+    ["of one layer that uses every expert", small],
+  ] as const)("%s has memories in which it runs, and one that holds all", (_, model) => {
+    const path = join(folder, "small.gguf");
+    const made = { ...model, architecture: "deepseek", sharedCount: 1 } as const;
+    writeFileSync(path, randomModelFile(made));
+    const config = parseConfig(plan, { tokens: 24, learnTokens: 24, curvePoints: 2 });
+    const job = { kind: "plan" as const, config: config as PlanConfig, modelPath: path, seed: 1 };
+    const result = runPlanJob(job, testHost());
+    expect(result.plans.at(-1)?.mode).toBe("all-resident");
+    expect(result.layers).toHaveLength(model.layers - ("denseLead" in model ? 1 : 0));
+    for (const { expertBudgetBytes } of result.plans) expect(expertBudgetBytes).toBeGreaterThan(0);
   });
 });
 

@@ -16,7 +16,7 @@ import { POLICIES } from "../../src/policies/registry.ts";
 import { replayTrace } from "../../src/replay/replayer.ts";
 import { EXPERT_BYTES, MODEL, SHAPE, smallSetup } from "./small-setup.ts";
 
-const SEEDS = [1, 2, 3];
+const SEEDS = [1, 2];
 /** Layers of 8 experts whose slots are as many as equal shares of so many experts. */
 const budget = (experts: number) => experts * EXPERT_BYTES;
 const speed = (setup: PlanSetup, name: keyof typeof STRATEGIES, experts: number) =>
@@ -75,7 +75,7 @@ describe("a prediction", () => {
   });
 
   it("lies in its interval, which is as narrow as its text is even", () => {
-    const setup = smallSetup(3);
+    const setup = smallSetup(2);
     const lazy = speedInterval(setup, STRATEGIES["load-on-demand"], budget(12));
     expect(lazy.low).toBeCloseTo(lazy.high, 6);
     const { low, high } = speedInterval(setup, STRATEGIES.lru, budget(12));
@@ -86,7 +86,7 @@ describe("a prediction", () => {
 });
 
 describe("plans for rising memory", () => {
-  const request = { contextTokens: 1000, curvePoints: 4 };
+  const request = { contextTokens: 1000, curvePoints: 2 };
   const memories = [5, 9, 10, 16, 24].map((experts) => budget(experts) + 1e6);
 
   it.each(SEEDS)("are never slower, and none is beaten by a candidate (seed %i)", (seed) => {
@@ -119,7 +119,7 @@ describe("plans for rising memory", () => {
   it("are never slower over a faster link", () => {
     for (const seed of SEEDS.slice(0, 1)) {
       let before = 0;
-      for (const bandwidth of [0.5, 1, 1.5, 4]) {
+      for (const bandwidth of [0.5, 1, 4]) {
         const setup = smallSetup(seed);
         const machine = withLink(setup.machine, { bandwidth, latency: 1 });
         const faster = { ...setup, machine };
