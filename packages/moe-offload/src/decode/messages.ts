@@ -37,6 +37,8 @@ export interface SessionOptions {
   lowPrecision?: LowPrecisionSettings | undefined;
   sampling: SamplingOptions;
   seed: number;
+  /** Where the routing of every token is written to, if anywhere. */
+  tracePath?: string | undefined;
   threads: number;
   /** Decode steps recorded in the timeline, from the first. */
   timelineTokens: number;
@@ -106,6 +108,8 @@ export interface StepRecord {
   stepMs: number;
   /** Part of `stepMs` in which the computation waited for experts. */
   stallMs: number;
+  /** Sum of the transfers that ended in the step. */
+  transferMs: number;
   /** Expert bytes that came over the link. */
   bytes: number;
   /** By layer: chosen experts that were neither there nor on their way. */

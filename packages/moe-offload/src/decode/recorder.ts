@@ -13,6 +13,7 @@ const TRANSFER = 1;
 export interface StepCounts {
   /** Of transfers that have ended. */
   bytes: number;
+  transferMs: number;
   stallMs: number;
   /** By layer. */
   misses: number[];
@@ -34,6 +35,7 @@ export class Recorder {
   recordsTimeline = false;
   #shape: MoeShape;
   #bytes = 0;
+  #transferMs = 0;
   /** Counts of the scheduler at the last `takeStep`. */
   #before = { stallMs: 0, lateHits: 0, lowPrecision: 0, demanded: [] as number[] };
   #phase: { phase: LayerPhase; layer: number; startMs: number } | undefined;
@@ -68,6 +70,7 @@ export class Recorder {
     const isTwin = key >= twinKeyBase(this.#shape);
     const expert = key % expertCount;
     this.#bytes += bytes;
+    this.#transferMs += endMs - startMs;
     const row = this.loads[layer];
     if (this.countsDecode && row !== undefined) {
       row[expert] = (row[expert] ?? 0) + 1;
@@ -111,6 +114,7 @@ export class Recorder {
     const before = this.#before;
     const step = {
       bytes: this.#bytes,
+      transferMs: this.#transferMs,
       stallMs: now.stallMs - before.stallMs,
       lateHits: now.lateHits - before.lateHits,
       lowPrecision: now.lowPrecision - before.lowPrecision,
@@ -118,6 +122,7 @@ export class Recorder {
     };
     this.#before = now;
     this.#bytes = 0;
+    this.#transferMs = 0;
     return step;
   }
 }

@@ -43,3 +43,42 @@ export function layersSeries(result: SessionResult, hitRateByLayer: number[]): S
     })),
   };
 }
+
+/** What the time of a step is made of. */
+export interface StepTimes {
+  stepMs: number;
+  stallMs: number;
+  /** Sum of the transfers that ended in the step. */
+  transferMs: number;
+}
+
+/** Stacks of a token's time; more would be too thin to read. */
+const STACKS_MAX = 24;
+
+/**
+ * Where the time of a token goes, in the mean of consecutive steps: computing alone, computing while
+ * experts are loaded, and waiting for them.
+ */
+export function tokenPartsSeries(steps: readonly StepTimes[]): SeriesInput {
+  const together = Math.max(1, Math.ceil(steps.length / STACKS_MAX));
+  const parts = Array.from({ length: Math.ceil(steps.length / together) }, (_, stack) =>
+    steps.slice(stack * together, (stack + 1) * together),
+  );
+  const mean = (of: (step: StepTimes) => number) =>
+    parts.map((part) => part.reduce((sum, step) => sum + of(step), 0) / part.length);
+  const hiddenMs = ({ stallMs, stepMs, transferMs }: StepTimes) =>
+    Math.min(Math.max(0, transferMs - stallMs), stepMs - stallMs);
+  return {
+    kind: "bars",
+    categoryLabel: together === 1 ? "token" : `tokens, ${together} each`,
+    categories: parts.map((_, stack) => String(stack * together)),
+    valueLabel: "time per token",
+    valueUnit: "ms",
+    arrangement: "stacked",
+    groups: [
+      { name: "computing", values: mean((step) => step.stepMs - step.stallMs - hiddenMs(step)) },
+      { name: "computing while loading", values: mean(hiddenMs) },
+      { name: "waiting for experts", values: mean((step) => step.stallMs) },
+    ],
+  };
+}

@@ -13,7 +13,7 @@ import type {
   SessionResult,
   StepRecord,
 } from "./messages.ts";
-import { heatmapOf, layersSeries } from "./report-series.ts";
+import { heatmapOf, layersSeries, tokenPartsSeries } from "./report-series.ts";
 import { traceEvents } from "./trace-events.ts";
 
 const MIB = 1_048_576;
@@ -33,6 +33,7 @@ export class Report {
   #texts: string[] = [];
   #stepMs: number[] = [];
   #stallMs: number[] = [];
+  #transferMs: number[] = [];
   #decodeMs = 0;
   #bytes = 0;
   #misses: number[] = [];
@@ -123,6 +124,7 @@ export class Report {
     for (const record of steps) {
       this.#stepMs.push(record.stepMs);
       this.#stallMs.push(record.stallMs);
+      this.#transferMs.push(record.transferMs);
       this.#decodeMs += record.stepMs;
       this.#bytes += record.bytes;
       this.#lateHits += record.lateHits;
@@ -184,6 +186,16 @@ export class Report {
     });
     ctx.series("output", this.#textSeries(result.texts));
     ctx.series("tokenTime", this.#timeSeries());
+    ctx.series(
+      "tokenParts",
+      tokenPartsSeries(
+        this.#stepMs.map((stepMs, i) => ({
+          stepMs,
+          stallMs: Math.min(stepMs, this.#stallMs[i] ?? 0),
+          transferMs: this.#transferMs[i] ?? 0,
+        })),
+      ),
+    );
     ctx.series("expertRouted", heatmapOf(result.routed, "times chosen"));
     ctx.series("expertLoads", heatmapOf(result.loads, "times loaded"));
     const timeline = this.#timelineSeries(result);

@@ -1,4 +1,6 @@
+import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import type { RunContext, Summary } from "@fmlab/experiment";
 import type { DecodeConfig } from "../definitions/decode.ts";
 import { MoeError } from "../errors.ts";
@@ -9,6 +11,8 @@ import type { LowPrecisionSettings, SessionOptions } from "./messages.ts";
 import { Report } from "./report.ts";
 
 const MIB = 1_048_576;
+/** Name of the artifact that holds a recorded trace. */
+const TRACE_FILE = "routing.trace.gz";
 
 /**
  * Runs `moe-offload.decode`: one session in a compute thread, told live.
@@ -36,6 +40,8 @@ export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summar
     ignoreEnd: config.ignoreEnd,
     contextTokensMax: contextTokensMax(config),
   };
+  const tracePath = config.recordTrace ? join(ctx.scratchDir, TRACE_FILE) : undefined;
+  if (tracePath !== undefined) options.tracePath = tracePath;
   const report = new Report(ctx, config);
   const { lossy, result } = await runDecodeWorker({
     options,
@@ -51,6 +57,9 @@ export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summar
       else report.steps(message.steps);
     },
   });
+  if (tracePath !== undefined) {
+    await ctx.artifact(TRACE_FILE, await readFile(tracePath), "application/gzip");
+  }
   return await report.finish(result, lossy);
 }
 

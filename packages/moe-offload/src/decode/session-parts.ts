@@ -17,10 +17,12 @@ import { openTwinsNear } from "../precision/open-twins-near.ts";
 import type { Twins } from "../precision/twins.ts";
 import { createSampler, type Sampler } from "../sampling/sampler.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { AHEAD_DEPTH_MAX } from "../traces/trace.ts";
 import { LossyCheck } from "./lossy-check.ts";
 import type { SessionFacts, SessionOptions } from "./messages.ts";
 import { Recorder } from "./recorder.ts";
 import type { SessionClock } from "./session-clock.ts";
+import { SessionTrace } from "./session-trace.ts";
 
 /** Told of what takes its time while a session is opened. */
 export interface OpeningListener {
@@ -41,6 +43,8 @@ export interface SessionParts {
   readonly sampler: Sampler;
   readonly recorder: Recorder;
   readonly facts: SessionFacts;
+  /** Set when the session's routing is recorded. */
+  readonly trace: SessionTrace | undefined;
   /** Set when misses are computed in low precision. */
   readonly lossy: LossyCheck | undefined;
 }
@@ -74,7 +78,8 @@ export function openParts(opening: Opening): SessionParts {
 }
 
 /** Frees native memory and file handles. */
-export function closeParts({ file, offloaded }: SessionParts): void {
+export function closeParts({ file, offloaded, trace }: SessionParts): void {
+  trace?.discard();
   offloaded.close();
   file.close();
 }
@@ -128,7 +133,18 @@ function openModel(opened: Opened, opening: Opening): SessionParts {
       missCurves: obtained?.calibration.missCurves,
     });
   const lossy = twins && new LossyCheck();
-  return { ...opened, offloaded, elastic, sampler, recorder, facts, lossy };
+  const trace = traceOf(opened, offloaded, options);
+  return { ...opened, offloaded, elastic, sampler, recorder, facts, trace, lossy };
+}
+
+function traceOf({ model }: Opened, offloaded: OffloadedModel, options: SessionOptions) {
+  if (options.tracePath === undefined) return undefined;
+  try {
+    return new SessionTrace(offloaded.engine, options.tracePath, model.name, options.seed);
+  } catch (error) {
+    offloaded.close();
+    throw error;
+  }
 }
 
 function settingsOf(model: ModelDescription, { clock, options }: Opening): OffloadOptions {
@@ -138,6 +154,7 @@ function settingsOf(model: ModelDescription, { clock, options }: Opening): Offlo
     host: options.host,
     link: options.link,
     disk: options.disk,
+    ...(options.tracePath !== undefined && { aheadDepth: AHEAD_DEPTH_MAX }),
     threads: options.threads,
     contextLength: Math.min(model.contextLength, options.contextTokensMax),
     clock: clock.monotonic,

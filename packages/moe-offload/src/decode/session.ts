@@ -112,10 +112,11 @@ export class DecodeSession {
     return tokens;
   }
 
-  /** Counts, texts and timeline of everything generated so far. */
+  /** Counts, texts and timeline of everything generated; a trace that is recorded ends here. */
   result(): SessionResult {
-    const { recorder, offloaded } = this.#parts;
+    const { recorder, offloaded, trace } = this.#parts;
     const moved = offloaded.lane?.counts();
+    trace?.finish();
     return {
       tokens: this.#tokens,
       texts: this.#texts,

@@ -1,4 +1,5 @@
 import {
+  bars,
   defineExperiment,
   heatmap,
   line,
@@ -96,6 +97,10 @@ export const decodeConfig = z.object({
     .boolean()
     .default(false)
     .describe("Go on after the model's end-of-text token, for runs of a fixed length."),
+  recordTrace: z
+    .boolean()
+    .default(false)
+    .describe("Keep what the routers said of every token as an artifact, for moe-offload.replay."),
   timelineTokens: z
     .number()
     .int()
@@ -342,6 +347,7 @@ export const decode = defineExperiment({
       "What the model wrote: the same however it was brought, in full precision.",
     ),
     line("tokenTime", "Time per token", "Stall is the part spent waiting for experts."),
+    bars("tokenParts", "Where a token's time goes", "Loading beside computing costs no time."),
     heatmap("expertRouted", "Chosen experts", "How often the router chose each expert."),
     heatmap("expertLoads", "Loaded experts", "How often each expert had to be loaded."),
     timeline("pipeline", "Computing and loading", "Gaps in the compute lane are stalls."),

@@ -5,7 +5,7 @@ import { generateForShape } from "../planner/generated-trace.ts";
 import { type MachineProbe, probeMachine } from "../planner/machine-probe.ts";
 import { measureComputeTimes } from "../planner/measure-times.ts";
 import { NAMED_SHAPES } from "../planner/named-shapes.ts";
-import { recordOwnText } from "../planner/own-text.ts";
+import { recordOwnText, scatteredTokens } from "../planner/own-text.ts";
 import {
   largestExpert,
   limitLink,
@@ -94,7 +94,7 @@ function fileSetting(text: TextModel, job: PlanJob, host: JobHost): PlanSetting 
     threads: config.threads,
     contextLength: Math.min(text.model.contextLength, isLarge ? SHORT_CONTEXT : MEASURED_CONTEXT),
     rounds: isLarge ? 1 : MEASURED_ROUNDS,
-    tokens: [text.tokenizer.bosToken ?? text.tokenizer.eosToken ?? 0],
+    tokens: scatteredTokens(text, MEASURED_CONTEXT),
     nowMs: host.nowMs,
     cancelFlag: host.cancelFlag,
     expertMemoryBytes: RECORDING_BYTES,

@@ -1,8 +1,5 @@
-import { planExpertMemory } from "../offload/expert-memory.ts";
 import type { MissCurves } from "../policies/policy.ts";
-import { POLICIES } from "../policies/registry.ts";
 import type { ComputeTimes } from "../replay/compute-times.ts";
-import { traceLayout } from "../replay/trace-layout.ts";
 import type { PlanCandidate } from "./candidates.ts";
 import { type PlanSetup, predict } from "./predict.ts";
 
@@ -47,22 +44,6 @@ export function slotsByContext(
     if (found === undefined) return { ...row, slots: [], tokensPerSecond: undefined };
     return { ...row, slots: found.slots, tokensPerSecond: found.result.tokensPerSecond };
   });
-}
-
-/** Slots of each layer that so many bytes buy, by layer with experts; what `resize` is given. */
-export function slotsFor(
-  { model }: PlanSetup,
-  { strategy }: PlanCandidate,
-  budgetBytes: number,
-  missCurves: MissCurves,
-): number[] {
-  const { allocation } = planExpertMemory(traceLayout(model.shape, model.expertBytes), {
-    budgetBytes,
-    policy: POLICIES[strategy.policy],
-    prefetchWidth: strategy.prefetch.control === "off" ? 0 : strategy.prefetch.width,
-    missCurves,
-  });
-  return model.shape.moeLayers.map((layer) => allocation.slots[layer] ?? 0);
 }
 
 /** Powers of two up to the model's context, the longest ones. */

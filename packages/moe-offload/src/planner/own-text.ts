@@ -116,6 +116,15 @@ function write(engine: MoeEngine, { tokenizer }: TextModel, request: OwnTextRequ
   }
 }
 
+/**
+ * Tokens of the whole vocabulary at random: what compute times are measured on, so that routers
+ * choose many different experts and caches hold no more of them than in a real text.
+ */
+export function scatteredTokens({ model }: TextModel, count: number): Int32Array {
+  const prng = createPrng(0, "scattered-tokens");
+  return Int32Array.from({ length: count }, () => prng.nextInt(model.vocabularySize));
+}
+
 /** One token by its probability at temperature 1, in two passes over the logits. */
 function drawToken(logits: Float32Array, uniform: number): number {
   const top = logits[argmax(logits)] ?? 0;

@@ -3,7 +3,7 @@ import { MoeError } from "../errors.ts";
 import { generateForShape } from "../planner/generated-trace.ts";
 import { measureComputeTimes } from "../planner/measure-times.ts";
 import { NAMED_SHAPES, type PlannedShape } from "../planner/named-shapes.ts";
-import { recordOwnText } from "../planner/own-text.ts";
+import { recordOwnText, scatteredTokens } from "../planner/own-text.ts";
 import type { PlannerMachine } from "../planner/planner-machine.ts";
 import { largestExpert, limitLink, namedMachine, tellLink } from "../planner/planner-machine.ts";
 import { modelFromFile, modelFromShape, type PlannerModel } from "../planner/planner-model.ts";
@@ -138,7 +138,7 @@ function ownTimes(
       threads: config.threads,
       contextLength: Math.min(MEASURED_CONTEXT, text.model.contextLength),
       rounds: MEASURED_ROUNDS,
-      tokens: [text.tokenizer.bosToken ?? text.tokenizer.eosToken ?? 0],
+      tokens: scatteredTokens(text, MEASURED_CONTEXT),
       nowMs: host.nowMs,
       cancelFlag: host.cancelFlag,
       expertMemoryBytes: RECORDING_BYTES,

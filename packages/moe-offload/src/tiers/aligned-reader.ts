@@ -65,6 +65,16 @@ export class AlignedReader {
     return this.#buffer.subarray(lead, Math.max(lead, Math.min(done, wanted)));
   }
 
+  /**
+   * The aligned stretch of the file that holds a range, for direct reads that others carry out: its
+   * start and length, and where in it the range begins.
+   */
+  stretch(offset: number, sizeBytes: number) {
+    const lead = offset % ALIGNMENT;
+    const length = Math.ceil((lead + sizeBytes) / ALIGNMENT) * ALIGNMENT;
+    return { fd: this.#fd, start: offset - lead, lead, length };
+  }
+
   /** Frees the file handle; harmless when called twice. */
   close(): void {
     if (this.#fd < 0) return;

@@ -1,6 +1,11 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { parseConfig, presetConfig, type Summary } from "@fmlab/experiment";
 import { describe, expect, it, vi } from "vitest";
 import { definitions } from "../../src/definitions/index.ts";
+import { sequenceStarts } from "../../src/traces/trace.ts";
+import { readTrace } from "../../src/traces/trace-file.ts";
 import { MemoryContext } from "./memory-context.ts";
 
 const [definition] = definitions;
@@ -159,6 +164,25 @@ describe("the decode experiment", () => {
 
     const none = await runExperiment({ ...SHORT, timelineTokens: 0 });
     expect([...none.ctx.files.keys()]).toEqual([]);
+  });
+
+  it("keeps what the routers said as a trace that can be replayed", async () => {
+    const { ctx, summary } = await runExperiment({ ...SHORT, recordTrace: true });
+    const file = path.join(mkdtempSync(path.join(tmpdir(), "fmlab-trace-")), "routing.trace.gz");
+    writeFileSync(file, ctx.files.get("routing.trace.gz") ?? new Uint8Array(0));
+    const trace = readTrace(file);
+    rmSync(path.dirname(file), { recursive: true });
+    const steps = summary.decodeSteps as number;
+    expect(trace.tokenCount).toBe((summary.promptTokens as number) + steps);
+    expect(sequenceStarts(trace)).toHaveLength(2);
+    expect(trace.aheadDepth).toBe(3);
+    const routed = ctx.pictures.get("expertRouted");
+    if (routed?.kind !== "heatmap") throw new Error("no heatmap");
+    // The picture counts decode steps; the second prompt's are the trace's last.
+    const last = trace.experts.slice(-8 * 4);
+    last.forEach((expert, i) => {
+      expect(routed.values[Math.floor(i / 4)]?.[expert] ?? 0).toBeGreaterThan(0);
+    });
   });
 
   it("stops within a token when it is cancelled, and tells so", async () => {
