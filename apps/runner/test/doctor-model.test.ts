@@ -70,6 +70,8 @@ describe("fmlab doctor --model", () => {
     const memory = await refused(MODEL, "--memory-mib", "much");
     expect(memory.exitCode).toBe(2);
     expect(memory.stderr).toContain("--memory-mib must be a number above 0");
+    const alone = await fmlabHere(["doctor", "--tokens", "5"]);
+    expect(alone).toMatchObject({ exitCode: 2, stderr: "--tokens needs --model" });
     const machine = await refused(MODEL, "--machine", "abacus");
     expect(machine.exitCode).toBe(2);
     expect(machine.stderr).toContain("phone-ufs");

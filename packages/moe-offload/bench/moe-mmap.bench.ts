@@ -12,7 +12,7 @@
  * time; `--clean` removes it.
  *
  *     npm run bench -- moe-mmap [--json] [--dir DIR] [--rounds 5] [--tokens 32] [--warm-up 16]
- *       [--limit 0.45] [--clean]
+ *       [--limit 0.45] [--own-threads 1,2] [--clean]
  *
  * Ends with 1 below the bar of 2x or when the file is not like a real model, with 3 where no
  * memory group can be made.
@@ -69,7 +69,6 @@ const PEERS: readonly Contender[] = [undefined, 128, 512].flatMap((readAheadKib)
     ...(readAheadKib !== undefined && { readAheadKib }),
   })),
 );
-const OWN: readonly Contender[] = [1, 2].map((threads) => ({ engine: "ours", threads }));
 /** Tokens of a run of the pilot: warm-up, then timed. */
 const PILOT = { warmUp: 8, tokens: 10 };
 
@@ -83,10 +82,15 @@ const { values } = parseArgs({
     limit: { type: "string", default: "0.45" },
     depth: { type: "string", default: "4" },
     "calibration-tokens": { type: "string", default: "3072" },
+    "own-threads": { type: "string", default: "1,2" },
     clean: { type: "boolean", default: false },
   },
 });
 const recipe = { shape: QWEN15_MOE, dials: DIALS, seed: SEED };
+/** This engine's part of the choice. */
+const OWN = values["own-threads"]
+  .split(",")
+  .map((threads): Contender => ({ engine: "ours", threads: Number(threads) }));
 const say = (text: string) => {
   if (!values.json) process.stdout.write(`${text}\n`);
 };
@@ -330,6 +334,8 @@ function judge(results: readonly Result[], { residentMs }: Study) {
     ours.rounds.map((one) => one.logits),
     peer.rounds.map((one) => one.logits),
   );
+  const agreement =
+    logits.equalShare === 1 ? "equal to the bit" : `differ by ${logits.differenceMax} at most`;
   const holds = ratio.estimate >= RATIO_MIN && logits.differenceMax <= 0.01 * logits.sizeMax;
   const tokens = Number(values.tokens);
   const rows = [
@@ -355,8 +361,7 @@ function judge(results: readonly Result[], { residentMs }: Study) {
     `median of ${ratios.length} rounds: ` +
     `${ratio.estimate.toFixed(2)}x (95 %: ${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)}), ` +
     `wanted ${RATIO_MIN}x: ${holds ? "holds" : "MISSED"}\nlogits of the two engines: ` +
-    `${logits.equalShare === 1 ? "equal to the bit" : `differ by ${logits.differenceMax} at most`} ` +
-    `(${logits.rows} rows, sizes up to ${logits.sizeMax.toFixed(2)}); with all experts resident ` +
+    `${agreement} (${logits.rows} rows, sizes up to ${logits.sizeMax.toFixed(2)}); with all experts resident ` +
     `${(1e3 / residentMs).toFixed(2)} tok/s`;
   return { ours: speedOf(ours), peer: speedOf(peer), ratio, logits, holds, text };
 }

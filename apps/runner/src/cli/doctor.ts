@@ -3,7 +3,7 @@ import { statfs } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type AnyExperiment, parseConfig, presetConfig } from "@fmlab/experiment";
 import { findCapabilities } from "../agent/capabilities.ts";
-import { RunnerError } from "../errors.ts";
+import { RunnerError, usageError } from "../errors.ts";
 import { extraModules, loadExperiments } from "../experiments.ts";
 import { type Folders, fmlabVersion, machineFolders } from "../repository.ts";
 import { machineFacts } from "../reproduction/machine-facts.ts";
@@ -31,10 +31,23 @@ const NODE_MIN = [20, 19] as const;
 const FREE_BYTES_MIN = 1024 ** 3;
 const GIB = 1024 ** 3;
 
+/** Flags that only mean something for a plan, as commander hands them over and as they are given. */
+const PLAN_FLAGS = {
+  memoryMib: "--memory-mib",
+  linkMbps: "--link-mbps",
+  machine: "--machine",
+  tokens: "--tokens",
+} as const;
+
+type DoctorOptions = ConnectionOptions & { json: boolean; experiments: string[] } & {
+  [Flag in keyof typeof PLAN_FLAGS]?: string;
+};
+
 /** `fmlab doctor`: what this machine can run and why not more. Fails when something is wrong. */
-export async function doctorCommand(
-  options: ConnectionOptions & { json: boolean; experiments: string[] },
-): Promise<number> {
+export async function doctorCommand(options: DoctorOptions): Promise<number> {
+  for (const flag of Object.keys(PLAN_FLAGS) as (keyof typeof PLAN_FLAGS)[]) {
+    if (options[flag] !== undefined) throw usageError(`${PLAN_FLAGS[flag]} needs --model`);
+  }
   const folders = machineFolders();
   const facts = await machineFacts();
   const capabilities = await findCapabilities(facts, folders);

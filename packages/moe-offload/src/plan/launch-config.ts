@@ -1,6 +1,7 @@
 import type { PlanConfig } from "../definitions/plan.ts";
 import type { GroupMode } from "../planner/group-mode.ts";
 import type { Plan } from "../planner/plan.ts";
+import { promptTokensOf } from "./plan-setting.ts";
 
 const MIB = 2 ** 20;
 
@@ -37,10 +38,13 @@ export function groupLaunch(plan: Plan, group: GroupMode, config: PlanConfig): L
   return launchOf("moe-offload.throughput", {
     model: config.model,
     schedules: ["klotski"],
+    promptTokens: promptTokensOf(plan.contextTokens),
+    // The last chosen token is not evaluated.
+    outputTokens: plan.contextTokens - promptTokensOf(plan.contextTokens) + 1,
     batches: group.plan.batches,
     sequencesPerBatch: group.sequencesPerBatch,
     budgetMiB: Math.ceil((group.slotBytes / MIB) * 1e4) / 1e4,
-    memoryMiB: Math.ceil(plan.memoryBytes / MIB),
+    memoryMiB: plan.memoryBytes / MIB,
     link: config.link,
     threads: config.threads,
   });

@@ -47,8 +47,6 @@ export interface PlanRunResult {
   readonly fate: { readonly layerMs: number; readonly transferMs: number; readonly width: number };
 }
 
-/** Longest context that a plan assumes by itself. */
-const CONTEXT_TOKENS_MAX = 4096;
 /** Numbers of tokens of a step for which experts are placed. */
 export const TOKEN_COUNTS = [1, 2, 4, 8, 16, 32] as const;
 
@@ -60,9 +58,8 @@ export const TOKEN_COUNTS = [1, 2, 4, 8, 16, 32] as const;
 export function runPlanJob(job: PlanJob, host: JobHost): PlanRunResult {
   const { config } = job;
   const setting = openPlanSetting(job, host);
-  const { setup, facts } = setting;
-  const { machine, model } = setup;
-  const contextTokens = config.contextTokens || Math.min(model.contextLength, CONTEXT_TOKENS_MAX);
+  const { contextTokens, facts, setup } = setting;
+  const { machine } = setup;
   const memoryBytes = memoriesOf(config, setup, contextTokens);
   const set = planMemories(setup, {
     memoryBytes,
@@ -126,7 +123,7 @@ function rankByUse(uses: Float64Array, layer: number, expertCount: number): numb
   );
 }
 
-function placementOf({ setup, ...batch }: PlanSetting, { chosen }: Plan): LayerPlacement[] {
+function placementOf({ batch, setup }: PlanSetting, { chosen }: Plan): LayerPlacement[] {
   const { model, workload } = setup;
   const { expertCount, moeLayers } = model.shape;
   const { result, slots } = chosen.prediction;
@@ -173,14 +170,12 @@ function gainsOf(setup: PlanSetup, plan: Plan, curve: readonly MemoryPoint[]): G
 }
 
 function groupOf(setting: PlanSetting, config: PlanConfig, plan: Plan): GroupMode | undefined {
-  const { expertNs, expertRowNs, setup } = setting;
-  return planGroupMode(setup, {
+  return planGroupMode(setting.setup, {
+    ...setting.batch,
     sequences: config.sequences,
     sequencesPerBatch: config.sequencesPerBatch,
     contextTokens: plan.contextTokens,
     memoryBytes: plan.memoryBytes,
-    expertNs,
-    expertRowNs,
   });
 }
 

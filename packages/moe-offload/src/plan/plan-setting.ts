@@ -21,6 +21,7 @@ import { modelIdentity } from "../precision/model-identity.ts";
 import { StreamSession } from "../prefill/stream-session.ts";
 import { openTextModel, type TextModel } from "../quality/open-text-model.ts";
 import type { JobHost, PlanJob } from "../replay-run/thread-messages.ts";
+import { GroupEngine } from "../throughput/group-engine.ts";
 import { timeLayer } from "../throughput/stage-timing.ts";
 import { FREE_LINK } from "../tiers/link-schedule.ts";
 
@@ -45,9 +46,18 @@ export interface PlanFacts {
 export interface PlanSetting {
   readonly setup: PlanSetup;
   readonly facts: PlanFacts;
-  /** One row of an expert's product, and what each further row adds, ns. */
+  /** Tokens of the KV cache that plans leave room for. */
+  readonly contextTokens: number;
+  readonly batch: BatchCosts;
+}
+
+/** What a batch of texts takes. */
+export interface BatchCosts {
+  /** An expert's product: its fixed part and what each row adds, ns. */
   readonly expertNs: number;
   readonly expertRowNs: number;
+  /** KV cache and activations of one batch. */
+  readonly batchBytes: number;
 }
 
 /** Experts in memory while routing is recorded and times are measured. */
@@ -57,6 +67,10 @@ const MEASURED_ROUNDS = 3;
 /** Larger models take long enough a token to be measured on fewer. */
 const LARGE_BYTES = 2 ** 30;
 const SHORT_CONTEXT = 32;
+/** Longest context that a plan assumes by itself. */
+const CONTEXT_TOKENS_MAX = 4096;
+/** Klotski's evaluation: prompts of 512 tokens, of 544 in all; with longer answers here. Chosen. */
+const PROMPT_SHARE = 0.8;
 /** Share of a text that is learned from when it ended early. */
 const LEARNED_SHARE = 2 / 3;
 /** Tokens of a sequence while batches are measured: experts do not depend on it. */
@@ -86,6 +100,7 @@ function fileSetting(text: TextModel, job: PlanJob, host: JobHost): PlanSetting 
   const { config, seed } = job;
   const { file, layout } = text;
   const model = modelFromFile(file, text.model, layout);
+  const contextTokens = contextOf(config, model);
   host.progress(0, 0, "measuring this machine");
   const probe = probeMachine(layout, host.nowMs);
   host.throwIfCancelled();
@@ -133,7 +148,8 @@ function fileSetting(text: TextModel, job: PlanJob, host: JobHost): PlanSetting 
       calibration: known ? "file" : "learned",
       routing: `${trace.tokenCount} tokens of text that the model wrote itself`,
     },
-    ...measureBatches(job, text, host),
+    contextTokens,
+    batch: measureBatches(job, text, contextTokens, host),
   };
 }
 
@@ -169,7 +185,7 @@ function shapeSetting({ config, seed }: PlanJob, host: JobHost): PlanSetting {
   const bytes = model.expertBytes(model.shape.moeLayers[0] ?? 0);
   const rowsMs = (rows: number) => expertRowsMs(bytes, model.expertWeights, own, rows);
   const many = 256;
-  const expertNs = 1e6 * rowsMs(1);
+  const contextTokens = contextOf(config, model);
   return {
     setup: { model, machine, workload },
     facts: {
@@ -179,9 +195,23 @@ function shapeSetting({ config, seed }: PlanJob, host: JobHost): PlanSetting {
       calibration: "learned",
       routing: `${tokenCount} tokens of generated routing: simulated`,
     },
-    expertNs,
-    expertRowNs: (1e6 * (rowsMs(many) - rowsMs(1))) / (many - 1),
+    contextTokens,
+    batch: {
+      expertNs: 1e6 * rowsMs(1),
+      expertRowNs: (1e6 * (rowsMs(many) - rowsMs(1))) / (many - 1),
+      // What is computed with is small beside the cache of a published model, and not known.
+      batchBytes: config.sequencesPerBatch * contextTokens * model.kvBytesPerToken,
+    },
   };
+}
+
+/** Tokens of a context that are its prompt, where a plan has to say so. */
+export function promptTokensOf(contextTokens: number): number {
+  return Math.max(1, Math.floor(PROMPT_SHARE * contextTokens));
+}
+
+function contextOf({ contextTokens }: PlanConfig, model: PlannerModel): number {
+  return contextTokens || Math.min(model.contextLength, CONTEXT_TOKENS_MAX);
 }
 
 /** A machine with the config's limit on its link. */
@@ -190,7 +220,12 @@ function limited(machine: PlannerMachine, model: PlannerModel, config: PlanConfi
 }
 
 /** Times of experts over several rows, with the graphs that batches are computed with. */
-function measureBatches({ config, modelPath = "" }: PlanJob, text: TextModel, host: JobHost) {
+function measureBatches(
+  { config, modelPath = "" }: PlanJob,
+  text: TextModel,
+  contextTokens: number,
+  host: JobHost,
+): BatchCosts {
   const { layout, model } = text;
   const context = Math.min(BATCH_CONTEXT, model.contextLength);
   const layerBytes = layout.expertCount * layout.expertBytes;
@@ -206,7 +241,13 @@ function measureBatches({ config, modelPath = "" }: PlanJob, text: TextModel, ho
   try {
     const tokens = Math.min(context, config.sequencesPerBatch);
     const { expertNs, expertRowNs } = timeLayer(session.machine, tokens, host.nowMs);
-    return { expertNs, expertRowNs };
+    const batchBytes = GroupEngine.batchBytes({
+      machine: session.machine,
+      sequencesPerBatch: config.sequencesPerBatch,
+      promptTokensMax: promptTokensOf(contextTokens),
+      contextTokensMax: contextTokens,
+    });
+    return { expertNs, expertRowNs, batchBytes };
   } finally {
     session.close();
   }

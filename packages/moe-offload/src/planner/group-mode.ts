@@ -16,6 +16,8 @@ export interface GroupRequest {
   readonly sequencesPerBatch: number;
   /** Tokens that each sequence keeps in the KV cache at most. */
   readonly contextTokens: number;
+  /** Memory of one batch: its KV cache and what is computed with. */
+  readonly batchBytes: number;
   /** Texts that wait: more batches than they fill are of no use. */
   readonly sequences: number;
   readonly memoryBytes: number;
@@ -33,7 +35,8 @@ export interface GroupMode {
   readonly tokensPerSecondMax: number;
   /** Memory of the slots that a group streams experts through: two layers. */
   readonly slotBytes: number;
-  readonly kvBytes: number;
+  /** Memory of all batches. */
+  readonly batchBytes: number;
 }
 
 /**
@@ -53,7 +56,6 @@ export function planGroupMode(setup: PlanSetup, request: GroupRequest): GroupMod
   const layerBytes = Math.max(...moeLayers.map(model.expertBytes)) * expertCount;
   // Weights that are read for one sequence serve the others of its batch too: an upper bound.
   const slotBytes = Math.min(2 * layerBytes, model.allExpertBytes);
-  const kvBytes = sequencesPerBatch * request.contextTokens * model.kvBytesPerToken;
   const input: GroupPlanInput = {
     times: stageTimes(setup, request),
     hotCount,
@@ -61,7 +63,7 @@ export function planGroupMode(setup: PlanSetup, request: GroupRequest): GroupMod
     hotRowsPerBatch: Math.round(rowsPerBatch * statistics.hotShare),
     queued: (n) => Math.round(statistics.others(n * sequencesPerBatch)),
     fixedBytes: slotBytes,
-    batchBytes: kvBytes,
+    batchBytes: request.batchBytes,
     memoryBytes: request.memoryBytes,
     batchesMax: Math.max(1, Math.floor(request.sequences / sequencesPerBatch)),
   };
@@ -81,7 +83,7 @@ export function planGroupMode(setup: PlanSetup, request: GroupRequest): GroupMod
     sequencesPerBatch,
     tokensPerSecondMax: (tokens * 1e3) / (stepMs + (tokens - 1) * machine.times.headMs),
     slotBytes,
-    kvBytes: plan.batches * kvBytes,
+    batchBytes: plan.batches * request.batchBytes,
   };
 }
 

@@ -11,6 +11,7 @@ const CALLS = {
 /** Size of `struct iocb` and `struct io_event`. @see linux/aio_abi.h */
 const REQUEST_BYTES = 64;
 const EVENT_BYTES = 32;
+const FAILURES_MAX = 1000;
 
 /**
  * Several reads of one thread under way at once: Linux native asynchronous reads, which are real
@@ -89,9 +90,13 @@ export class ParallelReads {
 
   /** Waits for a read that was begun; bytes that came, negative for an error number. */
   wait(index: number): number {
+    let failures = 0;
     while (this.#isUnderWay[index] === 1) {
       const { events } = this.#addresses;
       const got = Number(this.#call(this.#calls.events, this.#context, 1, this.#count, events, 0));
+      // A signal may interrupt the call; again and again it does not.
+      if (got < 0 && ++failures > FAILURES_MAX)
+        throw new Error("reads under way cannot be awaited");
       for (let i = 0; i < got; i++) {
         const which = Number(this.#events.getBigUint64(i * EVENT_BYTES, true));
         this.#results[which] = Number(this.#events.getBigInt64(i * EVENT_BYTES + 16, true));

@@ -153,6 +153,7 @@ describe("groups of batches", () => {
   const request = {
     sequencesPerBatch: 2,
     contextTokens: 10,
+    batchBytes: 2 * 10 * 1000,
     sequences: 2000,
     memoryBytes: 1e9,
     expertNs: 1e5,
