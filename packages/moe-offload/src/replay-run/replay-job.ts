@@ -160,7 +160,7 @@ function numbersOf(result: ReplayResult, link: LinkOptions): CellNumbers {
     totalMs: tokenTime.totalMs,
     computeMs: tokenTime.computeMs + tokenTime.overheadMs,
     stallMs: tokenTime.stallMs,
-    wireMs: demandedMs,
+    wireMs: Math.min(tokenTime.stallMs, demandedMs),
     linkBusyMs: perToken(linkBusyMs),
     bytes: perToken(bytes.demanded + bytes.prefetched),
     wastedBytes: perToken(bytes.wasted),
