@@ -31,7 +31,7 @@ const NODE_MIN = [20, 19] as const;
 const FREE_BYTES_MIN = 1024 ** 3;
 const GIB = 1024 ** 3;
 
-/** Flags that only mean something for a plan, as commander hands them over and as they are given. */
+/** Flags that only mean something for a plan: as commander hands them over, and as given. */
 const PLAN_FLAGS = {
   memoryMib: "--memory-mib",
   linkMbps: "--link-mbps",

@@ -56,8 +56,8 @@ export interface StepTimes {
 const STACKS_MAX = 24;
 
 /**
- * Where the time of a token goes, in the mean of consecutive steps: computing alone, computing while
- * experts are loaded, and waiting for them.
+ * Where the time of a token goes, in the mean of consecutive steps: computing alone, computing
+ * while experts are loaded, and waiting for them.
  */
 export function tokenPartsSeries(steps: readonly StepTimes[]): SeriesInput {
   const together = Math.max(1, Math.ceil(steps.length / STACKS_MAX));
