@@ -26,7 +26,7 @@ import { judge } from "./grid/bars.ts";
 import { type Cell, type GridModel, measureCell } from "./grid/cell.ts";
 import { bestPossible, type PredictModel, predict } from "./grid/predict.ts";
 import { type CellResult, printCell } from "./grid/report.ts";
-import { makeWorkload, WORKLOADS, type WorkloadName } from "./grid/workloads.ts";
+import { makeWorkload, WORKLOADS, type Workload, type WorkloadName } from "./grid/workloads.ts";
 import { openBenchModel } from "./model.ts";
 import { describeMachine } from "./paired.ts";
 
@@ -44,7 +44,9 @@ const { values } = parseArgs({
 });
 const numbers = (text: string) => text.split(",").map(Number);
 const rounds = Number(values.rounds);
+/** Per round on a link of up to 200 MB/s. */
 const tokens = Number(values.tokens);
+const TOKENS_MAX = 384;
 const say = (text: string) => {
   if (!values.json) process.stdout.write(`${text}\n`);
 };
@@ -80,7 +82,7 @@ const { calibration } = obtainCalibration(file, layout, base, {
   firstToken: tokenizer.bosToken ?? 0,
   throwIfCancelled: () => {},
 });
-const grid: GridModel = { file, layout, calibration, contextLength: tokens + 8, totalBytes };
+const grid: GridModel = { file, layout, calibration, contextLength: TOKENS_MAX + 8, totalBytes };
 const chosen = new Map<string, Strategy>([["all-resident", ALL_RESIDENT]]);
 for (const name of values.strategies.split(",")) {
   const strategy = STRATEGIES[name as keyof typeof STRATEGIES];
@@ -88,7 +90,7 @@ for (const name of values.strategies.split(",")) {
   chosen.set(name, strategy);
 }
 const results = runGrid();
-const bars = judge(results, calibration, makeWorkloads(["prose"], 9, 480)[0]);
+const bars = judge(results, calibration, makeWorkloadOf("prose", 9, 480));
 const report = { name: "moe-grid", machine: describeMachine(), rounds, tokens, results, bars };
 if (values.out) writeFileSync(values.out, `${JSON.stringify(report, undefined, 1)}\n`);
 if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
@@ -96,22 +98,29 @@ else for (const bar of bars) say(`${bar.holds ? "holds " : "MISSED"}  ${bar.text
 file.close();
 process.exit(bars.every((bar) => bar.holds) ? 0 : 1);
 
-function makeWorkloads(names: readonly string[], roundCount: number, tokenCount: number) {
+function makeWorkloadOf(name: string, roundCount: number, tokenCount: number): Workload {
   const resident = OffloadedModel.open(file, layout, { ...base, aheadDepth: 3 });
   const size = { rounds: roundCount, tokens: tokenCount };
-  const made = names.map((name) =>
-    makeWorkload(name as WorkloadName, resident.engine, tokenizer, size),
-  );
+  const made = makeWorkload(name as WorkloadName, resident.engine, tokenizer, size);
   resident.close();
   return made;
+}
+
+/** Rounds of about equal duration: more tokens on faster links. */
+function tokensAt(bandwidthMBps: number): number {
+  return Math.min(TOKENS_MAX, Math.round(tokens * Math.max(1, bandwidthMBps / 200)));
 }
 
 function runGrid(): CellResult[] {
   const done: CellResult[] = [];
   const prng = createPrng(1, "order");
-  for (const workload of makeWorkloads(values.workloads.split(","), rounds + 1, tokens)) {
+  for (const name of values.workloads.split(",")) {
+    const made = new Map<number, Workload>();
     for (const percent of numbers(values.budgets)) {
       for (const bandwidthMBps of numbers(values.links)) {
+        const count = tokensAt(bandwidthMBps);
+        const workload = made.get(count) ?? makeWorkloadOf(name, rounds + 1, count);
+        made.set(count, workload);
         const link = { bandwidthMBps, latencyUs: 0, queueDepth: 1 };
         const cell: Cell = { workload, share: percent / 100, link };
         const result = runCell(cell, prng.fork(`${workload.name} ${percent} ${bandwidthMBps}`));

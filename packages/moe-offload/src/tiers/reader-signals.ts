@@ -1,6 +1,6 @@
 import { CONTROL, type LaneMemory, type ReaderInput } from "./lane-memory.ts";
 import { MonotonicClock } from "./monotonic-clock.ts";
-import { yieldCore } from "./yield-core.ts";
+import { staysAt, yieldCore } from "./yield-core.ts";
 
 /**
  * Before this many ms remain a thread sleeps; the rest it spins. A timed `Atomics.wait` returns
@@ -15,6 +15,8 @@ export const SPIN_MS = 0.3;
  * 1.9 ms without sleeping). One thread of a lane spins at most, and only while there was work.
  */
 export const IDLE_SPIN_MS = 3;
+/** Closer to a time than this a thread looks at nothing but the clock. Chosen. */
+const LOOK_MS = 0.02;
 /** Longest sleep: within it a thread notices what nobody wakes it for. Chosen. */
 export const NAP_MS = 5;
 
@@ -59,7 +61,8 @@ export class ReaderSignals {
       const leftMs = untilMs - this.nowMs();
       if (leftMs <= 0) return true;
       if (leftMs <= SPIN_MS) {
-        yieldCore();
+        // Long enough before the end to be undisturbing, and to let others go first.
+        if (leftMs > LOOK_MS && staysAt(this.#control, CONTROL.stop, 0)) yieldCore();
         continue;
       }
       this.beat();

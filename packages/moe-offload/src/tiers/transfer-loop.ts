@@ -11,7 +11,7 @@ import type { ReaderHost } from "./reader-host.ts";
 import { IDLE_SPIN_MS, type ReaderSignals, wakeWaiting } from "./reader-signals.ts";
 import { SharedLock } from "./shared-lock.ts";
 import { SLOT, SlotStates } from "./slot-states.ts";
-import { yieldCore } from "./yield-core.ts";
+import { staysAt, yieldCore } from "./yield-core.ts";
 
 /** One load that this thread has taken. */
 interface Claim {
@@ -180,8 +180,8 @@ export class TransferLoop {
     if (!this.#isIdle()) return;
     if (Atomics.compareExchange(control, CONTROL.spinner, 0, 1) === 0) {
       const untilMs = this.#signals.nowMs() + IDLE_SPIN_MS;
-      while (this.#signals.nowMs() < untilMs && Atomics.load(control, CONTROL.work) === seen) {
-        if (!this.#signals.mayGoOn) break;
+      while (this.#signals.nowMs() < untilMs && this.#signals.mayGoOn) {
+        if (!staysAt(control, CONTROL.work, seen)) break;
         yieldCore();
       }
       Atomics.store(control, CONTROL.spinner, 0);
