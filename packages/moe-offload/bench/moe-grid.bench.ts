@@ -26,7 +26,13 @@ import { judge } from "./grid/bars.ts";
 import { type Cell, type GridModel, measureCell } from "./grid/cell.ts";
 import { bestPossible, type PredictModel, predict } from "./grid/predict.ts";
 import { type CellResult, printCell } from "./grid/report.ts";
-import { makeWorkload, WORKLOADS, type Workload, type WorkloadName } from "./grid/workloads.ts";
+import {
+  CONTEXT_TOKENS,
+  makeWorkload,
+  WORKLOADS,
+  type Workload,
+  type WorkloadName,
+} from "./grid/workloads.ts";
 import { openBenchModel } from "./model.ts";
 import { describeMachine } from "./paired.ts";
 
@@ -46,7 +52,6 @@ const numbers = (text: string) => text.split(",").map(Number);
 const rounds = Number(values.rounds);
 /** Per round on a link of up to 200 MB/s. */
 const tokens = Number(values.tokens);
-const TOKENS_MAX = 384;
 const say = (text: string) => {
   if (!values.json) process.stdout.write(`${text}\n`);
 };
@@ -82,7 +87,7 @@ const { calibration } = obtainCalibration(file, layout, base, {
   firstToken: tokenizer.bosToken ?? 0,
   throwIfCancelled: () => {},
 });
-const grid: GridModel = { file, layout, calibration, contextLength: TOKENS_MAX + 8, totalBytes };
+const grid: GridModel = { file, layout, calibration, contextLength: CONTEXT_TOKENS, totalBytes };
 const chosen = new Map<string, Strategy>([["all-resident", ALL_RESIDENT]]);
 for (const name of values.strategies.split(",")) {
   const strategy = STRATEGIES[name as keyof typeof STRATEGIES];
@@ -108,7 +113,7 @@ function makeWorkloadOf(name: string, roundCount: number, tokenCount: number): W
 
 /** Rounds of about equal duration: more tokens on faster links. */
 function tokensAt(bandwidthMBps: number): number {
-  return Math.min(TOKENS_MAX, Math.round(tokens * Math.max(1, bandwidthMBps / 200)));
+  return Math.round(tokens * Math.max(1, bandwidthMBps / 133));
 }
 
 function runGrid(): CellResult[] {

@@ -6,7 +6,7 @@ import { OffloadedModel } from "../../src/offload/offloaded-model.ts";
 import type { Strategy } from "../../src/offload/strategies.ts";
 import { FREE_LINK, type LinkOptions } from "../../src/tiers/link-schedule.ts";
 import { MonotonicClock } from "../../src/tiers/monotonic-clock.ts";
-import type { Workload } from "./workloads.ts";
+import { contextsOf, type Workload } from "./workloads.ts";
 
 /** What is the same for all cells. */
 export interface GridModel {
@@ -60,25 +60,50 @@ export function measureCell(
   });
   try {
     cell.workload.rounds.forEach((tokens, round) => {
-      const last = new Map<string, Float32Array>();
-      for (const contender of prng.shuffle(contenders)) {
-        const { engine } = contender.model;
-        engine.reset();
-        const startMs = performance.now();
-        let logits = new Float32Array(0) as Float32Array;
-        for (const token of tokens) logits = engine.decode(token);
-        const seconds = (performance.now() - startMs) / 1e3;
-        last.set(contender.name, logits.slice());
-        if (round > 0) contender.tokensPerSecond.push(tokens.length / seconds);
-        else contender.before = countsOf(contender.model);
+      if (round === 1) for (const one of contenders) one.before = countsOf(one.model);
+      const seconds = measureRound(contenders, tokens, prng);
+      if (round === 0) return;
+      for (const one of contenders) {
+        one.tokensPerSecond.push(tokens.length / (seconds.get(one.name) ?? Number.NaN));
       }
-      requireSame(last);
     });
     const counted = cell.workload.rounds.slice(1).reduce((sum, round) => sum + round.length, 0);
     return contenders.map((contender) => summarise(contender, counted));
   } finally {
     for (const { model } of contenders) model.close();
   }
+}
+
+/**
+ * Tokens that one contender computes before the next one's turn: the machine's speed drifts within
+ * seconds, and what is compared should lie close together.
+ */
+const TURN_TOKENS = 96;
+
+/** Seconds that each contender took for the round's tokens. */
+function measureRound(
+  contenders: readonly Contender[],
+  tokens: Int32Array,
+  prng: Prng,
+): Map<string, number> {
+  const seconds = new Map(contenders.map(({ name }) => [name, 0]));
+  for (const context of contextsOf(tokens)) {
+    for (let from = 0; from < context.length; from += TURN_TOKENS) {
+      const turn = context.subarray(from, from + TURN_TOKENS);
+      const last = new Map<string, Float32Array>();
+      for (const { model, name } of prng.shuffle(contenders)) {
+        const { engine } = model;
+        const startMs = performance.now();
+        if (from === 0) engine.reset();
+        let logits = new Float32Array(0) as Float32Array;
+        for (const token of turn) logits = engine.decode(token);
+        seconds.set(name, (seconds.get(name) ?? 0) + (performance.now() - startMs) / 1e3);
+        last.set(name, logits.slice());
+      }
+      requireSame(last);
+    }
+  }
+  return seconds;
 }
 
 function open(grid: GridModel, { link, share }: Cell, strategy: Strategy): OffloadedModel {

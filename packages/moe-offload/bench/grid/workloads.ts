@@ -12,13 +12,24 @@ import { MemoryTraceSink, TraceRecorder } from "../../src/traces/trace-recorder.
 export const WORKLOADS = ["prose", "sampled", "greedy"] as const;
 export type WorkloadName = (typeof WORKLOADS)[number];
 
-/** One workload: a context of tokens for each round, and how the model routes on them. */
+/** Longest context; longer rounds are several. */
+export const CONTEXT_TOKENS = 384;
+
+/** The contexts of a round. */
+export function contextsOf(tokens: Int32Array): Int32Array[] {
+  const count = Math.ceil(tokens.length / CONTEXT_TOKENS);
+  return Array.from({ length: count }, (_, i) =>
+    tokens.subarray(i * CONTEXT_TOKENS, (i + 1) * CONTEXT_TOKENS),
+  );
+}
+
+/** One workload: tokens for each round, and how the model routes on them. */
 export interface Workload {
   readonly name: WorkloadName;
   /** What the tokens are, for the report. */
   readonly source: string;
   readonly rounds: readonly Int32Array[];
-  /** All rounds, one sequence each. */
+  /** All rounds, context by context. */
   readonly trace: Trace;
 }
 
@@ -56,7 +67,8 @@ function heldOutProse(): string | undefined {
 }
 
 function cut(tokens: Int32Array, size: { rounds: number; tokens: number }): Int32Array[] {
-  const stride = Math.min(PROSE_STRIDE_TOKENS, Math.floor(tokens.length / size.rounds));
+  const most = Math.floor(tokens.length / size.rounds);
+  const stride = Math.min(Math.max(PROSE_STRIDE_TOKENS, size.tokens), most);
   if (stride < size.tokens) throw new Error("the text is too short for that many tokens");
   return Array.from({ length: size.rounds }, (_, round) =>
     tokens.slice(round * stride, round * stride + size.tokens),
@@ -69,9 +81,12 @@ function write(name: WorkloadName, engine: MoeEngine, round: number, count: numb
   const options = { temperature: name === "greedy" ? 0 : 0.8, topK: 0, topP: 1 };
   const sample = createSampler(options, () => prng.nextFloat());
   const tokens = new Int32Array(count);
-  engine.reset();
-  let token = prng.nextInt(engine.vocabularySize);
+  let token = 0;
   for (let i = 0; i < count; i++) {
+    if (i % CONTEXT_TOKENS === 0) {
+      engine.reset();
+      token = prng.nextInt(engine.vocabularySize);
+    }
     tokens[i] = token;
     token = sample(engine.decode(token));
   }
@@ -95,7 +110,7 @@ function record(name: string, engine: MoeEngine, rounds: readonly Int32Array[]):
   const sink = new MemoryTraceSink(contents);
   const recorder = new TraceRecorder(contents, sink);
   engine.onTokenRouting = (routing) => recorder.add(routing);
-  for (const tokens of rounds) {
+  for (const tokens of rounds.flatMap(contextsOf)) {
     engine.reset();
     for (const token of tokens) engine.decode(token);
   }

@@ -52,7 +52,7 @@ class LayerScore {
   /** `[rates + 1, expertCount]`: averages of the roots of probabilities, then the newest roots. */
   readonly #features: Float64Array;
   /** `[expertCount (scored), (rates + 1) * expertCount]`; undefined without a model. */
-  readonly #weights: Float32Array | undefined;
+  readonly #weights: Float64Array | undefined;
   readonly #bias: Float32Array | undefined;
   readonly #scores: Float64Array;
   /** By expert: the token for which its score was computed. */
@@ -92,21 +92,36 @@ class LayerScore {
   of(expert: number): number {
     if (this.#weights === undefined) return this.#features[expert] ?? 0;
     if (this.#scoredAt[expert] === this.#token) return this.#scores[expert] ?? 0;
-    const features = this.#features;
-    const weights = this.#weights;
-    let score = this.#token === 0 ? 0 : (this.#bias?.[expert] ?? 0);
-    for (let i = 0, at = expert * features.length; i < features.length; i++, at++) {
-      score += (weights[at] ?? 0) * (features[i] ?? 0);
-    }
+    const bias = this.#token === 0 ? 0 : (this.#bias?.[expert] ?? 0);
+    const score = bias + dot(this.#weights, expert * this.#features.length, this.#features);
     this.#scores[expert] = score;
     this.#scoredAt[expert] = this.#token;
     return score;
   }
 }
 
+/**
+ * Product of `values` with as many weights from `first` on; four sums, so that one need not wait
+ * for the other.
+ */
+function dot(weights: Float64Array, first: number, values: Float64Array): number {
+  const whole = values.length - (values.length % 4);
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = 0; i < whole; i += 4) {
+    a += (weights[first + i] as number) * (values[i] as number);
+    b += (weights[first + i + 1] as number) * (values[i + 1] as number);
+    c += (weights[first + i + 2] as number) * (values[i + 2] as number);
+    d += (weights[first + i + 3] as number) * (values[i + 3] as number);
+  }
+  for (let i = whole; i < values.length; i++) {
+    a += (weights[first + i] as number) * (values[i] as number);
+  }
+  return a + b + (c + d);
+}
+
 /** `[rows, columns]` to `[columns, rows]`. */
-function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
-  const result = new Float32Array(values.length);
+function transposed(values: Float32Array, rows: number, columns: number): Float64Array {
+  const result = new Float64Array(values.length);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       result[column * rows + row] = values[row * columns + column] ?? 0;
