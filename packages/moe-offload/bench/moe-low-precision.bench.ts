@@ -79,6 +79,7 @@ function open(variant: Variant): DecodeSession {
     link: { bandwidthMBps, latencyUs: 0, queueDepth: 1 },
     disk: FREE_LINK,
     calibrationTokens: 0,
+    layerSizes: "equal",
     kvInBudget: false,
     lowPrecision: lowPrecision && { ...lowPrecision, otherFolder: folder },
     sampling: { temperature: 0.8, topK: 40, topP: 0.95 },

@@ -68,6 +68,7 @@ function open(policy: PolicyName): DecodeSession {
     link: { bandwidthMBps: LINK_MBPS, latencyUs: 0, queueDepth: 1 },
     disk: FREE_LINK,
     calibrationTokens: 0,
+    layerSizes: "equal",
     kvInBudget: false,
     sampling: { temperature: 0.8, topK: 40, topP: 0.95 },
     seed: 1,

@@ -23,6 +23,8 @@ export interface SessionOptions {
   strategy: Strategy;
   /** Every byte of expert storage in fast memory, staging included. */
   budgetBytes: number;
+  /** Slots of layers by the calibration's miss curves, for the policy that learns; else equal. */
+  layerSizes: "equal" | "miss-curves";
   /** The budget pays for the KV cache too; slots are given up as the context grows. */
   kvInBudget: boolean;
   /** Expert storage in host memory; 0 bytes: experts come straight from disk. */

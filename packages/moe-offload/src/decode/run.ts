@@ -26,6 +26,7 @@ export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summar
     modelPath: await ctx.resolveFile(config.model),
     strategy: strategyOf(config),
     budgetBytes: Math.floor(config.budgetMiB * MIB),
+    layerSizes: config.layerSizes,
     kvInBudget: config.kvInBudget,
     host: hostOf(config),
     link: config.link,

@@ -115,6 +115,8 @@ function openModel(opened: Opened, opening: Opening): SessionParts {
   const offloaded = OffloadedModel.open(file, layout, {
     ...settings,
     calibration: obtained?.calibration,
+    ...(obtained &&
+      options.layerSizes === "miss-curves" && { missCurves: obtained.calibration.missCurves }),
     lowPrecision: twins && {
       twins: twins.layout,
       upgrade: options.lowPrecision?.upgrade === true,

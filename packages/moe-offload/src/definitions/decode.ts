@@ -46,6 +46,12 @@ export const decodeConfig = z.object({
     .default(64)
     .describe("Tokens to generate for each prompt; prompt and tokens must fit the context."),
   budgetMiB: budgetField,
+  layerSizes: z
+    .enum(["equal", "miss-curves"])
+    .default("equal")
+    .describe(
+      "Slots of each layer: equal shares, or by what more slots are worth there (policy reuse only).",
+    ),
   kvInBudget: z
     .boolean()
     .default(false)

@@ -24,6 +24,7 @@ export function decodeLaunch({ launched }: Plan, config: PlanConfig): Launch {
     model: config.model,
     policy,
     budgetMiB,
+    ...(candidate.sizing === "curves" && { layerSizes: "miss-curves" }),
     ...(isPrefetching && { predictor, prefetch }),
     ...(readyFirst && { readyFirst }),
     ...(config.hostMiB > 0 && { host: { budgetMiB: config.hostMiB } }),

@@ -33,14 +33,14 @@ export const CANDIDATES: readonly PlanCandidate[] = [
     title: "Reuse score, layers sized by miss curves",
     strategy: ours,
     sizing: "curves",
-    isLaunchable: false,
+    isLaunchable: true,
   },
   {
     name: "ours-no-prefetch-sized",
     title: "Reuse score without prefetching, layers sized by miss curves",
     strategy: withoutPrefetch,
     sizing: "curves",
-    isLaunchable: false,
+    isLaunchable: true,
   },
 ];
 

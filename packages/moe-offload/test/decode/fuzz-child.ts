@@ -54,6 +54,7 @@ function outcome(clock: SessionClock): string {
         link: FREE_LINK,
         disk: FREE_LINK,
         calibrationTokens: 0,
+        layerSizes: "equal",
         kvInBudget: false,
         sampling: { temperature: 0, topK: 0, topP: 1 },
         seed: 1,

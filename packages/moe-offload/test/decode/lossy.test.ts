@@ -32,6 +32,7 @@ const OPTIONS: SessionOptions = {
     readyFirst: true,
   },
   budgetBytes: 1 << 20,
+  layerSizes: "equal",
   kvInBudget: false,
   host: NO_HOST_TIER,
   link: FREE_LINK,

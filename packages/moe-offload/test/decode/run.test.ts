@@ -54,6 +54,7 @@ describe("the decode experiment", () => {
       { policy: "lru", budgetMiB: 5, kvInBudget: true },
       {
         policy: "reuse",
+        layerSizes: "miss-curves",
         predictor: "cross-layer",
         prefetch: { control: "adaptive" },
         readyFirst: true,
