@@ -8,13 +8,12 @@ import { staysAt, yieldCore } from "./yield-core.ts";
  */
 export const SPIN_MS = 0.3;
 /**
- * How long a reader without work spins before it sleeps: longer than the pauses between the loads
- * of a model that decodes. Waking it costs the thread that asks some 150 us, twice a fast transfer
- * (measured on a 2-vCPU virtual machine: LRU at 1600 MB/s took 3.3 ms a token with 0.15 ms here,
- * and
- * 1.9 ms without sleeping). One thread of a lane spins at most, and only while there was work.
+ * A reader without work spins for some of the recent pauses between loads before it sleeps, within
+ * these bounds. Waking it costs the thread that asks some 150 us, twice a fast transfer (measured
+ * on a 2-vCPU virtual machine: LRU at 1600 MB/s took 3.3 ms a token when it slept between loads,
+ * and 1.9 ms when it did not). One thread of a lane spins at most.
  */
-export const IDLE_SPIN_MS = 3;
+export const IDLE_SPIN = { pauses: 4, leastMs: 1, mostMs: 20 } as const;
 /** Closer to a time than this a thread looks at nothing but the clock. Chosen. */
 const LOOK_MS = 0.02;
 /** Longest sleep: within it a thread notices what nobody wakes it for. Chosen. */

@@ -8,10 +8,13 @@ import { LinkGate } from "./link-gate.ts";
 import { LoadQueue } from "./load-queue.ts";
 import type { NativeMemory } from "./native-memory.ts";
 import type { ReaderHost } from "./reader-host.ts";
-import { IDLE_SPIN_MS, type ReaderSignals, wakeWaiting } from "./reader-signals.ts";
+import { IDLE_SPIN, type ReaderSignals, wakeWaiting } from "./reader-signals.ts";
 import { SharedLock } from "./shared-lock.ts";
 import { SLOT, SlotStates } from "./slot-states.ts";
 import { staysAt, yieldCore } from "./yield-core.ts";
+
+/** Share of the newest pause in the mean that decides how long an idle reader spins. */
+const PAUSE_RATE = 0.2;
 
 /** One load that this thread has taken. */
 interface Claim {
@@ -38,6 +41,8 @@ export class TransferLoop {
   readonly #claim: Claim = { key: 0, slot: 0, ticket: 0, bytes: 0, urgency: "demand" };
   /** When the claimed transfer began on its first link. */
   #startMs = 0;
+  /** Running mean of the pauses between loads, as far as this thread spun through them. */
+  #pauseMs: number = IDLE_SPIN.leastMs;
   #lastEndMs = 0;
 
   constructor(
@@ -179,16 +184,24 @@ export class TransferLoop {
     const seen = Atomics.load(control, CONTROL.work);
     if (!this.#isIdle()) return;
     if (Atomics.compareExchange(control, CONTROL.spinner, 0, 1) === 0) {
-      const untilMs = this.#signals.nowMs() + IDLE_SPIN_MS;
+      const sinceMs = this.#signals.nowMs();
+      const untilMs = sinceMs + this.#spinMs();
       while (this.#signals.nowMs() < untilMs && this.#signals.mayGoOn) {
         if (!staysAt(control, CONTROL.work, seen)) break;
         yieldCore();
       }
       Atomics.store(control, CONTROL.spinner, 0);
+      const pauseMs = this.#signals.nowMs() - sinceMs;
+      this.#pauseMs += PAUSE_RATE * (pauseMs - this.#pauseMs);
     }
     Atomics.add(control, CONTROL.sleepers, 1);
     if (this.#signals.mayGoOn) Atomics.wait(control, CONTROL.work, seen);
     Atomics.sub(control, CONTROL.sleepers, 1);
+  }
+
+  #spinMs(): number {
+    const { leastMs, mostMs, pauses } = IDLE_SPIN;
+    return Math.min(mostMs, Math.max(leastMs, pauses * this.#pauseMs));
   }
 
   #isIdle(): boolean {
