@@ -5,6 +5,7 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
+  mkdirSync,
   openSync,
   renameSync,
   rmSync,
@@ -47,6 +48,7 @@ export function modelPath(folder: string, recipe: Recipe): string {
 export function obtainModel(folder: string, recipe: Recipe): { path: string; isNew: boolean } {
   const file = modelPath(folder, recipe);
   if (existsSync(file) && isOf(file, recipe)) return { path: file, isNew: false };
+  mkdirSync(folder, { recursive: true });
   const partial = `${file}.${process.pid}.partial`;
   const fd = openSync(partial, "w");
   try {
