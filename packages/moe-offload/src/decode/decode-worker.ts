@@ -1,7 +1,5 @@
-import { Worker } from "node:worker_threads";
-import { MoeError } from "../errors.ts";
+import { runComputeThread } from "../worker/compute-thread.ts";
 import type { LossyNumbers, SessionOptions, SessionResult, WorkerMessage } from "./messages.ts";
-import { fromWire } from "./wire-error.ts";
 
 /** What to generate. */
 export interface DecodeJob {
@@ -28,59 +26,14 @@ export interface DecodeOutcome {
  *
  * @throws the session's errors; ExperimentError `CANCELLED` after an abort; MoeError `WORKER_DIED`
  */
-export function runDecodeWorker(job: DecodeJob): Promise<DecodeOutcome> {
-  const cancelFlag = new Int32Array(new SharedArrayBuffer(4));
-  const cancel = () => {
-    Atomics.store(cancelFlag, 0, 1);
-    Atomics.notify(cancelFlag, 0);
-  };
-  if (job.signal.aborted) cancel();
-  const worker = new Worker(new URL("./worker.mjs", import.meta.url), {
-    workerData: {
-      options: job.options,
-      prompts: job.prompts,
-      maxTokens: job.maxTokens,
-      cancelFlag,
-    },
-    // The caller's flags (a loader, a debugger) are not for this thread; it registers its own
-    // loader.
-    execArgv: [],
+export async function runDecodeWorker(job: DecodeJob): Promise<DecodeOutcome> {
+  const { maxTokens, onMessage, options, prompts, signal } = job;
+  const { lossy, result } = await runComputeThread<WorkerMessage>({
+    entry: new URL("./worker.mjs", import.meta.url),
+    data: { options, prompts, maxTokens },
+    signal,
+    onMessage,
+    advice: "lower budgetMiB",
   });
-  job.signal.addEventListener("abort", cancel);
-  return new Promise<DecodeOutcome>((resolve, reject) => {
-    let outcome: DecodeOutcome | undefined;
-    let failure: unknown;
-    const fail = (error: unknown) => {
-      failure ??= error;
-      cancel();
-    };
-    worker.on("message", (message: WorkerMessage) => {
-      if (message.type === "done") outcome = message;
-      else if (message.type === "failed") fail(fromWire(message.error));
-      else if (failure === undefined) {
-        try {
-          job.onMessage(message);
-        } catch (error) {
-          // A broken listener must not leave the thread running.
-          fail(error);
-        }
-      }
-    });
-    worker.on("messageerror", fail);
-    worker.on("error", fail);
-    worker.on("exit", (exitCode) => {
-      job.signal.removeEventListener("abort", cancel);
-      if (failure !== undefined) reject(failure);
-      else if (outcome !== undefined) resolve(outcome);
-      else reject(died(exitCode));
-    });
-  });
-}
-
-function died(exitCode: number): MoeError {
-  return new MoeError(
-    `the compute thread ended with code ${exitCode} and without a result. ` +
-      "Look for an out-of-memory message in the log; lower budgetMiB if there is one.",
-    { code: "WORKER_DIED", exitCode },
-  );
+  return { lossy, result };
 }
