@@ -9,9 +9,8 @@ import { staysAt, yieldCore } from "./yield-core.ts";
 export const SPIN_MS = 0.3;
 /**
  * A reader without work spins for some of the recent pauses between loads before it sleeps, within
- * these bounds. Waking it costs the thread that asks some 150 us, twice a fast transfer (measured
- * on a 2-vCPU virtual machine: LRU at 1600 MB/s took 3.3 ms a token when it slept between loads,
- * and 1.9 ms when it did not). One thread of a lane spins at most.
+ * these bounds: waking it costs the thread that asks more than a fast transfer takes. One thread of
+ * a lane spins at most.
  */
 export const IDLE_SPIN = { pauses: 4, leastMs: 1, mostMs: 20 } as const;
 /** Closer to a time than this a thread looks at nothing but the clock. Chosen. */

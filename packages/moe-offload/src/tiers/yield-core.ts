@@ -20,8 +20,7 @@ function bind(): () => void {
 
 /**
  * Loads between two looks at the clock, some 10 us. Loads alone leave a core that shares its units
- * with the one computing undisturbed; calls of the clock and of the system cost that one a tenth of
- * its speed (measured on two vCPUs).
+ * with the one computing undisturbed; calls of the clock and of the system slow that one down.
  */
 const LOADS = 1000;
 
