@@ -20,8 +20,8 @@ export interface ThreadRun<Message extends { type: string }> {
 }
 
 /**
- * Runs a job in its own thread, so that the caller's event loop stays free. When the promise settles
- * the thread has ended, and its native memory and file handles are freed.
+ * Runs a job in its own thread, so that the caller's event loop stays free. When the promise
+ * settles the thread has ended, and its native memory and file handles are freed.
  *
  * @returns the job's `done` message
  * @throws the job's errors; ExperimentError `CANCELLED` after an abort; MoeError `WORKER_DIED`
