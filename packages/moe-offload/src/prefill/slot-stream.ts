@@ -113,6 +113,11 @@ export class SlotStream {
     }
   }
 
+  /** A pass through all layers begins. */
+  beginPass(): void {
+    this.#window?.beginPass(this.#lane.nowMs());
+  }
+
   /** The attention of `layer` begins; what the layer before needed is done. */
   enterLayer(layer: number): void {
     assert(this.#nextDemand === this.#demands.length, "a layer ends with its demands");
@@ -249,8 +254,12 @@ export class SlotStream {
 
   #choose(key: ExpertKey, distance: number, mayTakeParts: boolean): number {
     const { slotCount } = this.#slots.classOf(key);
-    const kept = this.#window ? Math.max(0, slotCount - this.#window.slots) : 0;
-    return this.#slots.choose(key, distance, kept, { mayTakeParts, isReady: this.#isReady });
+    const window = this.#window?.slots ?? Number.POSITIVE_INFINITY;
+    return this.#slots.choose(key, distance, Math.max(0, slotCount - window), {
+      mayTakeParts,
+      mayTakeUnused: mayTakeParts || this.#slots.freshCount < window,
+      isReady: this.#isReady,
+    });
   }
 
   /** Empties a slot whatever it is for; an expert that is needed is asked for again. */

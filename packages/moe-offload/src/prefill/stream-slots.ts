@@ -12,6 +12,13 @@ export interface StreamSlotsParts {
   readonly classOfLayer: (layer: number) => number;
 }
 
+/** What a load may take the slot of. */
+interface Takes {
+  readonly mayTakeParts: boolean;
+  readonly mayTakeUnused: boolean;
+  readonly isReady: (slot: number) => boolean;
+}
+
 /**
  * Which expert lies in which slot while experts stream through, what each is needed for, and which
  * has to leave for another. Moves nothing; `SlotStream` does.
@@ -19,7 +26,8 @@ export interface StreamSlotsParts {
 export class StreamSlots {
   /** By slot: its expert, or -1. */
   readonly keyIn: Int32Array;
-  /** Fresh experts that the current layer needs. */
+  /** Fresh experts, and those of them that the current layer needs. */
+  freshCount = 0;
   freshNeeded = 0;
   readonly #parts: StreamSlotsParts;
   /** By expert: its slot, or -1. */
@@ -126,6 +134,7 @@ export class StreamSlots {
   put(key: ExpertKey, slot: number): void {
     this.leave(slot);
     this.#isFresh[key] = 1;
+    this.freshCount++;
     if (this.#isNeeded[key] === 1) this.freshNeeded++;
     this.keyIn[slot] = key;
     this.#slotOf[key] = slot;
@@ -145,6 +154,7 @@ export class StreamSlots {
   age(key: ExpertKey): void {
     if (this.#isFresh[key] === 0) return;
     this.#isFresh[key] = 0;
+    this.freshCount--;
     this.#countSettled(key, 1);
     if (this.#isNeeded[key] === 1) this.freshNeeded--;
   }
@@ -155,15 +165,11 @@ export class StreamSlots {
    * needed latest, then what is used least.
    *
    * @param kept     slots of the class that are shared out to its layers in equal parts
-   * @param options  `mayTakeParts`: also what layers have within their parts; `isReady`: false for
-   *                 slots with a load on its way, which stay
+   * @param options  `mayTakeParts`: also what layers have within their parts; `mayTakeUnused`: also
+   *                 what this pass still needs; `isReady`: false for slots with a load on its way,
+   *                 which stay
    */
-  choose(
-    key: ExpertKey,
-    distance: number,
-    kept: number,
-    options: { mayTakeParts: boolean; isReady: (slot: number) => boolean },
-  ): number {
+  choose(key: ExpertKey, distance: number, kept: number, options: Takes): number {
     const { firstSlot, slotCount } = this.classOf(key);
     let best = -1;
     let bestSpare = false;
@@ -174,6 +180,7 @@ export class StreamSlots {
       if (held === -1) return slot;
       const own = this.distance(held);
       if (own <= distance) continue;
+      if (!options.mayTakeUnused && this.#isUpcoming(held)) continue;
       const isSpare = own >= 1 && this.#isFresh[held] === 0 && this.#isBeyondPart(held, kept);
       if (!isSpare && (bestSpare || !options.mayTakeParts)) continue;
       const uses = this.#uses[held] ?? 0;
@@ -233,6 +240,12 @@ export class StreamSlots {
       this.#rankInClass[layer] = same.indexOf(layer);
       this.#layersOfClass[layer] = same.length;
     });
+  }
+
+  /** A layer that this pass has not come to may need the expert. */
+  #isUpcoming(key: ExpertKey): boolean {
+    const layer = Math.floor(key / this.#parts.shape.expertCount);
+    return (this.#rankOf[layer] ?? 0) > this.#rank;
   }
 
   /** The expert's layer has more than its part; the first layers get what is left over. */

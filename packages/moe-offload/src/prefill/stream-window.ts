@@ -14,12 +14,18 @@ export class StreamWindow {
   #gapMs = 0;
   /** Of the current layer: the longest time so far, and when the last expert was given up. */
   #longestMs = 0;
-  #doneMs = Number.NaN;
+  #doneMs = Number.POSITIVE_INFINITY;
 
   /** The limit at the times measured so far. */
   get slots(): number {
     if (this.#transferMs === 0 || this.#gapMs === 0) return Number.POSITIVE_INFINITY;
     return SLOTS_MIN + Math.ceil(this.#gapMs / this.#transferMs);
+  }
+
+  /** A pass begins: the time since the one before it is no gap. */
+  beginPass(nowMs: number): void {
+    this.#longestMs = 0;
+    this.#doneMs = nowMs;
   }
 
   /** A transfer took so long, queueing not counted. */

@@ -61,7 +61,6 @@ export class WavePrefill {
       nowMs,
       mixture,
       popularity: options.popularity,
-      isRepeated: false,
     });
   }
 

@@ -45,8 +45,6 @@ export interface GroupPassParts {
    * whose routing is then that of the whole group.
    */
   readonly mixture?: BatchMixture | undefined;
-  /** False when a pass is not followed by another over the same experts at once; default true. */
-  readonly isRepeated?: boolean;
 }
 
 /** Told when a unit has computed a segment; `layer` is -1 for what follows the last experts. */
@@ -93,6 +91,7 @@ export class GroupPass {
   /** @throws EngineError `BAD_ROUTING`, whatever the lane throws */
   run(units: readonly GroupUnit[]): void {
     try {
+      this.#parts.stream.beginPass();
       this.#runLayers(units);
     } catch (error) {
       // The next pass begins anew, with what lies in the slots.
@@ -172,8 +171,8 @@ export class GroupPass {
     const first = shape.moeLayers.indexOf(layer);
     // What a layer uses changes what is expected of it the next time only.
     if (first === 0) this.#expected = shape.moeLayers.map((next) => this.#expectedOf(units, next));
-    const again = this.#parts.isRepeated === false ? [] : this.#expected.slice(0, first);
-    stream.expect([...this.#expected.slice(first), ...again].flat());
+    // Whatever comes after the last layer, another prompt or decoding, begins with the first.
+    stream.expect([...this.#expected.slice(first), ...this.#expected.slice(0, first)].flat());
   }
 
   #expectedOf(units: readonly GroupUnit[], layer: number): number[] {

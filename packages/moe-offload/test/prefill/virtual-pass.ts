@@ -21,7 +21,8 @@ export interface VirtualCase {
   /** Units that make a batch. */
   unitsPerBatch?: number;
   passes: number;
-  isRepeated: boolean;
+  /** Time between two passes, in which nothing is asked for. */
+  idleMs?: number;
   seed?: number;
 }
 
@@ -97,11 +98,11 @@ class VirtualMachine {
       hotCount: USED,
       slotsOf: () => slotCount,
       nowMs: () => lane.nowMs(),
-      isRepeated: one.isRepeated,
     });
   }
 
   run(): VirtualPass {
+    this.#lane.advance(this.#case.idleMs ?? 0);
     const there = new Set(this.#stream.settle().map(({ key }) => key));
     const startMs = this.#lane.nowMs();
     this.#needed = new Set();
