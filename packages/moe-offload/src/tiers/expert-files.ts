@@ -23,24 +23,30 @@ export class ReadError extends Error {
 }
 
 /**
- * The model's files as one thread reads them: a handle each, a buffer for each part of an expert.
- * Past the page cache, the parts of an expert are read at the same time: a disk gives far more to
- * several reads at once than to one after the other.
+ * The model's files as one thread reads them: a handle each, and places to read experts into, with
+ * a buffer for each part. Past the page cache, the parts of an expert, and several experts, are
+ * read at the same time: a disk gives far more to several reads at once than to one after another.
  */
 export class ExpertFiles {
   readonly #table: ExpertTable;
   readonly #readers: AlignedReader[] = [];
   readonly #buffers: readonly Uint8Array[];
   readonly #parallel: ParallelReads | undefined;
-  /** By part: the expert whose bytes come into its buffer, -1 for none. */
-  readonly #begun = new Int32Array(PART_COUNT).fill(-1);
+  /** By buffer: the expert whose bytes come into it, -1 for none. */
+  readonly #begun: Int32Array;
   #parallelBytes = 0;
 
-  /** @throws ReadError when a file cannot be opened */
-  constructor(table: ExpertTable, preferred: ReadMode) {
+  /**
+   * @param places  experts that can be on their way at once
+   * @throws ReadError when a file cannot be opened
+   */
+  constructor(table: ExpertTable, preferred: ReadMode, places = 1) {
     this.#table = table;
-    this.#buffers = Array.from({ length: PART_COUNT }, () => readBuffer(table.partBytesMax));
-    const buffer = this.#buffers[0] ?? readBuffer(table.partBytesMax);
+    const count = places * PART_COUNT;
+    this.#buffers = Array.from({ length: count }, () => readBuffer(table.partBytesMax));
+    this.#begun = new Int32Array(count).fill(-1);
+    // For what cannot be under way, or has failed; its own, since others may be under way then.
+    const buffer = readBuffer(table.partBytesMax);
     for (const path of table.paths) {
       try {
         this.#readers.push(new AlignedReader(path, buffer, preferred));
@@ -64,13 +70,43 @@ export class ExpertFiles {
     return sum;
   }
 
+  /** Begins to read an expert into a place, where reads can be under way; else does nothing. */
+  begin(key: number, place: number): void {
+    const { files, offsets, sizesBytes } = this.#table;
+    for (let part = 0; part < PART_COUNT; part++) {
+      const at = key * PART_COUNT + part;
+      const buffer = place * PART_COUNT + part;
+      this.#parallel?.wait(buffer);
+      const reader = this.#readers[files[at] ?? 0];
+      const stretch = reader?.stretch(offsets[at] ?? 0, sizesBytes[at] ?? 0);
+      const isBegun =
+        stretch !== undefined &&
+        this.#parallel?.begin(buffer, stretch.fd, stretch.start, stretch.length) === true;
+      this.#begun[buffer] = isBegun ? key : -1;
+    }
+  }
+
+  /** False while parts of what was begun into a place are on their way. */
+  hasArrived(place: number): boolean {
+    for (let part = 0; part < PART_COUNT; part++) {
+      if (this.#parallel?.isUnderWay(place * PART_COUNT + part)) return false;
+    }
+    return true;
+  }
+
+  /** Sleeps until something arrives, or for that time; only while something is on its way. */
+  waitForAny(timeoutMs: number): void {
+    this.#parallel?.reap(timeoutMs);
+  }
+
   /**
-   * One part of an expert; valid until the next read. The first one begins the others.
+   * One part of an expert; valid until the next read into the place. The first one begins the
+   * others where `begin` has not.
    * @throws ReadError
    */
-  read(key: number, part: number): Uint8Array {
-    if (part === 0) this.#begin(key);
-    const begun = this.#finish(key, part);
+  read(key: number, part: number, place = 0): Uint8Array {
+    if (part === 0 && this.#begun[place * PART_COUNT] !== key) this.begin(key, place);
+    const begun = this.#finish(key, part, place);
     if (begun) return begun;
     // Also after a read that failed: whatever is wrong is told here.
     const { files, offsets, sizesBytes } = this.#table;
@@ -95,32 +131,19 @@ export class ExpertFiles {
     for (const reader of this.#readers) reader.close();
   }
 
-  #begin(key: number): void {
-    this.#parallel?.settle();
-    const { files, offsets, sizesBytes } = this.#table;
-    for (let part = 0; part < PART_COUNT; part++) {
-      const at = key * PART_COUNT + part;
-      const reader = this.#readers[files[at] ?? 0];
-      const stretch = reader?.stretch(offsets[at] ?? 0, sizesBytes[at] ?? 0);
-      const isBegun =
-        stretch !== undefined &&
-        this.#parallel?.begin(part, stretch.fd, stretch.start, stretch.length) === true;
-      this.#begun[part] = isBegun ? key : -1;
-    }
-  }
-
   /** The bytes of a part that was begun; undefined when it was not, or did not come whole. */
-  #finish(key: number, part: number): Uint8Array | undefined {
-    if (this.#parallel === undefined || this.#begun[part] !== key) return undefined;
-    this.#begun[part] = -1;
+  #finish(key: number, part: number, place: number): Uint8Array | undefined {
+    const buffer = place * PART_COUNT + part;
+    if (this.#parallel === undefined || this.#begun[buffer] !== key) return undefined;
+    this.#begun[buffer] = -1;
     const { files, offsets, sizesBytes } = this.#table;
     const at = key * PART_COUNT + part;
     const sizeBytes = sizesBytes[at] ?? 0;
     const lead = this.#readers[files[at] ?? 0]?.stretch(offsets[at] ?? 0, sizeBytes).lead ?? 0;
-    const got = this.#parallel.wait(part);
+    const got = this.#parallel.wait(buffer);
     if (got < lead + sizeBytes) return undefined;
     this.#parallelBytes += got;
-    return this.#buffers[part]?.subarray(lead, lead + sizeBytes);
+    return this.#buffers[buffer]?.subarray(lead, lead + sizeBytes);
   }
 
   #place(key: number, file: number, offset: number) {

@@ -89,6 +89,8 @@ export interface ReaderInput {
   cancelFlag: Int32Array;
   /** Number of this thread. */
   index: number;
+  /** Transfers that it carries out at once. */
+  places: number;
   /** `transfer` serves the queues; `window` reads ahead into host memory. */
   role: "transfer" | "window";
   /** Where things are in `memory.control`, for the entry, which has no modules yet. */

@@ -1,5 +1,4 @@
 import { type LinkOptions, LinkSchedule } from "./link-schedule.ts";
-import type { ReaderSignals } from "./reader-signals.ts";
 import type { SharedLock } from "./shared-lock.ts";
 
 /** A link that several threads use, each for one transfer at a time. */
@@ -37,17 +36,13 @@ export class LinkGate {
   }
 
   /**
-   * Waits until the link is done with the transfer, whose bytes have been moved since `begin`. When
-   * moving them took longer than the link takes, the transfer keeps its place for as long.
-   *
-   * @returns false when the thread is to leave
+   * The bytes have been moved since `begin`. When that took longer than the link takes, the transfer
+   * keeps its place for as long; it ends at `endMs`.
    */
-  hold(signals: ReaderSignals): boolean {
-    const doneMs = this.startMs + signals.nowMs() - this.#movingSinceMs;
-    if (doneMs > this.endMs) {
-      this.endMs = doneMs;
-      this.#lock.guard(() => this.#schedule.occupy(this.#place, doneMs));
-    }
-    return signals.waitUntil(this.endMs);
+  moved(nowMs: number): void {
+    const doneMs = this.startMs + nowMs - this.#movingSinceMs;
+    if (doneMs <= this.endMs) return;
+    this.endMs = doneMs;
+    this.#lock.guard(() => this.#schedule.occupy(this.#place, doneMs));
   }
 }

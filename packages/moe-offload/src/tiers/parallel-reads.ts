@@ -12,6 +12,8 @@ const CALLS = {
 const REQUEST_BYTES = 64;
 const EVENT_BYTES = 32;
 const FAILURES_MAX = 1000;
+/** How long one call waits, of a wait without end. */
+const WAIT_MS = 1000;
 
 /**
  * Several reads of one thread under way at once: Linux native asynchronous reads, which are real
@@ -27,10 +29,13 @@ export class ParallelReads {
   readonly #requests: DataView;
   readonly #events: DataView;
   readonly #pointers: BigUint64Array;
-  readonly #addresses: { requests: bigint; events: bigint; pointers: bigint };
+  /** Seconds and nanoseconds. */
+  readonly #timeout = new BigInt64Array(2);
+  readonly #addresses: { requests: bigint; events: bigint; pointers: bigint; timeout: bigint };
   readonly #buffers: readonly bigint[];
   readonly #isUnderWay: Uint8Array;
   readonly #results: Float64Array;
+  #failures = 0;
   #isClosed = false;
 
   /**
@@ -62,6 +67,7 @@ export class ParallelReads {
       requests: address(this.#requests),
       events: address(this.#events),
       pointers: address(this.#pointers),
+      timeout: address(this.#timeout),
     };
     this.#buffers = buffers.map(address);
     this.#isUnderWay = new Uint8Array(this.#count);
@@ -88,22 +94,33 @@ export class ParallelReads {
     return Number(begun) === 1;
   }
 
+  /** True from the beginning of a read until `reap` or `wait` has seen its end. */
+  isUnderWay(index: number): boolean {
+    return this.#isUnderWay[index] === 1;
+  }
+
   /** Waits for a read that was begun; bytes that came, negative for an error number. */
   wait(index: number): number {
-    let failures = 0;
-    while (this.#isUnderWay[index] === 1) {
-      const { events } = this.#addresses;
-      const got = Number(this.#call(this.#calls.events, this.#context, 1, this.#count, events, 0));
-      // A signal may interrupt the call; again and again it does not.
-      if (got < 0 && ++failures > FAILURES_MAX)
-        throw new Error("reads under way cannot be awaited");
-      for (let i = 0; i < got; i++) {
-        const which = Number(this.#events.getBigUint64(i * EVENT_BYTES, true));
-        this.#results[which] = Number(this.#events.getBigInt64(i * EVENT_BYTES + 16, true));
-        this.#isUnderWay[which] = 0;
-      }
-    }
+    while (this.#isUnderWay[index] === 1) this.reap(WAIT_MS);
     return this.#results[index] ?? 0;
+  }
+
+  /** Returns when one or more of the reads under way have ended, or after that time. */
+  reap(timeoutMs: number): void {
+    const { events, timeout } = this.#addresses;
+    const seconds = Math.floor(timeoutMs / 1e3);
+    this.#timeout[0] = BigInt(seconds);
+    this.#timeout[1] = BigInt(Math.floor((timeoutMs - 1e3 * seconds) * 1e6));
+    const most = this.#count;
+    const got = Number(this.#call(this.#calls.events, this.#context, 1, most, events, timeout));
+    // A signal may interrupt the call; again and again it does not.
+    this.#failures = got < 0 ? this.#failures + 1 : 0;
+    if (this.#failures > FAILURES_MAX) throw new Error("reads under way cannot be awaited");
+    for (let i = 0; i < got; i++) {
+      const which = Number(this.#events.getBigUint64(i * EVENT_BYTES, true));
+      this.#results[which] = Number(this.#events.getBigInt64(i * EVENT_BYTES + 16, true));
+      this.#isUnderWay[which] = 0;
+    }
   }
 
   /** Waits for all reads: then nobody writes to the buffers any more. */

@@ -18,7 +18,7 @@ export function runReader(input: ReaderInput): void {
   let host: ReaderHost | undefined;
   try {
     const signals = new ReaderSignals(input);
-    files = new ExpertFiles(input.table, input.preferred);
+    files = new ExpertFiles(input.table, input.preferred, input.places);
     if (files.mode === "buffered") Atomics.store(memory.control, CONTROL.isBuffered, 1);
     host = input.host && new ReaderHost(input, input.host, files, signals);
     host?.preload();

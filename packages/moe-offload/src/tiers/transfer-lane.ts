@@ -32,7 +32,10 @@ export interface TransferLaneOptions {
   fast?: LinkOptions;
   /** Default: none; experts come straight from disk, over both links. */
   host?: HostTierOptions;
-  /** Threads that move bytes, 1 to 16; default: the deeper of the queues, at most 8. */
+  /**
+   * Threads that move bytes, 1 to 16; default: one for all transfers, where there is host memory one
+   * for each, at most 8.
+   */
   readers?: number;
   /** `buffered` never tries to bypass the page cache. */
   readMode?: ReadMode;
@@ -92,7 +95,9 @@ export class TransferLane implements Lane {
   constructor(options: TransferLaneOptions) {
     const { layout, slots, host = NO_HOST_TIER, disk = FREE_LINK, fast = FREE_LINK } = options;
     const depth = Math.min(8, Math.max(disk.queueDepth, fast.queueDepth));
-    const { readers = depth } = options;
+    // Threads share host memory; where there is none, one thread moves all, and nobody is woken.
+    const hasHost = host.budgetBytes > 0;
+    const { readers = hasHost ? depth : 1 } = options;
     setting("readers", readers, "a whole number from 1 to 16", readers >= 1 && readers <= 16);
     assert(slots.length > 0 && slots.every((parts) => parts.length === PART_COUNT), "slot parts");
     const links = { diskLink: newLinkState("disk", disk), fastLink: newLinkState("fast", fast) };
@@ -116,6 +121,7 @@ export class TransferLane implements Lane {
         host: this.#host?.plan,
         disk,
         fast,
+        places: hasHost ? 1 : Math.ceil(depth / readers),
         preferred: options.readMode ?? "direct",
         zero: this.#clock.zero,
         cancelFlag: this.#cancelFlag,

@@ -1,4 +1,3 @@
-import type { Urgency } from "../offload/lane.ts";
 import type { ExpertFiles } from "./expert-files.ts";
 import { expertBytes, PART_COUNT } from "./expert-table.ts";
 import { addFinished, FINISHED_LOCK } from "./finished-ring.ts";
@@ -8,24 +7,24 @@ import { LinkGate } from "./link-gate.ts";
 import { LoadQueue } from "./load-queue.ts";
 import type { NativeMemory } from "./native-memory.ts";
 import type { ReaderHost } from "./reader-host.ts";
-import { IDLE_SPIN, type ReaderSignals, wakeWaiting } from "./reader-signals.ts";
+import { IDLE_SPIN, NAP_MS, type ReaderSignals, SPIN_MS, wakeWaiting } from "./reader-signals.ts";
 import { SharedLock } from "./shared-lock.ts";
 import { SLOT, SlotStates } from "./slot-states.ts";
+import { STAGE, Transfer } from "./transfer.ts";
 import { staysAt, yieldCore } from "./yield-core.ts";
 
 /** Share of the newest pause in the mean that decides how long an idle reader spins. */
 const PAUSE_RATE = 0.2;
+/**
+ * How often a thread that waits for the disk looks for new loads while it has places for them.
+ * Being woken would cost the computing thread, which asks, some 0.2 ms each time. Chosen.
+ */
+const LOOK_MS = 0.1;
 
-/** One load that this thread has taken. */
-interface Claim {
-  key: number;
-  slot: number;
-  ticket: number;
-  bytes: number;
-  urgency: Urgency;
-}
-
-/** Takes loads from the queues, demands first, and carries each out to its end. */
+/**
+ * Takes loads from the queues, demands first, and carries each out to its end: as many at once as
+ * the thread has places.
+ */
 export class TransferLoop {
   readonly #input: ReaderInput;
   readonly #slots: NativeMemory;
@@ -35,16 +34,12 @@ export class TransferLoop {
   readonly #demands: LoadQueue;
   readonly #prefetches: LoadQueue;
   readonly #states: SlotStates;
-  readonly #disk: LinkGate;
-  readonly #fast: LinkGate;
   readonly #finishedLock: SharedLock;
-  readonly #claim: Claim = { key: 0, slot: 0, ticket: 0, bytes: 0, urgency: "demand" };
-  /** When the claimed transfer began on its first link. */
-  #startMs = 0;
+  readonly #transfers: readonly Transfer[];
   /** Running mean of the pauses between loads, as far as this thread spun through them. */
   #pauseMs: number = IDLE_SPIN.leastMs;
-  #lastEndMs = 0;
 
+  /** @param host  only with one place: a thread must not wait for what it fetches itself */
   constructor(
     input: ReaderInput,
     slots: NativeMemory,
@@ -62,119 +57,194 @@ export class TransferLoop {
     this.#prefetches = new LoadQueue(memory.prefetches);
     this.#states = new SlotStates(memory.slotStates);
     const lock = new SharedLock(memory.control, CONTROL.linkLock);
-    this.#disk = new LinkGate(input.disk, memory.diskLink, lock);
-    this.#fast = new LinkGate(input.fast, memory.fastLink, lock);
+    this.#transfers = Array.from({ length: input.places }, (_, place) => {
+      const disk = new LinkGate(input.disk, memory.diskLink, lock);
+      return new Transfer(place, disk, new LinkGate(input.fast, memory.fastLink, lock));
+    });
     this.#finishedLock = new SharedLock(memory.finished.counters, FINISHED_LOCK);
   }
 
   /** Serves until the thread is to leave. @throws ReadError */
   run(): void {
+    const { control } = this.#input.memory;
     while (this.#signals.mayGoOn) {
       this.#signals.beat();
-      const isClaimed =
-        this.#take(this.#demands, "demand", SLOT.demandQueued) ||
-        this.#take(this.#prefetches, "prefetch", SLOT.prefetchQueued);
-      if (!isClaimed) this.#idle();
-      else if (this.#transfer()) this.#finish();
+      const seen = Atomics.load(control, CONTROL.work);
+      const free = this.#takeAll();
+      if (free === this.#transfers.length) this.#idle();
+      else if (!this.#advanceAll()) this.#rest(seen, free > 0);
       this.#count();
     }
   }
 
-  #take(queue: LoadQueue, urgency: Urgency, queued: number): boolean {
+  /** Gives free places something to do; returns how many stay free. */
+  #takeAll(): number {
+    let free = 0;
+    for (const transfer of this.#transfers) {
+      if (transfer.stage !== STAGE.free) continue;
+      const isTaken =
+        this.#take(transfer, this.#demands, "demand", SLOT.demandQueued) ||
+        this.#take(transfer, this.#prefetches, "prefetch", SLOT.prefetchQueued);
+      if (isTaken) this.#begin(transfer);
+      else free++;
+    }
+    return free;
+  }
+
+  #take(
+    transfer: Transfer,
+    queue: LoadQueue,
+    urgency: Transfer["urgency"],
+    queued: number,
+  ): boolean {
     const { memory, table } = this.#input;
     while (queue.take()) {
       const { slot, ticket } = queue;
       // Read before the claim: after a withdrawal the slot may be given to another load.
       const key = memory.slotKeys[slot] ?? 0;
       if (!this.#states.change(slot, ticket, queued, SLOT.running)) continue;
-      const claim = this.#claim;
-      claim.key = key;
-      claim.slot = slot;
-      claim.ticket = ticket;
-      claim.urgency = urgency;
-      claim.bytes = expertBytes(table, key);
+      transfer.key = key;
+      transfer.slot = slot;
+      transfer.ticket = ticket;
+      transfer.urgency = urgency;
+      transfer.bytes = expertBytes(table, key);
+      transfer.submittedMs = memory.slotSubmittedMs[slot] ?? 0;
       return true;
     }
     return false;
   }
 
-  /** False when the thread is to leave before the end. */
-  #transfer(): boolean {
+  #begin(transfer: Transfer): void {
     const host = this.#host;
-    const { key, slot } = this.#claim;
-    const submittedMs = this.#input.memory.slotSubmittedMs[slot] ?? 0;
-    const found = host === undefined ? HOST.miss : host.ask(key);
-    if (found === HOST.filling) return false;
-    if (host === undefined || found === HOST.miss) return this.#fromDisk(submittedMs, undefined);
-    if (found === HOST.fill) return this.#fromDisk(submittedMs, host.slot);
-    this.#add(COUNTER.hostHits, 1);
+    const found = host === undefined ? HOST.miss : host.ask(transfer.key);
+    // Still with another thread: this one is to leave.
+    if (found === HOST.filling) return;
+    if (found === HOST.hit && host) this.#copyFromHost(transfer, host);
+    else this.#beginRead(transfer, found === HOST.fill && host ? host.slot : -1);
+  }
+
+  #copyFromHost(transfer: Transfer, host: ReaderHost): void {
+    const { bytes, fast, key, slot, submittedMs } = transfer;
+    const { sizesBytes } = this.#input.table;
     const held = host.slot;
+    this.#add(COUNTER.hostHits, 1);
+    fast.begin(submittedMs, this.#signals.nowMs(), bytes);
+    transfer.startMs = fast.startMs;
+    this.#expect(slot, fast.endMs);
     try {
-      return this.#fromHost(submittedMs, host, held);
+      let offset = 0;
+      for (let part = 0; part < PART_COUNT; part++) {
+        const size = sizesBytes[key * PART_COUNT + part] ?? 0;
+        this.#slots.write(slot * PART_COUNT + part, host.part(held, offset, size));
+        offset += size;
+      }
     } finally {
       host.letGo(held);
     }
+    fast.moved(this.#signals.nowMs());
+    transfer.stage = STAGE.onFast;
   }
 
-  #fromHost(submittedMs: number, host: ReaderHost, held: number): boolean {
-    const { key, slot, bytes } = this.#claim;
-    const { sizesBytes } = this.#input.table;
-    this.#fast.begin(submittedMs, this.#signals.nowMs(), bytes);
-    this.#startMs = this.#fast.startMs;
-    this.#expect(this.#fast.endMs);
-    let offset = 0;
-    for (let part = 0; part < PART_COUNT; part++) {
-      const size = sizesBytes[key * PART_COUNT + part] ?? 0;
-      this.#slots.write(slot * PART_COUNT + part, host.part(held, offset, size));
-      offset += size;
-    }
-    return this.#fast.hold(this.#signals);
-  }
-
-  /** @param held place in host memory to fill as well */
-  #fromDisk(submittedMs: number, held: number | undefined): boolean {
-    const { key, slot, bytes } = this.#claim;
+  #beginRead(transfer: Transfer, held: number): void {
+    const { bytes, disk, fast, key, place, slot, submittedMs } = transfer;
     if (this.#host) this.#add(COUNTER.hostMisses, 1);
     this.#add(COUNTER.diskBytes, bytes);
-    this.#disk.begin(submittedMs, this.#signals.nowMs(), bytes);
-    this.#startMs = this.#disk.startMs;
-    this.#expect(this.#disk.endMs + this.#fast.durationMs(bytes));
+    transfer.held = held;
+    disk.begin(submittedMs, this.#signals.nowMs(), bytes);
+    transfer.startMs = disk.startMs;
+    this.#expect(slot, disk.endMs + fast.durationMs(bytes));
+    this.#files.begin(key, place);
+    transfer.stage = STAGE.reading;
+  }
+
+  /** Takes every transfer as far as it has come; false when none has moved on. */
+  #advanceAll(): boolean {
+    let hasMoved = false;
+    for (const transfer of this.#transfers) {
+      const { stage } = transfer;
+      if (stage === STAGE.reading) this.#advanceRead(transfer);
+      if (transfer.stage === STAGE.onDisk) this.#advanceDisk(transfer);
+      if (transfer.stage === STAGE.onFast) this.#advanceFast(transfer);
+      hasMoved ||= transfer.stage !== stage;
+    }
+    return hasMoved;
+  }
+
+  #advanceRead(transfer: Transfer): void {
+    const { disk, held, key, place, slot } = transfer;
+    if (!this.#files.hasArrived(place)) return;
     let offset = 0;
     for (let part = 0; part < PART_COUNT; part++) {
-      const read = this.#files.read(key, part);
+      const read = this.#files.read(key, part, place);
       this.#signals.beat();
-      if (held !== undefined) this.#host?.put(held, offset, read);
+      if (held !== -1) this.#host?.put(held, offset, read);
       offset += read.length;
       this.#slots.write(slot * PART_COUNT + part, read);
     }
-    if (!this.#disk.hold(this.#signals)) return false;
-    if (held !== undefined) this.#host?.filled(held);
+    disk.moved(this.#signals.nowMs());
+    transfer.stage = STAGE.onDisk;
+  }
+
+  #advanceDisk(transfer: Transfer): void {
+    const { bytes, disk, fast, held } = transfer;
+    const nowMs = this.#signals.nowMs();
+    if (nowMs < disk.endMs) return;
+    if (held !== -1) this.#host?.filled(held);
     // The bytes are in the slot; what is left is the time they take on the second link.
-    this.#fast.begin(this.#disk.endMs, this.#signals.nowMs(), bytes);
-    return this.#fast.hold(this.#signals);
+    fast.begin(disk.endMs, nowMs, bytes);
+    transfer.stage = STAGE.onFast;
   }
 
-  #expect(endMs: number): void {
-    const { memory } = this.#input;
-    memory.slotExpectedMs[this.#claim.slot] = endMs;
-    wakeWaiting(memory, this.#claim.slot);
+  #advanceFast(transfer: Transfer): void {
+    if (this.#signals.nowMs() < transfer.fast.endMs) return;
+    this.#finish(transfer);
+    transfer.stage = STAGE.free;
   }
 
-  #finish(): void {
-    const { key, slot, ticket, bytes, urgency } = this.#claim;
+  #expect(slot: number, endMs: number): void {
     const { memory } = this.#input;
-    const submittedMs = memory.slotSubmittedMs[slot] ?? 0;
-    // The link may have begun before this thread was done with the one before.
-    const startMs = Math.max(this.#startMs, this.#lastEndMs);
+    memory.slotExpectedMs[slot] = endMs;
+    wakeWaiting(memory, slot);
+  }
+
+  #finish(transfer: Transfer): void {
+    const { bytes, key, slot, submittedMs, ticket, urgency } = transfer;
+    const { memory } = this.#input;
+    // The link may have begun before this place was done with the one before.
+    const startMs = Math.max(transfer.startMs, transfer.lastEndMs);
     this.#add(COUNTER.deliveredBytes, bytes);
     this.#finishedLock.guard(() => {
       const endMs = this.#signals.nowMs();
-      this.#lastEndMs = endMs;
+      transfer.lastEndMs = endMs;
       addFinished(memory.finished, { key, slot, bytes, urgency, submittedMs, startMs, endMs });
       if (urgency === "prefetch") Atomics.add(memory.control, CONTROL.prefetchesFinished, 1);
     });
     this.#states.change(slot, ticket, SLOT.running, SLOT.ready);
     wakeWaiting(memory, slot);
+  }
+
+  /** Nothing has moved on: waits until something may, or a free place may get a load. */
+  #rest(seen: number, hasRoom: boolean): void {
+    const nowMs = this.#signals.nowMs();
+    let endMs = Number.POSITIVE_INFINITY;
+    let isReading = false;
+    for (const transfer of this.#transfers) {
+      if (transfer.stage === STAGE.reading) isReading = true;
+      else if (transfer.stage !== STAGE.free) endMs = Math.min(endMs, transfer.endMs);
+    }
+    const sleepMs = Math.max(0, Math.min(endMs - nowMs - SPIN_MS, NAP_MS));
+    if (isReading) this.#files.waitForAny(hasRoom ? Math.min(sleepMs, LOOK_MS) : sleepMs);
+    else if (!hasRoom) this.#signals.waitUntil(endMs);
+    else if (sleepMs > 0) this.#sleep(seen, sleepMs);
+    else if (staysAt(this.#input.memory.control, CONTROL.work, seen)) yieldCore();
+  }
+
+  /** Sleeps until there is more work than was seen. */
+  #sleep(seen: number, timeoutMs = Number.POSITIVE_INFINITY): void {
+    const { control } = this.#input.memory;
+    Atomics.add(control, CONTROL.sleepers, 1);
+    if (this.#signals.mayGoOn) Atomics.wait(control, CONTROL.work, seen, timeoutMs);
+    Atomics.sub(control, CONTROL.sleepers, 1);
   }
 
   // One idle thread spins for a while, since waking it costs more than a fast transfer; then it
@@ -194,9 +264,7 @@ export class TransferLoop {
       const pauseMs = this.#signals.nowMs() - sinceMs;
       this.#pauseMs += PAUSE_RATE * (pauseMs - this.#pauseMs);
     }
-    Atomics.add(control, CONTROL.sleepers, 1);
-    if (this.#signals.mayGoOn) Atomics.wait(control, CONTROL.work, seen);
-    Atomics.sub(control, CONTROL.sleepers, 1);
+    this.#sleep(seen);
   }
 
   #spinMs(): number {

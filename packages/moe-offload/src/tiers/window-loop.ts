@@ -71,7 +71,8 @@ export class WindowLoop {
       host.put(slot, offset, read);
       offset += read.length;
     }
-    const isDone = this.#disk.hold(this.#signals);
+    this.#disk.moved(this.#signals.nowMs());
+    const isDone = this.#signals.waitUntil(this.#disk.endMs);
     if (isDone) host.filled(slot);
     this.#count(bytes);
     return isDone;
