@@ -12,28 +12,13 @@ import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { createPrng } from "@fmlab/sim";
 import { mean, median } from "@fmlab/stats";
-import { obtainCalibration } from "../src/calibration/obtain.ts";
-import { describeModel } from "../src/model/description.ts";
-import { expertLayout } from "../src/model/expert-layout.ts";
-import { OffloadedModel, type OffloadOptions } from "../src/offload/offloaded-model.ts";
 import { STRATEGIES, type Strategy } from "../src/offload/strategies.ts";
-import { measureComputeTimes } from "../src/planner/measure-times.ts";
-import { NO_HOST_TIER } from "../src/tiers/host-tier.ts";
-import { FREE_LINK } from "../src/tiers/link-schedule.ts";
-import { MonotonicClock } from "../src/tiers/monotonic-clock.ts";
-import { Tokenizer } from "../src/tokenizer/tokenizer.ts";
 import { judge } from "./grid/bars.ts";
-import { type Cell, type GridModel, measureCell } from "./grid/cell.ts";
-import { bestPossible, type PredictModel, predict } from "./grid/predict.ts";
+import { type Cell, measureCell } from "./grid/cell.ts";
+import { ALL_RESIDENT, GridBench } from "./grid/grid-bench.ts";
+import { bestPossible, predict } from "./grid/predict.ts";
 import { type CellResult, printCell } from "./grid/report.ts";
-import {
-  CONTEXT_TOKENS,
-  makeWorkload,
-  WORKLOADS,
-  type Workload,
-  type WorkloadName,
-} from "./grid/workloads.ts";
-import { openBenchModel } from "./model.ts";
+import { WORKLOADS, type Workload, type WorkloadName } from "./grid/workloads.ts";
 import { describeMachine } from "./paired.ts";
 
 const { values } = parseArgs({
@@ -56,38 +41,7 @@ const say = (text: string) => {
   if (!values.json) process.stdout.write(`${text}\n`);
 };
 
-const ALL_RESIDENT: Strategy = {
-  policy: "all-resident",
-  predictor: "none",
-  prefetch: { control: "off", width: 0, depth: 1 },
-  readyFirst: false,
-};
-
-const file = openBenchModel();
-const model = describeModel(file);
-const layout = expertLayout(file, model);
-const tokenizer = new Tokenizer(file);
-const totalBytes = layout.classes.reduce(
-  (sum, { expertBytes, layers }) => sum + layers.length * layout.expertCount * expertBytes,
-  0,
-);
-const base: OffloadOptions = {
-  strategy: ALL_RESIDENT,
-  budgetBytes: totalBytes,
-  host: NO_HOST_TIER,
-  link: FREE_LINK,
-  disk: FREE_LINK,
-  threads: 1,
-  contextLength: model.contextLength,
-  clock: new MonotonicClock(),
-  cancelFlag: new Int32Array(new SharedArrayBuffer(4)),
-};
-const { calibration } = obtainCalibration(file, layout, base, {
-  tokenCount: 12_288,
-  firstToken: tokenizer.bosToken ?? 0,
-  throwIfCancelled: () => {},
-});
-const grid: GridModel = { file, layout, calibration, contextLength: CONTEXT_TOKENS, totalBytes };
+const grid = new GridBench();
 const chosen = new Map<string, Strategy>([["all-resident", ALL_RESIDENT]]);
 for (const name of values.strategies.split(",")) {
   const strategy = STRATEGIES[name as keyof typeof STRATEGIES];
@@ -95,21 +49,13 @@ for (const name of values.strategies.split(",")) {
   chosen.set(name, strategy);
 }
 const results = runGrid();
-const bars = judge(results, calibration, makeWorkloadOf("prose", 9, 480));
+const bars = judge(results, grid.calibration, grid.workload("prose", { rounds: 9, tokens: 480 }));
 const report = { name: "moe-grid", machine: describeMachine(), rounds, tokens, results, bars };
 if (values.out) writeFileSync(values.out, `${JSON.stringify(report, undefined, 1)}\n`);
 if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
 else for (const bar of bars) say(`${bar.holds ? "holds " : "MISSED"}  ${bar.text}`);
-file.close();
+grid.close();
 process.exit(bars.every((bar) => bar.holds) ? 0 : 1);
-
-function makeWorkloadOf(name: string, roundCount: number, tokenCount: number): Workload {
-  const resident = OffloadedModel.open(file, layout, { ...base, aheadDepth: 3 });
-  const size = { rounds: roundCount, tokens: tokenCount };
-  const made = makeWorkload(name as WorkloadName, resident.engine, tokenizer, size);
-  resident.close();
-  return made;
-}
 
 /** Rounds of about equal duration: more tokens on faster links. */
 function tokensAt(bandwidthMBps: number): number {
@@ -124,7 +70,9 @@ function runGrid(): CellResult[] {
     for (const percent of numbers(values.budgets)) {
       for (const bandwidthMBps of numbers(values.links)) {
         const count = tokensAt(bandwidthMBps);
-        const workload = made.get(count) ?? makeWorkloadOf(name, rounds + 1, count);
+        const workload =
+          made.get(count) ??
+          grid.workload(name as WorkloadName, { rounds: rounds + 1, tokens: count });
         made.set(count, workload);
         const link = { bandwidthMBps, latencyUs: 0, queueDepth: 1 };
         const cell: Cell = { workload, share: percent / 100, link };
@@ -139,23 +87,12 @@ function runGrid(): CellResult[] {
 
 function runCell(cell: Cell, prng: ReturnType<typeof createPrng>): CellResult {
   // Compute times are measured beside each cell, since the machine's speed drifts.
-  const predicting: PredictModel = {
-    calibration,
-    times: measureComputeTimes(file, layout, {
-      threads: 1,
-      contextLength: grid.contextLength,
-      rounds: 4,
-      tokens: cell.workload.rounds[0] ?? new Int32Array(1),
-      nowMs: () => performance.now(),
-      cancelFlag: base.cancelFlag,
-    }),
-    expertBytes: layout.expertBytes,
-    slotsOfAll: layout.moeLayers.length * layout.expertCount,
-  };
-  const measured = measureCell(grid, cell, chosen, prng);
+  const times = grid.computeTimes(cell.workload.rounds[0] ?? new Int32Array(1));
+  const predicting = grid.predicting(times);
+  const measured = measureCell(grid.model, cell, chosen, prng);
   const resident = measured.find(({ name }) => name === "all-resident");
   const computeMs = 1e3 / median(resident?.tokensPerSecond ?? []);
-  const best = predict(predicting, cell, bestPossible(layout.expertUsedCount));
+  const best = predict(predicting, cell, bestPossible(grid.model.layout.expertUsedCount));
   return {
     workload: cell.workload.name,
     source: cell.workload.source,

@@ -209,7 +209,7 @@ function studyModel(): Promise<Study> {
   const prng = createPrng(SEED, "study");
   const job: StudyJob = {
     modelPath: path,
-    calibrationTokens: Number(values["calibration-tokens"]),
+    calibrationText: [...language.write(prng.fork(2), Number(values["calibration-tokens"]))],
     threads: 2,
     sequences: [0, 1].map((i) => [...language.write(prng.fork(i), 512)]),
   };
@@ -245,8 +245,8 @@ function compareLikeness({ calibration, likeness, logits, residentMs }: Study) {
       : "unknown: FMLAB_DATA_DIR is not set\n") +
     `previous token's experts used again: ${likeness.previousReuse.toFixed(3)}, shipped ` +
     `${shipped.previousReuse.toFixed(3)}; cross-layer gate ${likeness.crossLayer.toFixed(3)}, ` +
-    `shipped ${shipped.crossLayer.toFixed(3)}\ncalibration: ${calibration.tokens} tokens of its ` +
-    `own text (${calibration.origin}); all resident ${residentMs.toFixed(1)} ms a token; logits ` +
+    `shipped ${shipped.crossLayer.toFixed(3)}\ncalibration: ${calibration.tokens} tokens of ` +
+    `another text of the same language; all resident ${residentMs.toFixed(1)} ms a token; logits ` +
     `${logits.lowest.toFixed(2)} to ${logits.highest.toFixed(2)}`;
   const holds = difference <= CURVE_DIFFERENCE_MAX && isInside && logits.isFinite;
   return { holds, text, report: { generated: likeness, shipped, published, difference } };

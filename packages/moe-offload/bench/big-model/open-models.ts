@@ -1,6 +1,6 @@
 import type { GgufFile } from "@fmlab/ggml";
 import type { Calibration } from "../../src/calibration/calibration.ts";
-import { obtainCalibration } from "../../src/calibration/obtain.ts";
+import { type ObtainedCalibration, obtainCalibration } from "../../src/calibration/obtain.ts";
 import { describeModel } from "../../src/model/description.ts";
 import { type ExpertLayout, expertLayout } from "../../src/model/expert-layout.ts";
 import { OffloadedModel, type OffloadOptions } from "../../src/offload/offloaded-model.ts";
@@ -66,12 +66,17 @@ export function openAllResident(
   return openFromDisk(file, layout, all);
 }
 
-/** The calibration beside the file; the model writes its own text when there is none. */
+/** The calibration beside the file, or a new one on a text; without one the model writes its own. */
 export function calibrationOf(
   file: GgufFile,
   layout: ExpertLayout,
-  options: { tokens: number; threads: number; contextLength: number },
-): { calibration: Calibration; origin: "file" | "made" } {
+  options: {
+    tokens: number;
+    threads: number;
+    contextLength: number;
+    text?: readonly number[] | undefined;
+  },
+): ObtainedCalibration {
   const base: OffloadOptions = {
     ...baseOf({ queueDepth: 4 }),
     strategy: STRATEGIES.lru,
@@ -81,6 +86,7 @@ export function calibrationOf(
   };
   return obtainCalibration(file, layout, base, {
     tokenCount: options.tokens,
+    text: options.text,
     firstToken: 0,
     throwIfCancelled: () => {},
   });

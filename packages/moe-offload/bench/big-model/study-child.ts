@@ -1,15 +1,18 @@
 /**
  * A process of its own that opens the generated model with every expert in memory: it calibrates it
- * on the text that it writes, and records how it routes on texts.
+ * on a text and records how it routes on others.
  */
 import { openGguf } from "@fmlab/ggml";
+import { calibrationPath, writeCalibration } from "../../src/calibration/calibration-file.ts";
+import { modelIdentity } from "../../src/precision/model-identity.ts";
 import { describeLikeness, type Likeness, recordTrace } from "./likeness.ts";
 import { calibrationOf, layoutOf, openAllResident } from "./open-models.ts";
 
 /** What to do. */
 export interface StudyJob {
   readonly modelPath: string;
-  readonly calibrationTokens: number;
+  /** Of the same language as the texts that are raced on, but none of them. */
+  readonly calibrationText: readonly number[];
   readonly threads: number;
   /** Texts, one context each. */
   readonly sequences: readonly (readonly number[])[];
@@ -18,21 +21,24 @@ export interface StudyJob {
 /** What was found. */
 export interface Study {
   readonly likeness: Likeness;
-  readonly calibration: { origin: "file" | "made"; tokens: number };
+  readonly calibration: { tokens: number };
   /** Milliseconds a token takes with every expert in memory. */
   readonly residentMs: number;
   readonly logits: { lowest: number; highest: number; isFinite: boolean };
 }
 
-function study({ calibrationTokens, modelPath, sequences, threads }: StudyJob): Study {
+function study({ calibrationText, modelPath, sequences, threads }: StudyJob): Study {
   const file = openGguf(modelPath);
   const layout = layoutOf(file);
   const contextLength = Math.max(...sequences.map((one) => one.length));
   const learned = calibrationOf(file, layout, {
-    tokens: calibrationTokens,
+    tokens: calibrationText.length,
+    text: calibrationText,
     threads,
     contextLength,
   });
+  // Where the racing processes look for it.
+  writeCalibration(calibrationPath(modelPath), learned.calibration, modelIdentity(file));
   const model = openAllResident(file, layout, { threads, contextLength, aheadDepth: 1 });
   const { engine } = model;
   const logits = { lowest: Infinity, highest: -Infinity, isFinite: true };
@@ -47,10 +53,10 @@ function study({ calibrationTokens, modelPath, sequences, threads }: StudyJob): 
   const residentMs = (performance.now() - startMs) / trace.tokenCount;
   model.close();
   file.close();
-  const { origin, calibration } = learned;
+  const { calibration } = learned;
   return {
     likeness: describeLikeness(trace),
-    calibration: { origin, tokens: calibration.tokenCount },
+    calibration: { tokens: calibration.tokenCount },
     residentMs,
     logits,
   };

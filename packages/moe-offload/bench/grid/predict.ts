@@ -18,9 +18,18 @@ export interface PredictModel {
   readonly slotsOfAll: number;
 }
 
-/** Replays the cell's trace in virtual time; the first round warms up, as in the real run. */
-export function predict(model: PredictModel, cell: Cell, strategy: Strategy): ReplayResult {
-  const { trace, rounds } = cell.workload;
+/**
+ * Replays the cell's trace in virtual time.
+ *
+ * @param warmupTokens  tokens that are not counted; default: the first round, as in the real run
+ */
+export function predict(
+  model: PredictModel,
+  cell: Cell,
+  strategy: Strategy,
+  warmupTokens = cell.workload.rounds[0]?.length ?? 0,
+): ReplayResult {
+  const { trace } = cell.workload;
   const { calibration } = model;
   const { prefetch } = strategy;
   const policy = POLICIES[strategy.policy];
@@ -44,7 +53,7 @@ export function predict(model: PredictModel, cell: Cell, strategy: Strategy): Re
     link: cell.link,
     times: model.times,
     readyFirst: strategy.readyFirst,
-    warmupTokens: rounds[0]?.length ?? 0,
+    warmupTokens,
   });
 }
 

@@ -19,6 +19,8 @@ export interface CalibrationOptions {
   readonly seed: number;
   /** Token that begins each sequence: the model's beginning of text. */
   readonly firstToken: number;
+  /** What it reads in place of writing; taken from its beginning again where it is too short. */
+  readonly text?: ArrayLike<number> | undefined;
   /** Called after each token. */
   readonly onToken?: (done: number) => void;
   /** Asked before each token; throws to stop. */
@@ -26,11 +28,11 @@ export interface CalibrationOptions {
 }
 
 /**
- * Lets the model write text at temperature 1 and learns how it routes on it. The context is reset
- * before and after; hooks are restored.
+ * Lets the model write text at temperature 1, or read one, and learns how it routes on it. The
+ * context is reset before and after; hooks are restored.
  */
 export function calibrate(engine: CalibrationEngine, options: CalibrationOptions): Calibration {
-  const { firstToken, seed, tokenCount } = options;
+  const { firstToken, seed, text = [], tokenCount } = options;
   const prng = createPrng(seed, "calibration");
   const statistics = new RoutingStatistics(engine.shape);
   const hook = engine.onTokenRouting;
@@ -44,7 +46,9 @@ export function calibrate(engine: CalibrationEngine, options: CalibrationOptions
         statistics.endSequence();
         token = firstToken;
       }
-      token = draw(engine.decode(token), prng.nextFloat());
+      const next = text.length > 0 ? text[done % text.length] : undefined;
+      if (next === undefined) token = draw(engine.decode(token), prng.nextFloat());
+      else engine.decode(next);
       options.onToken?.(done + 1);
     }
     statistics.endSequence();

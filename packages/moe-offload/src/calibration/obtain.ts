@@ -17,8 +17,8 @@ const CALIBRATION_SEED = 1;
 /** Where a calibration came from. */
 export interface ObtainedCalibration {
   readonly calibration: Calibration;
-  /** `file`: it lay beside the model. `made`: the model has just written its text. */
-  readonly origin: "file" | "made";
+  /** `file`: it lay beside the model. `made`, `text`: just now, on its own text or one given. */
+  readonly origin: "file" | "made" | "text";
   /** Why it could not be kept beside the model, if so. */
   readonly notKept?: string;
 }
@@ -32,8 +32,9 @@ export function isCalibrated({ policy, predictor, prefetch }: OffloadOptions["st
 }
 
 /**
- * The calibration beside the model file, or a new one, which is then kept there if it can be. While
- * the model writes its text, experts come over no throttled link and LRU keeps them.
+ * The calibration beside the model file, or a new one, which is then kept there if it can be; always
+ * a new one on a text that is given. Meanwhile experts come over no throttled link and LRU keeps
+ * them.
  *
  * @param tokenCount  tokens to write when there is none
  * @throws what opening and decoding throw; MoeError `BAD_CALIBRATION` for a damaged file
@@ -46,11 +47,12 @@ export function obtainCalibration(
 ): ObtainedCalibration {
   const path = calibrationPath(file.path);
   const identity = modelIdentity(file);
-  const known = readCalibration(path, layout, identity);
+  const known = request.text ? undefined : readCalibration(path, layout, identity);
   if (known) return { calibration: known, origin: "file" };
   const model = openUnthrottled(file, layout, options);
   try {
     const calibration = calibrate(model.engine, { ...request, seed: CALIBRATION_SEED });
+    if (request.text) return { calibration, origin: "text" };
     try {
       writeCalibration(path, calibration, identity);
       return { calibration, origin: "made" };

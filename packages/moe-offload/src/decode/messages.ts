@@ -35,6 +35,8 @@ export interface SessionOptions {
   disk: LinkOptions;
   /** Tokens a model writes of itself for strategies that learn, where no calibration is kept. */
   calibrationTokens: number;
+  /** What they learn from in place of that; learned anew in every run. */
+  calibrationText?: string | undefined;
   /** Undefined: every expert is computed in full. */
   lowPrecision?: LowPrecisionSettings | undefined;
   sampling: SamplingOptions;
@@ -91,7 +93,9 @@ export interface SessionFacts {
   /** How experts are read from disk; undefined when all are resident. */
   readMode: ReadMode | undefined;
   /** Where the strategy's calibration came from; undefined when it needs none. */
-  calibration: { origin: "file" | "made"; tokenCount: number; notKept?: string } | undefined;
+  calibration:
+    | { origin: "file" | "made" | "text"; tokenCount: number; notKept?: string }
+    | undefined;
   /** Copies of the experts that misses are answered with; undefined without low precision. */
   twins:
     | { kind: TwinKind; expertBytes: number; stagingSlots: number; wasMade: boolean }

@@ -88,7 +88,11 @@ export class Report {
   #tellCalibration({ calibration }: SessionFacts): void {
     if (!calibration) return;
     const { notKept, origin, tokenCount } = calibration;
-    const source = origin === "file" ? "the file beside the model" : "text the model just wrote";
+    const source = {
+      file: "the file beside the model",
+      made: "text the model just wrote",
+      text: this.#config.calibrationFile,
+    }[origin];
     this.#ctx.note("calibration", `${tokenCount} tokens, ${source}`);
     this.#ctx.log(`calibrated on ${tokenCount} tokens, from ${source}`);
     if (notKept !== undefined) this.#ctx.log(notKept, "warn");

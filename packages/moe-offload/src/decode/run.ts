@@ -5,6 +5,7 @@ import type { RunContext, Summary } from "@fmlab/experiment";
 import type { DecodeConfig } from "../definitions/decode.ts";
 import { MoeError } from "../errors.ts";
 import type { Strategy } from "../offload/strategies.ts";
+import { readTextInput } from "../quality/text-input.ts";
 import type { HostTierOptions } from "../tiers/host-tier.ts";
 import { runDecodeWorker } from "./decode-worker.ts";
 import type { LowPrecisionSettings, SessionOptions } from "./messages.ts";
@@ -32,6 +33,7 @@ export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summar
     link: config.link,
     disk: config.disk,
     calibrationTokens: config.calibrationTokens,
+    calibrationText: await calibrationText(ctx, config),
     lowPrecision: lowPrecisionOf(config, ctx.scratchDir),
     sampling: config.sampling,
     seed: ctx.seed,
@@ -68,6 +70,14 @@ export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summar
 export function strategyOf(config: DecodeConfig): Strategy {
   const { policy, predictor, prefetch, readyFirst } = config;
   return { policy, predictor, prefetch, readyFirst };
+}
+
+async function calibrationText(
+  ctx: RunContext,
+  { calibrationFile }: DecodeConfig,
+): Promise<string | undefined> {
+  if (calibrationFile === "") return undefined;
+  return (await readTextInput(ctx, { textFile: calibrationFile, text: "" })).text;
 }
 
 function lowPrecisionOf(

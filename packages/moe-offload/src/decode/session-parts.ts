@@ -224,11 +224,14 @@ function calibrationOf(
   { clock, listener, options }: Opening,
 ): ObtainedCalibration | undefined {
   if (options.calibrationTokens === 0 || !isCalibrated(options.strategy)) return undefined;
+  const { calibrationText, calibrationTokens } = options;
+  const text = calibrationText === undefined ? undefined : tokenizer.encode(calibrationText);
   return obtainCalibration(file, layout, settings, {
-    tokenCount: options.calibrationTokens,
+    tokenCount: Math.min(calibrationTokens, text?.length ?? calibrationTokens),
+    text,
     firstToken: tokenizer.bosToken ?? tokenizer.eosToken ?? 0,
     throwIfCancelled: () => clock.throwIfCancelled(),
-    onToken: (done) => listener.onCalibrating?.(done, options.calibrationTokens),
+    onToken: (done) => listener.onCalibrating?.(done, calibrationTokens),
   });
 }
 

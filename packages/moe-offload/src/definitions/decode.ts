@@ -17,10 +17,10 @@ import {
   linkField,
   lowPrecisionField,
   modelField,
-  modelFile,
   QUARTER_MIB,
   strategyFields,
 } from "./offload-fields.ts";
+import { textFiles } from "./text-fields.ts";
 
 /** Written for this repository. */
 const PROMPTS = [
@@ -340,7 +340,10 @@ export const decode = defineExperiment({
       },
     },
   },
-  requires: (config) => ({ tags: ["ggml"], files: [modelFile(config.model)] }),
+  requires: ({ calibrationFile, model }) => ({
+    tags: ["ggml"],
+    files: textFiles({ model, textFile: calibrationFile }),
+  }),
   fidelity: (config) =>
     config.policy !== "all-resident" && [config.link, config.disk].some(isThrottled)
       ? "emulated"

@@ -132,6 +132,15 @@ export const strategyFields = {
       "Tokens the model writes to learn from, for policies and predictors that learn, when no " +
         "calibration lies beside the model; 0 does without.",
     ),
+  calibrationFile: z
+    .string()
+    .max(1024)
+    .default("")
+    .describe(
+      "Text to learn from, .txt or .txt.gz, in the data folder; empty takes what the model writes " +
+        "itself. Use one of the kind that will be decoded, never the one that is measured on.",
+    )
+    .meta({ file: "data" }),
 };
 
 /** Config field `lowPrecision`: misses of decode steps as low-precision copies. */

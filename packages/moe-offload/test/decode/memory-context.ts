@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import {
   ExperimentError,
@@ -19,7 +20,7 @@ export class MemoryContext implements RunContext {
   readonly kind = "moe-offload.decode";
   readonly modelsDir: string;
   readonly dataDir = undefined;
-  readonly scratchDir = "";
+  readonly scratchDir = mkdtempSync(join(tmpdir(), "fmlab-scratch-"));
   readonly machine = {
     cpuModel: "test",
     cpuCount: 1,

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseConfig, presetConfig, type Summary } from "@fmlab/experiment";
-import { describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { definitions } from "../../src/definitions/index.ts";
 import { sequenceStarts } from "../../src/traces/trace.ts";
 import { readTrace } from "../../src/traces/trace-file.ts";
@@ -31,7 +31,38 @@ const MEASURED = /Ms|PerSecond/;
 const stable = (summary: Summary) =>
   Object.fromEntries(Object.entries(summary).filter(([key]) => !MEASURED.test(key)));
 
+/** Ways to come to the same text; several tests look at what each run told. */
+const WAYS = {
+  /** 64 slots, and all that can be kept of a run. */
+  lru: { policy: "lru", budgetMiB: 6.375, timelineTokens: 2, recordTrace: true },
+  allResident: { policy: "all-resident", budgetMiB: 25.5, timelineTokens: 0 },
+  onDemand: { policy: "on-demand", budgetMiB: 1 },
+  kvInBudget: { policy: "lru", budgetMiB: 4, kvInBudget: true },
+  ours: {
+    policy: "reuse",
+    layerSizes: "miss-curves",
+    predictor: "cross-layer",
+    prefetch: { control: "adaptive" },
+    readyFirst: true,
+    host: { budgetMiB: 30 },
+    link: { bandwidthMBps: 1600 },
+  },
+};
+type Way = keyof typeof WAYS;
+
 describe("the decode experiment", () => {
+  const runs = new Map<string, Awaited<ReturnType<typeof runExperiment>>>();
+  const runOf = (way: Way) => {
+    const run = runs.get(way);
+    if (run === undefined) throw new Error(`${way} did not run`);
+    return run;
+  };
+  beforeAll(async () => {
+    for (const [way, config] of Object.entries(WAYS)) {
+      runs.set(way, await runExperiment({ ...SHORT, ...config }));
+    }
+  });
+
   it("gives the same text, counts and pictures for the same seed and config", async () => {
     const config = { ...SHORT, sampling: { temperature: 0.8 } };
     const first = await runExperiment(config);
@@ -44,34 +75,14 @@ describe("the decode experiment", () => {
     expect(other.summary.text).not.toEqual(first.summary.text);
   });
 
-  it("writes the same text whatever the policy and the budget", async () => {
-    const texts = [];
-    for (const config of [
-      { policy: "all-resident", budgetMiB: 25.5 },
-      { policy: "on-demand", budgetMiB: 1 },
-      { policy: "lru", budgetMiB: 3.1875 },
-      { policy: "lru", budgetMiB: 6.375 },
-      { policy: "lru", budgetMiB: 5, kvInBudget: true },
-      {
-        policy: "reuse",
-        layerSizes: "miss-curves",
-        predictor: "cross-layer",
-        prefetch: { control: "adaptive" },
-        readyFirst: true,
-        host: { budgetMiB: 30 },
-        link: { bandwidthMBps: 1600 },
-      },
-    ]) {
-      const { summary } = await runExperiment({ ...SHORT, ...config });
-      texts.push(summary.tokens);
-    }
+  it("writes the same text whatever the policy and the budget", () => {
+    const texts = [...runs.values()].map(({ summary }) => summary.tokens as number[][]);
     for (const text of texts) expect(text).toEqual(texts[0]);
-    expect(texts[0]).toHaveLength(2);
-    expect((texts[0] as number[][])[0]).toHaveLength(16);
+    expect(texts[0]?.map((tokens) => tokens.length)).toEqual([16, 16]);
   });
 
-  it("counts hits, misses and bytes so that they agree with each other", async () => {
-    const { ctx, summary } = await runExperiment(SHORT);
+  it("counts hits, misses and bytes so that they agree with each other", () => {
+    const { ctx, summary } = runOf("lru");
     const heat = (name: string) => {
       const series = ctx.pictures.get(name);
       if (series?.kind !== "heatmap") throw new Error(`${name} is no heatmap`);
@@ -104,12 +115,12 @@ describe("the decode experiment", () => {
     expect((summary.tokens as number[][]).map((tokens) => tokens.length)).toEqual([16, 16]);
   });
 
-  it("misses nothing when all experts are resident and everything on demand", async () => {
-    const all = await runExperiment({ ...SHORT, policy: "all-resident", budgetMiB: 26 });
-    expect(all.summary).toMatchObject({ hitRate: 100, bytesPerToken: 0, stallMsPerToken: 0 });
-    const none = await runExperiment({ ...SHORT, policy: "on-demand" });
-    expect(none.summary).toMatchObject({ hitRate: 0, bytesPerToken: 32 * 104_448 });
-    expect(none.summary.expertMemoryMiB).toBeCloseTo((4 * 104_448) / 1_048_576, 9);
+  it("misses nothing when all experts are resident and everything on demand", () => {
+    const all = runOf("allResident").summary;
+    expect(all).toMatchObject({ hitRate: 100, bytesPerToken: 0, stallMsPerToken: 0 });
+    const none = runOf("onDemand").summary;
+    expect(none).toMatchObject({ hitRate: 0, bytesPerToken: 32 * 104_448 });
+    expect(none.expertMemoryMiB).toBeCloseTo((4 * 104_448) / 1_048_576, 9);
   });
 
   it("waits at least as long as the missed bytes take on the link", async () => {
@@ -130,8 +141,8 @@ describe("the decode experiment", () => {
     });
   });
 
-  it("draws every picture, and a timeline that does not compute while it loads", async () => {
-    const { ctx } = await runExperiment({ ...SHORT, timelineTokens: 2 });
+  it("draws every picture, and a timeline that does not compute while it loads", () => {
+    const { ctx } = runOf("lru");
     expect([...ctx.pictures.keys()].sort()).toEqual(definition?.views.map((v) => v.series).sort());
     const timeline = ctx.pictures.get("pipeline");
     if (timeline?.kind !== "timeline") throw new Error("no timeline");
@@ -148,8 +159,8 @@ describe("the decode experiment", () => {
     }
   });
 
-  it("keeps the timeline as a trace file with the same bars, and none without a timeline", async () => {
-    const { ctx } = await runExperiment({ ...SHORT, timelineTokens: 1 });
+  it("keeps the timeline as a trace file with the same bars, and none without a timeline", () => {
+    const { ctx } = runOf("lru");
     const timeline = ctx.pictures.get("pipeline");
     if (timeline?.kind !== "timeline") throw new Error("no timeline");
     const { traceEvents } = JSON.parse(
@@ -162,13 +173,22 @@ describe("the decode experiment", () => {
       expect((ts + dur) / 1e3).toBeCloseTo(timeline.events[i]?.endMs ?? Number.NaN, 6);
     });
     expect(traceEvents.filter(({ ph }) => ph === "M")).toHaveLength(timeline.lanes.length);
-
-    const none = await runExperiment({ ...SHORT, timelineTokens: 0 });
-    expect([...none.ctx.files.keys()]).toEqual([]);
+    expect([...runOf("allResident").ctx.files.keys()]).toEqual([]);
   });
 
-  it("keeps what the routers said as a trace that can be replayed", async () => {
-    const { ctx, summary } = await runExperiment({ ...SHORT, recordTrace: true });
+  it("learns from a text that is named, and from no more than that", async () => {
+    const file = path.join(mkdtempSync(path.join(tmpdir(), "fmlab-text-")), "learn.txt");
+    writeFileSync(file, "The keeper lit the lamp. The sisters opened the trunk.");
+    const learning = { policy: "reuse", predictor: "layer-map", budgetMiB: 6.375 };
+    const config = { ...SHORT, ...learning, maxTokens: 4, calibrationFile: file };
+    const { ctx } = await runExperiment(config);
+    const [, tokens] = /^(\d+) tokens, .*learn\.txt$/.exec(`${ctx.notes.get("calibration")}`) ?? [];
+    expect(Number(tokens)).toBeGreaterThan(5);
+    expect(Number(tokens)).toBeLessThan(30);
+  });
+
+  it("keeps what the routers said as a trace that can be replayed", () => {
+    const { ctx, summary } = runOf("lru");
     const file = path.join(mkdtempSync(path.join(tmpdir(), "fmlab-trace-")), "routing.trace.gz");
     writeFileSync(file, ctx.files.get("routing.trace.gz") ?? new Uint8Array(0));
     const trace = readTrace(file);
@@ -223,11 +243,10 @@ describe("the decode experiment", () => {
     const { readdirSync } = await import("node:fs");
     const handles = () => readdirSync("/proc/self/fd").length;
     const threads = () => readdirSync("/proc/self/task").length;
-    await runExperiment({ ...SHORT, maxTokens: 2 });
     const before = { handles: handles(), threads: threads() };
     // Two threads wait for each other at every node, which takes long on a machine that is busy.
     await runExperiment({ ...SHORT, prompts: ["a"], maxTokens: 1, threads: 2 });
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < 2; i++) {
       await runExperiment({ ...SHORT, prompts: ["a"], maxTokens: 2 });
       await expect(runExperiment({ budgetMiB: 0.1 })).rejects.toThrow();
     }
