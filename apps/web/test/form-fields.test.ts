@@ -53,6 +53,19 @@ describe("fields of a schema", () => {
     });
   });
 
+  it("names one item of a list by the singular of its last word, whatever its unit", () => {
+    const itemOf = (name: string) => {
+      const list = only(z.array(z.number()), name);
+      return list.type === "list" ? [list.item.title, list.item.unit] : [];
+    };
+    expect(itemOf("strategies")).toEqual(["Strategy", ""]);
+    expect(itemOf("policies")).toEqual(["Policy", ""]);
+    expect(itemOf("budgetsMiB")).toEqual(["Budget", "MiB"]);
+    expect(itemOf("budgetsPercent")).toEqual(["Budget", "%"]);
+    expect(itemOf("bandwidthsMBps")).toEqual(["Bandwidth", "MB/s"]);
+    expect(itemOf("promptTokens")).toEqual(["Prompt token", ""]);
+  });
+
   it("lets a nullable value be left out and tells variants apart by their constant", () => {
     expect(only(z.number().nullable())).toMatchObject({
       type: "optional",

@@ -39,6 +39,7 @@ describe("scales", () => {
             logTicks(min, min * ratio, 6),
             logTicks(min, min * ratio, 6, "B"),
             niceTicks(min, min * ratio, 6),
+            niceTicks(min, min * ratio, 2),
           ]) {
             const isIn = (tick: number) =>
               tick >= min * (1 - 1e-6) && tick <= min * ratio * (1 + 1e-6);

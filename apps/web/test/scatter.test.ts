@@ -181,6 +181,11 @@ describe("labels", () => {
     expect(placeLabels(plan(only, { lines: grid, mayCross: () => true }))).toHaveLength(1);
   });
 
+  it("name points that lie on one another once", () => {
+    const placed = placeLabels(plan([dot(0, 200, 150), dot(1, 201, 150), dot(2, 300, 150)]));
+    expect(placed.map(({ text }) => text)).toEqual(["point 0", "point 2"]);
+  });
+
   it("know a line through an area as sampling the line does", () => {
     const area = { left: 10, right: 30, top: 10, bottom: 20 };
     for (let i = 0; i < 200; i++) {

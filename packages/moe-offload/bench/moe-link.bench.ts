@@ -1,16 +1,13 @@
 /**
  * How exactly the transfer lane keeps to an emulated link, with this thread computing beside it:
  * experts of the shipped model's size (104,448 bytes in three parts) from preloaded host memory,
- * a full queue (rate) and one load at a time (time to ready). Then the disk as it is, and what a
- * thousand lanes leave behind in memory and handles.
+ * a full queue (rate) and one load at a time (time to ready). Then the disk as it is.
  *
- * `npm run bench -- moe-link [--json] [--seconds N] [--cycles N]`
+ * `npm run bench -- moe-link [--json] [--seconds N]`
  */
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { FinishedLoad } from "../src/offload/lane.ts";
 import { TransferLane } from "../src/tiers/transfer-lane.ts";
@@ -26,7 +23,6 @@ const { values } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     seconds: { type: "string", default: "2" },
-    cycles: { type: "string", default: "1000" },
   },
 });
 const milliseconds = 1e3 * Number(values.seconds);
@@ -115,13 +111,6 @@ function measure(bandwidthMBps: number, isPreloaded: boolean, readers: number) {
 const links = [100, 400, 1600, 3200].map((bandwidthMBps) => measure(bandwidthMBps, true, 1));
 const memory = measure(0, true, 1);
 const disks = [1, 4].map((readers) => measure(0, false, readers));
-const probe = fileURLToPath(new URL("../test/tiers/cycle-probe.ts", import.meta.url));
-const probeArgs = ["--expose-gc", "--import", "tsx", probe, values.cycles];
-const cycles = JSON.parse(execFileSync(process.execPath, probeArgs, { encoding: "utf8" })) as {
-  growthMiB: number;
-  handlesBefore: number;
-  handlesAfter: number;
-};
 rmSync(folder, { recursive: true });
 
 const worst = Math.min(...links.map((row) => row.rate / row.bandwidthMBps));
@@ -148,7 +137,6 @@ if (values.json) {
     links,
     memory,
     disks,
-    cycles: { count: Number(values.cycles), ...cycles },
     checksum,
     machine: describeMachine(),
   };
@@ -162,8 +150,6 @@ if (values.json) {
   ]);
   process.stdout.write(
     `moe-link: experts of ${model.expertBytes} bytes, this thread computing (bar 0.95)\n\n` +
-      `${table}\n\n${values.cycles} lanes opened, used and closed: ` +
-      `${cycles.growthMiB.toFixed(1)} MiB, handles ${cycles.handlesBefore} to ` +
-      `${cycles.handlesAfter} (checksum ${checksum.toExponential(3)})\n`,
+      `${table}\n\n(checksum ${checksum.toExponential(3)})\n`,
   );
 }

@@ -51,7 +51,6 @@ const summarySchema = z.object({
         tokensPerSecond: z.number(),
         tokensPerSecondLow: z.number(),
         tokensPerSecondHigh: z.number().nullable(),
-        launchedTokensPerSecond: z.number(),
         bottleneck: z.string(),
         launch: z.object({ command: z.string() }).optional(),
         group: z
@@ -200,7 +199,7 @@ function printPlan(
     ]),
   );
   if (launch) {
-    out(`\nRun it (predicted ${shortNumber(plan.launchedTokensPerSecond)} tokens/s):`);
+    out("\nRun it:");
     out(`  ${launch.command}`);
   }
   if (group?.launch && group.tokensPerSecondMax > plan.tokensPerSecond) {

@@ -6,6 +6,7 @@ export function Panel({
   title,
   label = title,
   help,
+  badge,
   actions,
   children,
   className,
@@ -15,6 +16,8 @@ export function Panel({
   /** Its name among the page's regions, where the title alone is not unique. */
   label?: string;
   help?: ReactNode;
+  /** Beside the title: what holds of everything in the panel. */
+  badge?: ReactNode;
   actions?: ReactNode;
   children: ReactNode;
   className?: string;
@@ -28,6 +31,7 @@ export function Panel({
     >
       <header className="flex min-h-10 flex-wrap items-center gap-x-3 gap-y-1 px-4 py-2">
         <h2 className="font-semibold">{title}</h2>
+        {badge}
         {actions !== undefined && <div className="ml-auto flex items-center gap-1">{actions}</div>}
         {help !== undefined && help !== "" && (
           <p className="basis-full text-xs text-muted">{help}</p>

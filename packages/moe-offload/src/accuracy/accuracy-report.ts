@@ -20,9 +20,15 @@ export function reportAccuracy(
   const crossLayer = gates.byDepth[0] ?? { slot: [], wholeRouting: [] };
   tell(ctx, result);
   draw(ctx, result);
-  return {
+  const overall = {
     crossLayer: 100 * meanOf(crossLayer.slot),
     crossLayerWhole: 100 * meanOf(crossLayer.wholeRouting),
+  };
+  for (const [name, value] of Object.entries(overall)) {
+    if (Number.isFinite(value)) ctx.metric(name, value);
+  }
+  return {
+    ...overall,
     crossLayerAccuracy: crossLayer.slot,
     crossLayerWholeRouting: crossLayer.wholeRouting,
     crossLayerByDepth: gates.byDepth,
@@ -72,7 +78,12 @@ function draw(ctx: Sink, result: AccuracyResult): void {
   const later = model.moeLayers.slice(1).map(String);
   const all = model.moeLayers.map(String);
   const rowsOf = (key: "slot" | "wholeRouting"): Rows =>
-    Object.fromEntries(Object.entries(predictors).map(([name, one]) => [name, one[key]]));
+    Object.fromEntries(
+      // Predicting nothing finds nothing: no picture needs it.
+      Object.entries(predictors).flatMap(([name, one]) =>
+        name === "none" ? [] : [[name, one[key]]],
+      ),
+    );
   const slots = {
     ...rowsOf("slot"),
     "previous token, same window": gates.previousToken.slot.slice(1),
@@ -147,17 +158,18 @@ function hitTable({ hitRates }: AccuracyResult): SeriesInput {
       { key: "policy", title: "Policy", type: "text" },
       ...budgets.map((budget) => ({
         key: `b${budget}`,
-        title: `Hits at ${budget} %`,
-        unit: "%",
+        title: `Hits (%) at ${budget} %`,
         type: "number" as const,
       })),
     ],
-    rows: Object.entries(hitRates).map(([policy, rates]) => ({
-      policy,
-      ...Object.fromEntries(
-        budgets.map((budget) => [`b${budget}`, scaled(rates[budget]?.overall ?? null)]),
-      ),
-    })),
+    rows: Object.entries(hitRates)
+      .filter(([, rates]) => budgets.some((budget) => rates[budget]))
+      .map(([policy, rates]) => ({
+        policy,
+        ...Object.fromEntries(
+          budgets.map((budget) => [`b${budget}`, scaled(rates[budget]?.overall ?? null)]),
+        ),
+      })),
   };
 }
 

@@ -15,7 +15,7 @@ import type { RoutingShape } from "../offload/routing.ts";
 import type { Calibration } from "./calibration.ts";
 
 const ARCHITECTURE = "fmlab-moe-calibration";
-const VERSION = 3;
+const VERSION = 4;
 
 /** Where the calibration of a model lies: beside its file. */
 export function calibrationPath(modelPath: string): string {

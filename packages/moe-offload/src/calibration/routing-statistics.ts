@@ -1,6 +1,7 @@
 import type { Routing, RoutingShape } from "../offload/routing.ts";
 import type { LayerMap } from "../predictors/predictor.ts";
 import type { Calibration } from "./calibration.ts";
+import { fitReuse, ReuseData } from "./reuse-fit.ts";
 import { RidgeRegression } from "./ridge.ts";
 import { StackDistances } from "./stack-distances.ts";
 
@@ -10,7 +11,7 @@ const REUSE_RATE = 0.05;
 const REUSE_DISCOUNT = 0.8;
 /** Tokens at a sequence's end whose future is too short to learn from: 0.8^20 is 1 %. */
 const REUSE_HORIZON = 20;
-/** Penalty of the regressions; best of 0.01 to 0.3 on a second text at 10,000 tokens. */
+/** Penalty of the maps to the next layer; best of 0.01 to 0.3 on a second text. */
 const PENALTY = 0.2;
 
 /** The newest sequence of one layer, to be looked at backwards when it has ended. */
@@ -32,7 +33,7 @@ export class RoutingStatistics {
   readonly #successors: (Float64Array | undefined)[];
   readonly #matrices: Float32Array[] = [];
   readonly #maps: (RidgeRegression | undefined)[];
-  readonly #reuse: (RidgeRegression | undefined)[];
+  readonly #reuse: (ReuseData | undefined)[];
   readonly #history: (LayerHistory | undefined)[];
   readonly #distances: (StackDistances | undefined)[];
   #matrix: Float32Array;
@@ -57,7 +58,7 @@ export class RoutingStatistics {
         ? new RidgeRegression(expertCount, expertCount)
         : undefined,
     );
-    this.#reuse = byLayer(() => new RidgeRegression(2 * expertCount, expertCount));
+    this.#reuse = byLayer(() => new ReuseData(expertCount));
     this.#distances = byLayer(() => new StackDistances(expertCount));
     this.#history = byLayer(() => ({
       features: [],
@@ -103,7 +104,7 @@ export class RoutingStatistics {
   /** All that was learned so far. */
   result(seed: number): Calibration {
     const { expertCount } = this.#shape;
-    const reuse = this.#reuse.map((regression) => regression?.solve(PENALTY));
+    const reuse = fitReuse(this.#reuse);
     return {
       shape: this.#shape,
       tokenCount: this.#tokenCount,
@@ -148,13 +149,13 @@ export class RoutingStatistics {
 
   #learnReuse(layer: number): void {
     const history = this.#history[layer];
-    const regression = this.#reuse[layer];
-    if (!history || !regression) return;
+    const reuse = this.#reuse[layer];
+    if (!history || !reuse) return;
     const uses = new Float64Array(this.#shape.expertCount);
     for (let token = history.features.length - 1; token >= 0; token--) {
       const features = history.features[token];
       const isKnown = token < history.features.length - REUSE_HORIZON;
-      if (isKnown && features) regression.add(features, uses);
+      if (isKnown && features) reuse.add(features, uses, token);
       for (let expert = 0; expert < uses.length; expert++) {
         uses[expert] = REUSE_DISCOUNT * (uses[expert] ?? 0);
       }

@@ -35,7 +35,9 @@ const metrics = {
     title: "Cross-layer gate",
     unit: "%",
     better: "higher",
-    help: "Chosen experts among the top-k of their gate on the layer before's input; by layer.",
+    help:
+      "Chosen experts among the top-k of their gate on the layer before's input; by layer. The " +
+      "run's: the mean over layers.",
     measured: false,
     headline: true,
     step: "window",
@@ -44,7 +46,9 @@ const metrics = {
     title: "Cross-layer gate, whole routing",
     unit: "%",
     better: "higher",
-    help: "Tokens whose experts of a layer were all among these top-k; also by layer.",
+    help:
+      "Tokens whose experts of a layer were all among these top-k; also by layer. The run's: the " +
+      "mean over layers.",
     measured: false,
     headline: true,
   },
@@ -82,13 +86,16 @@ export const accuracy = defineExperiment({
   presets: {
     quick: {
       title: "Quick",
-      description: "512 tokens of the text that comes with the experiment.",
+      description:
+        "Every predictor and policy on 512 tokens of the text that comes with the experiment.",
       everywhere: true,
       config: { tokensMax: 512, calibrationTokens: 512 },
     },
     "fate-accuracy": {
       title: "Fate's accuracy and hit rate",
-      description: "Every predictor and policy on the text that comes with the experiment.",
+      description:
+        "What Fate reports of its predictions and its cache, for the shipped model: every " +
+        "predictor and policy on the whole text that comes with the experiment.",
       everywhere: true,
       config: {},
     },
@@ -112,8 +119,16 @@ export const accuracy = defineExperiment({
       "Whole-routing accuracy",
       "Share of tokens with all experts predicted.",
     ),
-    line("gateByLayer", "Cross-layer gate", "Wider predictions, and layers further ahead."),
-    table("hitRates", "Hit rates", "Every policy at every budget, without prefetching."),
+    line(
+      "gateByLayer",
+      "Cross-layer gate, wider and further",
+      "Predictions of more than k experts, and of layers further ahead.",
+    ),
+    table(
+      "hitRates",
+      "Hit rates",
+      "With so many percent of all experts in memory and no prefetching; belady knows the future.",
+    ),
     bars("hitsByLayer", "Hit rates by layer", "Where each policy has its hits, at one budget."),
     heatmap("expertUses", "Chosen experts", "How often the router chose each expert."),
   ],

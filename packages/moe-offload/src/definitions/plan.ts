@@ -56,7 +56,9 @@ const metrics = {
     title: "Predicted speed",
     unit: "tok/s",
     better: "higher",
-    help: "Of the plan; one point for each memory, rising. The run's: the smallest.",
+    help:
+      "Of the plan, in virtual time; one point for each memory, rising. The run's, as of all " +
+      "that follow: the smallest memory's.",
     measured: true,
     headline: true,
     step: "plan",
@@ -107,7 +109,9 @@ export const plan = defineExperiment({
   presets: {
     quick: {
       title: "Quick",
-      description: "The shipped model on this machine in three memories over a 400 MB/s link.",
+      description:
+        "The shipped model on this machine in three memories over a 400 MB/s link; times are " +
+        "measured, speeds predicted.",
       everywhere: true,
       config: {
         link: { bandwidthMBps: 400 },
@@ -130,7 +134,9 @@ export const plan = defineExperiment({
     },
     "qwen-rtx3090": {
       title: "Qwen1.5-MoE on an RTX 3090",
-      description: "From sizes alone, with Fate's published times; 2, 4 and 8 GiB.",
+      description:
+        "From sizes alone, with the times that Fate publishes for this model and card; 2, 4 and " +
+        "8 GiB; simulated.",
       config: {
         shape: "qwen1.5-moe-a2.7b",
         machine: "rtx3090-pcie3",
@@ -140,7 +146,7 @@ export const plan = defineExperiment({
     },
     "mixtral-rtx3090": {
       title: "Mixtral 8x7B on an RTX 3090",
-      description: "From sizes alone; 8, 16 and 20 GiB for experts and KV cache.",
+      description: "From sizes alone; 8, 16 and 20 GiB for experts and KV cache; simulated.",
       config: {
         shape: "mixtral-8x7b",
         machine: "rtx3090-pcie4",
@@ -156,12 +162,20 @@ export const plan = defineExperiment({
   fidelity: () => "simulated",
   metrics,
   views: [
-    table("plans", "Plans", "One for each memory: how to run, how fast, what limits it."),
+    table(
+      "plans",
+      "Plans",
+      "One for each memory: how to run, what limits it, and a speed predicted in virtual time.",
+    ),
     scatter("speed", "Memory and speed", "What no other point beats is the front to choose from."),
     table("layers", "Layers", "Of the first plan: slots, hits, waiting, and who is resident."),
     bars("layerSizes", "Layer sizes", "Slots by what they are worth beside equal shares."),
-    bars("tokenTime", "Time per token", "What a token's time goes to under each strategy."),
-    table("strategies", "Strategies", "Everything that was compared, fastest first."),
+    bars(
+      "tokenTime",
+      "Time per token",
+      "Predicted: what a token's time goes to under each strategy.",
+    ),
+    table("strategies", "Strategies", "Everything that was compared, predicted fastest first."),
     table(
       "gains",
       "What would help",

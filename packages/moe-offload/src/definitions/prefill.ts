@@ -83,7 +83,9 @@ const metrics = {
     title: "Prefill speed",
     unit: "tok/s",
     better: "higher",
-    help: "Prompt tokens over the median time of a prompt in waves; by cell.",
+    help:
+      "Prompt tokens over the median time of a prompt in waves; by cell. The run's: the median " +
+      "of its cells, as of all numbers by cell.",
     measured: true,
     headline: true,
     step: "cell",
@@ -192,13 +194,15 @@ export const prefill = defineExperiment({
     },
     "fate-mixture": {
       title: "Fate's mixture",
-      description: "As quick, with the least popular 30 % of uses in 2 to 4 bits. Lossy.",
+      description:
+        "Fate's mixed precision for prefill: as quick, with the least popular 30 % of uses in 2 " +
+        "to 4 bits. Lossy.",
       everywhere: true,
       config: { mixture: { rate: 0.3 }, repeats: 8 },
     },
     "one-slot": {
       title: "Hardly any memory",
-      description: "From a single expert in memory to an eighth of them.",
+      description: "From a single expert in memory to an eighth of them, over 400 MB/s.",
       everywhere: true,
       config: { budgetsMiB: [0.1, 0.8, 3.1875], linksMBps: [400], repeats: 3 },
     },
@@ -223,13 +227,17 @@ export const prefill = defineExperiment({
     latencyUs > 0 || linksMBps.some((bandwidth) => bandwidth > 0) ? "emulated" : "measured",
   metrics,
   views: [
-    table("cells", "By cell", "Prompt length, budget and link; the bound is the best possible."),
+    table(
+      "cells",
+      "By cell",
+      "A cell is a prompt length, a budget and a link; its bound is the best possible time.",
+    ),
     scatter(
       "front",
       "Memory and speed",
       "Up and left is best; one group for each length and link.",
     ),
-    bars("time", "Where time goes", "Milliseconds of a prompt by cell."),
+    bars("time", "Where time goes", "Milliseconds of a prompt by cell, means."),
     timeline("pipeline", "Computing and loading", "The last prompt; stalls and gaps are bubbles.", {
       gapLanes: ["compute", "transfer"],
     }),

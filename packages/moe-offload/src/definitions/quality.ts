@@ -1,4 +1,4 @@
-import { defineExperiment, line, type MetricSpec, table, text } from "@fmlab/experiment";
+import { defineExperiment, line, type MetricSpec, scatter, table, text } from "@fmlab/experiment";
 import { z } from "zod";
 import { MISS_POLICIES, TWIN_KINDS } from "../precision/names.ts";
 import { textFields, textFiles } from "./text-fields.ts";
@@ -80,7 +80,9 @@ const metrics = {
     title: "Same likeliest token",
     unit: "%",
     better: "higher",
-    help: "Positions where full and lossy predictions agree on the likeliest token; by mode.",
+    help:
+      "Positions where full and lossy predictions agree on the likeliest token; by mode. The " +
+      "run's: the worst mode.",
     measured: false,
     headline: true,
   },
@@ -88,7 +90,9 @@ const metrics = {
     title: "Lossy expert uses",
     unit: "%",
     better: "none",
-    help: "Uses of experts that were not computed in the model's own precision; by mode.",
+    help:
+      "Uses of experts that were not computed in the model's own precision; by mode. The run's: " +
+      "the most of any mode.",
     measured: false,
   },
   bytesPerExpert: {
@@ -142,14 +146,22 @@ export const quality = defineExperiment({
   fidelity: (config) => (config.modes.includes("miss-low") ? "emulated" : "measured"),
   metrics,
   views: [
-    table("modes", "By mode", "Perplexity and divergence of each way of computing."),
-    line(
+    table(
+      "modes",
+      "By mode",
+      "Perplexity, negative log-likelihood (NLL) and divergence of each way to compute.",
+    ),
+    scatter(
       "quality",
       "Divergence by mode",
-      "Mean KL against bytes per expert: left and low is best.",
+      "Mean KL against the size of an expert: left and low is best.",
     ),
     line("klByPosition", "Divergence by position", "Mean KL at each place of a window."),
-    table("disagreements", "Disagreements", "Where the likeliest token differs; near ties first."),
+    table(
+      "disagreements",
+      "Disagreements",
+      "Where the likeliest token differs, by rising margin of the full model.",
+    ),
     text(
       "record",
       "What was compared",

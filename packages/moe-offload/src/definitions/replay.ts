@@ -123,7 +123,9 @@ const metrics = {
     title: "Hit rate",
     unit: "%",
     better: "higher",
-    help: "Expert uses that found the expert there or on its way; by strategy and cell.",
+    help:
+      "Expert uses that found the expert there or on its way; by strategy and cell. The run's, " +
+      "as of all that follow: the fastest causal cell's.",
     measured: false,
     headline: true,
     step: "cell",
@@ -191,13 +193,14 @@ export const replay = defineExperiment({
   presets: {
     quick: {
       title: "Quick",
-      description: "The shipped model's own text: four strategies, three memories, 400 MB/s.",
+      description:
+        "The shipped model's own text: four strategies, three memories, 400 MB/s; simulated.",
       everywhere: true,
       config: { tokens: 512, learnTokens: 1024 },
     },
     "memory-and-link": {
       title: "Memory and link",
-      description: "Every strategy on the shipped model's own text at four links.",
+      description: "Every strategy on the shipped model's own text at four links; simulated.",
       everywhere: true,
       config: {
         strategies: STRATEGY_NAMES,
@@ -207,7 +210,8 @@ export const replay = defineExperiment({
     },
     "policies-and-predictors": {
       title: "Policies and predictors",
-      description: "All combinations of five policies and four predictors at half the memory.",
+      description:
+        "All combinations of five policies and four predictors at half the memory; simulated.",
       everywhere: true,
       config: {
         strategies: [],
@@ -218,7 +222,9 @@ export const replay = defineExperiment({
     },
     "fate-qwen": {
       title: "Fate: Qwen1.5-MoE on an RTX 3090",
-      description: "Generated routing; memories of 6 to 12 GB by Fate's formula; simulated.",
+      description:
+        "The setting of Fate's decode comparison: its memories of 6 to 12 GB by its own formula, " +
+        "generated routing; simulated.",
       config: {
         trace: "generated",
         shape: "qwen1.5-moe-a2.7b",
@@ -244,7 +250,9 @@ export const replay = defineExperiment({
     },
     "fate-deepseek": {
       title: "Fate: DeepSeekMoE on an RTX 3090",
-      description: "Generated routing; memories of 7 to 12 GB by Fate's formula; simulated.",
+      description:
+        "The setting of Fate's decode comparison: its memories of 7 to 12 GB by its own formula, " +
+        "generated routing; simulated.",
       config: {
         trace: "generated",
         shape: "deepseek-moe-16b",
@@ -270,7 +278,9 @@ export const replay = defineExperiment({
     },
     "moe-infinity-dsv2lite": {
       title: "MoE-Infinity: DeepSeek-V2-Lite on an RTX A5000",
-      description: "Generated routing, experts in F16, a quarter to three quarters; simulated.",
+      description:
+        "A model and a card that MoE-Infinity is measured with: generated routing, experts in " +
+        "F16, a quarter to three quarters of them in memory; simulated.",
       config: {
         trace: "generated",
         shape: "deepseek-v2-lite",
@@ -319,8 +329,16 @@ export const replay = defineExperiment({
   fidelity: () => "simulated",
   metrics,
   views: [
-    scatter("speed", "Memory and speed", "Each strategy by memory; the bound knows the future."),
-    bars("tokenTime", "Time per token", "What a token's time goes to, at the middle memory."),
+    scatter(
+      "speed",
+      "Memory and speed",
+      "Predicted in virtual time: each strategy by memory; the bound knows the future.",
+    ),
+    bars(
+      "tokenTime",
+      "Time per token",
+      "Predicted in virtual time: what a token's time goes to, at the middle memory.",
+    ),
     bars("layerHits", "Hits by layer", "Where each strategy has its hits, at the middle memory."),
     heatmap(
       "expertUses",
@@ -328,7 +346,11 @@ export const replay = defineExperiment({
       "How often the routers of the trace chose each expert.",
     ),
     heatmap("hitsByLayer", "Hits by cell and layer", "Every cell, layer by layer."),
-    table("cells", "All cells", "Speed, hits, stall, bytes and both bounds of each cell."),
+    table(
+      "cells",
+      "All cells",
+      "Predicted in virtual time: speed, hits, stall, bytes and both bounds of each cell.",
+    ),
     table("assumptions", "What is assumed", "Where routing, sizes, times and links come from."),
   ],
   load: () => import(/* turbopackIgnore: true */ "../replay-run/run.ts"),

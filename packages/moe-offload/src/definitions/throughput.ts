@@ -73,7 +73,9 @@ const metrics = {
     title: "Throughput",
     unit: "tok/s",
     better: "higher",
-    help: "Generated tokens over the time of prompts and generation; by schedule.",
+    help:
+      "Generated tokens over the time of prompts and generation; by schedule. The run's, as of " +
+      "loads and bubbles: the last schedule's.",
     measured: true,
     headline: true,
     step: "schedule",
@@ -217,7 +219,11 @@ export const throughput = defineExperiment({
       gapLanes: ["compute", "transfer"],
     }),
     bars("time", "Where time goes", "Seconds of each schedule, per thousand generated tokens."),
-    line("steps", "Time per step", "Decode steps of the group; steps of other groups follow."),
+    line(
+      "steps",
+      "Steps of each schedule",
+      "Time of a decode step of the group; steps of other groups follow.",
+    ),
     table("hot", "Predicted hot experts", "By layer: how many predictions were used, or hot."),
     table("differences", "Differing choices", "Where groups and one-by-one choose differently."),
     text("output", "Text", "What the last schedule wrote."),

@@ -14,8 +14,8 @@ export interface Launch {
 }
 
 /** The run of `moe-offload.decode` that a plan recommends; its own fields only, no defaults. */
-export function decodeLaunch({ launched }: Plan, config: PlanConfig): Launch {
-  const { candidate, prediction } = launched;
+export function decodeLaunch({ chosen }: Plan, config: PlanConfig): Launch {
+  const { candidate, prediction } = chosen;
   const { policy, predictor, prefetch, readyFirst } = candidate.strategy;
   const isPrefetching = prefetch.control !== "off" && predictor !== "none";
   // A little more than the slots take, so that rounding never costs a slot.

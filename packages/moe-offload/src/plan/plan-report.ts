@@ -93,7 +93,7 @@ function summaryOf(
 }
 
 function planFacts(plan: Plan): Record<string, unknown> {
-  const { chosen, launched } = plan;
+  const { chosen } = plan;
   return {
     memoryMiB: plan.memoryBytes / MIB,
     kvMiB: plan.kvBytes / MIB,
@@ -114,8 +114,6 @@ function planFacts(plan: Plan): Record<string, unknown> {
     stallMsPerToken: chosen.prediction.result.tokenTime.stallMs,
     boundTokensPerSecond: plan.boundTokensPerSecond,
     bottleneck: plan.bottleneck,
-    launchedStrategy: launched.candidate.name,
-    launchedTokensPerSecond: speedOf(launched),
     strategies: plan.options.map((option) => optionFacts(option)),
     contexts: plan.contexts,
   };

@@ -19,6 +19,7 @@ export function planTable({ plans, groups }: PlanRunResult): SeriesInput {
   return {
     kind: "table",
     columns: [
+      number("plan", "Plan"),
       number("memoryMiB", "Memory", "MiB"),
       number("kvMiB", "KV cache", "MiB"),
       number("expertMiB", "For experts", "MiB"),
@@ -33,6 +34,7 @@ export function planTable({ plans, groups }: PlanRunResult): SeriesInput {
       number("group", "Groups, at most", "tok/s"),
     ],
     rows: plans.map((plan, i) => ({
+      plan: i,
       memoryMiB: plan.memoryBytes / MIB,
       kvMiB: plan.kvBytes / MIB,
       expertMiB: plan.expertBudgetBytes / MIB,
@@ -170,7 +172,6 @@ export function strategyTable({ plans }: PlanRunResult): SeriesInput {
       number("hitRate", "Hits", "%"),
       number("stallMs", "Waiting per token", "ms"),
       number("loadedMiB", "Loaded per token", "MiB"),
-      words("launch", "moe-offload.decode runs it"),
     ],
     rows: (plans[0]?.options ?? []).map((option) => {
       const { bytes, tokenCount, tokenTime } = option.prediction.result;
@@ -180,7 +181,6 @@ export function strategyTable({ plans }: PlanRunResult): SeriesInput {
         hitRate: 100 * hitRate(option),
         stallMs: tokenTime.stallMs,
         loadedMiB: (bytes.demanded + bytes.prefetched) / Math.max(1, tokenCount) / MIB,
-        launch: option.candidate.isLaunchable ? "yes" : "no",
       };
     }),
   };
@@ -235,7 +235,9 @@ export function placementTable({ placement }: PlanRunResult): SeriesInput {
       number("layer", "Layer"),
       words("experts", "Experts"),
       words("ranks", "Ranks of use"),
-      ...TOKEN_COUNTS.map((count) => words(`t${count}`, `${count} tokens`)),
+      ...TOKEN_COUNTS.map((count) =>
+        words(`t${count}`, count === 1 ? "1 token" : `${count} tokens`),
+      ),
     ],
     rows: placement.flatMap(({ experts, layer, verbs }) => {
       // Neighbours in rank that are treated alike make one row.

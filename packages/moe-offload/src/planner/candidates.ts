@@ -7,8 +7,6 @@ export interface PlanCandidate {
   readonly strategy: Strategy;
   /** `policy`: as the policy shares slots out by itself. `curves`: by what slots are worth. */
   readonly sizing: "policy" | "curves";
-  /** `moe-offload.decode` can be told to run it. */
-  readonly isLaunchable: boolean;
 }
 
 const OFF = { control: "off", width: 0, depth: 1 } as const;
@@ -19,28 +17,25 @@ const withoutPrefetch: Strategy = { ...ours, predictor: "none", prefetch: OFF };
 export const CANDIDATES: readonly PlanCandidate[] = [
   ...STRATEGY_NAMES.map((name): PlanCandidate => {
     const { title } = STRATEGIES[name];
-    return { name, title, strategy: STRATEGIES[name], sizing: "policy", isLaunchable: true };
+    return { name, title, strategy: STRATEGIES[name], sizing: "policy" };
   }),
   {
     name: "ours-no-prefetch",
     title: "Reuse score without prefetching",
     strategy: withoutPrefetch,
     sizing: "policy",
-    isLaunchable: true,
   },
   {
     name: "ours-sized",
     title: "Reuse score, layers sized by miss curves",
     strategy: ours,
     sizing: "curves",
-    isLaunchable: true,
   },
   {
     name: "ours-no-prefetch-sized",
     title: "Reuse score without prefetching, layers sized by miss curves",
     strategy: withoutPrefetch,
     sizing: "curves",
-    isLaunchable: true,
   },
 ];
 
@@ -60,5 +55,4 @@ export const RESIDENT: PlanCandidate = {
   title: "All experts resident",
   strategy: { policy: "all-resident", predictor: "none", prefetch: OFF, readyFirst: false },
   sizing: "policy",
-  isLaunchable: true,
 };

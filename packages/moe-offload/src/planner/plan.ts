@@ -37,8 +37,6 @@ export interface Plan {
   readonly expertBudgetBytes: number;
   readonly mode: "all-resident" | "cache" | "cache-prefetch";
   readonly chosen: PlanOption;
-  /** The fastest that `moe-offload.decode` can be told to run. */
-  readonly launched: PlanOption;
   /** 95 % interval of the chosen one's speed over stretches of the text, tokens/s. */
   readonly interval: { readonly low: number; readonly high: number };
   /** Belady with perfect prefetch. */
@@ -181,7 +179,6 @@ function explain(
     ...memory,
     mode: modeOf(chosen),
     chosen,
-    launched: options.find((one) => one.candidate.isLaunchable) ?? chosen,
     interval: speedInterval(setup, strategy, budgetBytes, curves),
     boundTokensPerSecond: Math.max(now, point?.boundTokensPerSecond ?? 0),
     sensitivity,

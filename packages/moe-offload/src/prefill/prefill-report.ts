@@ -140,11 +140,9 @@ export class PrefillReport {
 function numbersOf(cell: PrefillCell): CellNumbers {
   const of = (take: (record: PrefillRecord) => number) => median(cell.prompts.map(take));
   const wavesMs = of((record) => record.wavesMs);
-  const { bandwidthMBps } = cell.link;
-  const link = bandwidthMBps > 0 ? `${bandwidthMBps} MB/s` : "no limit";
   return {
     cell,
-    label: `${cell.promptTokens} tokens, ${cell.facts.slotCount} slots, ${link}`,
+    label: [tellTokens, tellSlots, tellLink].map((tell) => tell(cell)).join(", "),
     tokensPerSecond: (1e3 * cell.promptTokens) / wavesMs,
     wavesMs,
     residentMs: of((record) => record.residentMs),
@@ -156,6 +154,11 @@ function numbersOf(cell: PrefillCell): CellNumbers {
     ...lostIn(cell.prompts),
   };
 }
+
+const tellTokens = ({ promptTokens }: PrefillCell) => `${promptTokens} tokens`;
+const tellSlots = ({ facts }: PrefillCell) => `${facts.slotCount} slots`;
+const tellLink = ({ link: { bandwidthMBps } }: PrefillCell) =>
+  bandwidthMBps > 0 ? `${bandwidthMBps} MB/s` : "no limit";
 
 /** Numbers of low precision over prompts; rates in percent. */
 function lostIn(prompts: readonly PrefillRecord[]) {
@@ -171,6 +174,7 @@ function tableOf(cells: readonly CellNumbers[]): SeriesInput {
   return {
     kind: "table",
     columns: [
+      { key: "cell", title: "Cell", type: "number" },
       { key: "promptTokens", title: "Prompt", unit: "tokens", type: "number" },
       { key: "budgetMiB", title: "Budget", unit: "MiB", type: "number" },
       { key: "slots", title: "Slots", type: "number" },
@@ -183,7 +187,8 @@ function tableOf(cells: readonly CellNumbers[]): SeriesInput {
       { key: "missedMiB", title: "Missed", unit: "MiB", type: "number" },
       { key: "loadedMiB", title: "Loaded", unit: "MiB", type: "number" },
     ],
-    rows: cells.map(({ cell, ...numbers }) => ({
+    rows: cells.map(({ cell, ...numbers }, index) => ({
+      cell: index,
       promptTokens: cell.promptTokens,
       budgetMiB: cell.budgetBytes / MIB,
       slots: cell.facts.slotCount,
@@ -201,10 +206,10 @@ function tableOf(cells: readonly CellNumbers[]): SeriesInput {
 
 function frontOf(cells: readonly CellNumbers[]): SeriesInput {
   const groups = new Map<string, { x: number; y: number; label: string }[]>();
-  for (const { cell, label, tokensPerSecond } of cells) {
-    const name = `${cell.promptTokens} tokens, ${cell.link.bandwidthMBps} MB/s`;
+  for (const { cell, tokensPerSecond } of cells) {
+    const name = `${tellTokens(cell)}, ${tellLink(cell)}`;
     const points = groups.get(name) ?? [];
-    points.push({ x: cell.budgetBytes / MIB, y: tokensPerSecond, label });
+    points.push({ x: cell.budgetBytes / MIB, y: tokensPerSecond, label: tellSlots(cell) });
     groups.set(name, points);
   }
   return {
@@ -222,7 +227,24 @@ function distinctLabels(cells: readonly CellNumbers[]): CellNumbers[] {
   return [...byLabel.values()].slice(0, SERIES_LIMITS.barCategories);
 }
 
+/** What all cells have in common, and by cell the rest: labels under bars have little room. */
+function splitLabels(cells: readonly CellNumbers[]): { common: string; labels: string[] } {
+  const parts = [tellTokens, tellSlots, tellLink];
+  const isCommon = parts.map((tell) => new Set(cells.map(({ cell }) => tell(cell))).size === 1);
+  const told = (cell: PrefillCell, wanted: boolean) =>
+    parts
+      .filter((_, index) => isCommon[index] === wanted)
+      .map((tell) => tell(cell))
+      .join(", ");
+  const [first] = cells;
+  if (first === undefined || cells.length === 1) {
+    return { common: "", labels: cells.map(({ label }) => label) };
+  }
+  return { common: told(first.cell, true), labels: cells.map(({ cell }) => told(cell, false)) };
+}
+
 function barsOf(cells: readonly CellNumbers[]): SeriesInput {
+  const { common, labels } = splitLabels(cells);
   const part = (name: string, take: (record: PrefillRecord) => number) => ({
     name,
     values: cells.map(({ cell }) => mean(cell.prompts.map(take))),
@@ -230,7 +252,8 @@ function barsOf(cells: readonly CellNumbers[]): SeriesInput {
   return {
     kind: "bars",
     categoryLabel: "cell",
-    categories: cells.map(({ label }) => label),
+    categories: labels,
+    note: common,
     valueLabel: "time of a prompt",
     valueUnit: "ms",
     arrangement: "stacked",

@@ -19,13 +19,17 @@ export function reportQuality(ctx: Sink, result: QualityResult, textName: string
   ctx.series("record", record(result, textName));
   const worst = (of: (mode: ModeResult) => number) => Math.max(0, ...lossy.map(of));
   const agreement = 1 - worst(({ numbers }) => 1 - numbers.argmaxAgreement);
-  return {
+  const overall = {
     perplexity: result.modes[0]?.numbers.perplexity ?? null,
     meanKl: worst(({ numbers }) => numbers.meanKl),
     maxKl: worst(({ numbers }) => numbers.maxKl),
     argmaxAgreement: 100 * agreement,
     lossyShare: 100 * worst(({ lossyShare }) => lossyShare),
     bytesPerExpert: Math.min(...result.modes.map(({ bytesPerExpert }) => bytesPerExpert)),
+  };
+  for (const [name, value] of Object.entries(overall)) if (value !== null) ctx.metric(name, value);
+  return {
+    ...overall,
     modes: result.modes.map(({ numbers, ...mode }) => {
       const { klByPosition: _, disagreements: listed, ...rest } = numbers;
       return { ...mode, ...rest, disagreements: listed.slice(0, 10) };
@@ -59,13 +63,13 @@ function modesTable({ modes }: QualityResult): SeriesInput {
       { key: "mode", title: "Mode", type: "text" },
       { key: "path", title: "Evaluated as", type: "text" },
       { key: "perplexity", title: "Perplexity", type: "number" },
-      { key: "nll", title: "Negative log-likelihood", unit: "nats", type: "number" },
+      { key: "nll", title: "NLL", unit: "nats", type: "number" },
       { key: "meanKl", title: "Mean KL", unit: "nats", type: "number" },
       { key: "maxKl", title: "Largest KL", unit: "nats", type: "number" },
       { key: "agreement", title: "Same likeliest token", unit: "%", type: "number" },
-      { key: "nearTies", title: "Near ties that differ", type: "number" },
+      { key: "nearTies", title: "Differing near ties", type: "number" },
       { key: "lossy", title: "Lossy uses", unit: "%", type: "number" },
-      { key: "bytes", title: "Bytes per expert", unit: "B", type: "number" },
+      { key: "sizeKiB", title: "Size of an expert", unit: "KiB", type: "number" },
     ],
     rows: modes.map(({ bytesPerExpert, label, lossyShare, numbers, path }) => ({
       mode: label,
@@ -77,24 +81,29 @@ function modesTable({ modes }: QualityResult): SeriesInput {
       agreement: 100 * numbers.argmaxAgreement,
       nearTies: numbers.nearTies,
       lossy: 100 * lossyShare,
-      bytes: bytesPerExpert,
+      sizeKiB: bytesPerExpert / 1024,
     })),
   };
 }
 
-/** Each mode as a point of its own curve over bytes per expert. */
+/** Each mode as a point: what an expert costs in memory, and what that costs in quality. */
 function frontier(modes: readonly ModeResult[]): SeriesInput {
-  const sorted = [...modes].sort((a, b) => a.bytesPerExpert - b.bytesPerExpert);
+  const paths = [...new Set(modes.map(({ path }) => path))];
   return {
-    kind: "line",
-    xLabel: "bytes per expert",
-    yLabel: "mean KL",
-    yUnit: "nats",
-    x: sorted.map(({ bytesPerExpert }) => bytesPerExpert),
-    curves: sorted.map(({ label, numbers }, own) => ({
-      name: label,
-      y: sorted.map((_, at) => (at === own ? numbers.meanKl : null)),
+    kind: "scatter",
+    x: { label: "mean size of an expert", unit: "KiB", better: "lower" },
+    y: { label: "mean KL", unit: "nats", better: "lower" },
+    groups: paths.map((path) => ({
+      name: path,
+      points: modes
+        .filter((mode) => mode.path === path)
+        .map(({ bytesPerExpert, label, numbers }) => ({
+          x: bytesPerExpert / 1024,
+          y: numbers.meanKl,
+          label,
+        })),
     })),
+    front: true,
   };
 }
 
@@ -124,14 +133,19 @@ function disagreements(modes: readonly ModeResult[]): SeriesInput {
       { key: "mode", title: "Mode", type: "text" },
       { key: "window", title: "Window", type: "number" },
       { key: "position", title: "Position", type: "number" },
-      { key: "fullToken", title: "Token, full", type: "number" },
-      { key: "lossyToken", title: "Token, lossy", type: "number" },
+      { key: "fullToken", title: "Token, full (id)", type: "text" },
+      { key: "lossyToken", title: "Token, lossy (id)", type: "text" },
       { key: "fullMargin", title: "Margin, full", unit: "nats", type: "number" },
       { key: "lossyMargin", title: "Margin, lossy", unit: "nats", type: "number" },
       { key: "kl", title: "KL", unit: "nats", type: "number" },
     ],
     rows: modes.flatMap(({ label, numbers }) =>
-      numbers.disagreements.map((one) => ({ mode: label, ...one })),
+      numbers.disagreements.map(({ fullToken, lossyToken, ...one }) => ({
+        mode: label,
+        ...one,
+        fullToken: String(fullToken),
+        lossyToken: String(lossyToken),
+      })),
     ),
   };
 }
@@ -141,12 +155,13 @@ function record(result: QualityResult, textName: string): SeriesInput {
   const types = typeNames(result);
   const lines = Object.entries(expertBytes).map(
     ([precision, bytes]) =>
-      `${precision}: ${types[precision]?.join(", ")}; ${bytes} bytes an expert`,
+      `${precision}: gate, up and down in ${types[precision]?.join(", ")}; ${bytes} bytes an expert`,
   );
-  const title = `${textName}: ${tokenCount} tokens in ${windowCount} windows`;
+  const windows = windowCount === 1 ? "one window" : `${windowCount} windows`;
+  const title = `${textName}: ${tokenCount} tokens in ${windows}`;
   const controls = result.modes
     .filter(({ lossyShare }) => lossyShare === 0)
-    .map(({ label, numbers }) => `${label}: mean KL of the run with itself ${numbers.meanKl}`);
+    .map(({ label, numbers }) => `control: mean KL of ${label} with itself is ${numbers.meanKl}`);
   return { kind: "text", blocks: [{ title, text: [...lines, ...controls].join("\n") }] };
 }
 

@@ -37,13 +37,17 @@ export function reportReplay(ctx: Sink, result: ReplayRunResult): Summary {
   ctx.series("cells", cellTable(cells));
   ctx.series("assumptions", assumptionTable(result));
   const best = fastest(cells);
-  return {
+  const overall = {
     tokensPerSecond: best?.found?.tokensPerSecond ?? null,
     hitRate: best?.found ? 100 * best.found.hitRate : null,
     stallMsPerToken: best?.found?.stallMs ?? null,
     bytesPerToken: best?.found?.bytes ?? null,
     boundTokensPerSecond: best?.found?.boundTokensPerSecond ?? null,
     beladyTokensPerSecond: best?.beladyTokensPerSecond ?? null,
+  };
+  for (const [name, value] of Object.entries(overall)) if (value !== null) ctx.metric(name, value);
+  return {
+    ...overall,
     fastest: best && { strategy: best.strategy, budgetMiB: best.budgetBytes / MIB },
     model: result.model,
     machine: result.machine,
@@ -115,7 +119,7 @@ function speedSeries({ cells }: ReplayRunResult): SeriesInput {
     note:
       groups.length > POINT_GROUPS_MAX
         ? `the first ${POINT_GROUPS_MAX} of ${groups.length} lines; all are in the table`
-        : "simulated: virtual time",
+        : "",
   };
 }
 
@@ -194,6 +198,7 @@ function usesSeries({ moeLayers, uses }: ReplayRunResult): SeriesInput {
 
 function hitsSeries({ cells, moeLayers }: ReplayRunResult): SeriesInput {
   const possible = cells.filter(({ found }) => found !== undefined);
+  const isOne = new Set(cells.map(({ link }) => link.bandwidthMBps)).size === 1;
   return {
     kind: "heatmap",
     rowLabel: "cell",
@@ -202,7 +207,8 @@ function hitsSeries({ cells, moeLayers }: ReplayRunResult): SeriesInput {
     valueUnit: "%",
     rows: possible.map(
       ({ budgetBytes, link, strategy }) =>
-        `${strategy}, ${mebibytes(budgetBytes)}, ${Math.round(link.bandwidthMBps)} MB/s`,
+        `${strategy}, ${mebibytes(budgetBytes)}` +
+        (isOne ? "" : `, ${Math.round(link.bandwidthMBps)} MB/s`),
     ),
     columns: moeLayers.map(String),
     values: possible.map(({ found }) =>
@@ -217,20 +223,22 @@ function cellTable(cells: readonly ReplayCell[]): SeriesInput {
   return {
     kind: "table",
     columns: [
+      number("cell", "Cell"),
       { key: "strategy", title: "Strategy", type: "text" },
       number("budgetMiB", "Memory", "MiB"),
       number("linkMBps", "Link", "MB/s"),
       number("tokensPerSecond", "Speed", "tok/s"),
       number("hitRate", "Hits", "%"),
-      number("stallMs", "Stall", "ms"),
-      number("bytesMiB", "Loaded per token", "MiB"),
-      number("wastedMiB", "Of it not used", "MiB"),
-      number("bound", "Bound of these loads", "tok/s"),
+      number("stallMs", "Stall", "ms/token"),
+      number("bytesMiB", "Loaded", "MiB/token"),
+      number("wastedMiB", "Unused", "MiB/token"),
+      number("bound", "Bound of loads", "tok/s"),
       number("belady", "Best possible", "tok/s"),
       { key: "problem", title: "Why not", type: "text" },
     ],
-    rows: cells.map(({ beladyTokensPerSecond, budgetBytes, found, link, problem, strategy }) => ({
-      strategy,
+    rows: cells.map(({ beladyTokensPerSecond, budgetBytes, found, index, link, ...one }) => ({
+      cell: index,
+      strategy: one.strategy,
       budgetMiB: budgetBytes / MIB,
       linkMBps: link.bandwidthMBps,
       tokensPerSecond: found?.tokensPerSecond ?? null,
@@ -240,7 +248,7 @@ function cellTable(cells: readonly ReplayCell[]): SeriesInput {
       wastedMiB: found ? found.wastedBytes / MIB : null,
       bound: found?.boundTokensPerSecond ?? null,
       belady: beladyTokensPerSecond ?? null,
-      problem: problem ?? "",
+      problem: one.problem ?? "",
     })),
   };
 }

@@ -15,7 +15,7 @@ export function scheduleTable(records: readonly ScheduleRecord[]): SeriesInput {
       { key: "overPrevious", title: "Over the one before", unit: "x", type: "number" },
       { key: "prefillMs", title: "Prompts", unit: "ms", type: "number" },
       { key: "decodeMs", title: "Generation", unit: "ms", type: "number" },
-      { key: "bytesPerToken", title: "Loaded per token", unit: "B", type: "number" },
+      { key: "loadedMiB", title: "Loaded per token", unit: "MiB", type: "number" },
       { key: "loads", title: "Loads", type: "number" },
       { key: "bubbleShare", title: "Bubbles", unit: "%", type: "number" },
     ],
@@ -30,7 +30,7 @@ export function scheduleTable(records: readonly ScheduleRecord[]): SeriesInput {
         overPrevious: previous ? speed / tokensPerSecond(previous) : null,
         prefillMs: record.prefillMs,
         decodeMs: record.decodeMs,
-        bytesPerToken: bytesPerToken(record),
+        loadedMiB: bytesPerToken(record) / 2 ** 20,
         loads: record.prefill.loads + record.decode.loads,
         bubbleShare: bubbleShare(record),
       };
@@ -115,7 +115,7 @@ export function hotTable(byLayer: readonly (readonly number[])[]): SeriesInput {
     kind: "table",
     columns: [
       { key: "layer", title: "Layer with experts", type: "number" },
-      { key: "predicted", title: "Predicted", type: "number" },
+      { key: "predicted", title: "Predicted experts", type: "number" },
       { key: "used", title: "Used", unit: "%", type: "number" },
       { key: "hot", title: "Among the hottest", unit: "%", type: "number" },
     ],
@@ -135,8 +135,8 @@ export function differenceTable(difference: DifferenceRecord): SeriesInput {
     sequence: one.sequence + 1,
     step: one.step,
     gap: one.gap,
-    oneByOne: one.referenceToken,
-    group: one.otherToken,
+    oneByOne: String(one.referenceToken),
+    group: String(one.otherToken),
   });
   return {
     kind: "table",
@@ -145,8 +145,8 @@ export function differenceTable(difference: DifferenceRecord): SeriesInput {
       { key: "sequence", title: "Sequence", type: "number" },
       { key: "step", title: "Step", type: "number" },
       { key: "gap", title: "Gap of the best two logits", type: "number" },
-      { key: "oneByOne", title: "Token one by one", type: "number" },
-      { key: "group", title: "Token in the group", type: "number" },
+      { key: "oneByOne", title: "Token one by one (id)", type: "text" },
+      { key: "group", title: "Token in the group (id)", type: "text" },
     ],
     rows: [
       ...difference.otherDifferences.map(row("no near tie")),

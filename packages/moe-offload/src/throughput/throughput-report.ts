@@ -102,12 +102,16 @@ export class ThroughputReport {
         text,
       })),
     });
-    return {
+    const ofLast = {
       tokensPerSecond: last ? tokensPerSecond(last) : null,
-      speedup,
-      batches: this.#plan?.batches ?? null,
       bytesPerToken: last ? bytesPerToken(last) : null,
       bubbleShare: last ? bubbleShare(last) : null,
+    };
+    for (const [name, value] of Object.entries(ofLast)) if (value !== null) ctx.metric(name, value);
+    return {
+      ...ofLast,
+      speedup,
+      batches: this.#plan?.batches ?? null,
       prefetchUsed: hot ? share(hot.used, hot.predicted) : null,
       prefetchHot: hot ? share(hot.hot, hot.predicted) : null,
       klMean: difference?.klMean ?? null,
@@ -183,6 +187,9 @@ function timelineOf({ timeline }: ThroughputResult, name: string, steps: number)
       startMs: event.startMs - zero,
       endMs: event.endMs - zero,
     })),
-    note: `the first ${steps} decode steps of ${name}`,
+    note:
+      steps === 1
+        ? `the first decode step of ${name}`
+        : `the first ${steps} decode steps of ${name}`,
   };
 }

@@ -86,12 +86,9 @@ export class ExpertFiles {
     }
   }
 
-  /** False while parts of what was begun into a place are on their way. */
-  hasArrived(place: number): boolean {
-    for (let part = 0; part < PART_COUNT; part++) {
-      if (this.#parallel?.isUnderWay(place * PART_COUNT + part)) return false;
-    }
-    return true;
+  /** False while a part of what was begun into a place is on its way. */
+  hasArrived(place: number, part: number): boolean {
+    return this.#parallel?.isUnderWay(place * PART_COUNT + part) !== true;
   }
 
   /** Sleeps until something arrives, or for that time; only while something is on its way. */
@@ -100,13 +97,13 @@ export class ExpertFiles {
   }
 
   /**
-   * One part of an expert; valid until the next read into the place. The first one begins the
-   * others where `begin` has not.
+   * One part of an expert; valid until the next read into the place. Where the place is not told,
+   * the first one begins the others.
    * @throws ReadError
    */
-  read(key: number, part: number, place = 0): Uint8Array {
-    if (part === 0 && this.#begun[place * PART_COUNT] !== key) this.begin(key, place);
-    const begun = this.#finish(key, part, place);
+  read(key: number, part: number, place?: number): Uint8Array {
+    if (place === undefined && part === 0) this.begin(key, 0);
+    const begun = this.#finish(key, part, place ?? 0);
     if (begun) return begun;
     // Also after a read that failed: whatever is wrong is told here.
     const { files, offsets, sizesBytes } = this.#table;

@@ -150,6 +150,8 @@ export class TransferLoop {
     if (this.#host) this.#add(COUNTER.hostMisses, 1);
     this.#add(COUNTER.diskBytes, bytes);
     transfer.held = held;
+    transfer.partsMoved = 0;
+    transfer.bytesMoved = 0;
     disk.begin(submittedMs, this.#signals.nowMs(), bytes);
     transfer.startMs = disk.startMs;
     this.#expect(slot, disk.endMs + fast.durationMs(bytes));
@@ -170,19 +172,21 @@ export class TransferLoop {
     return hasMoved;
   }
 
+  /** Moves what has arrived into the slot, while later parts are still on their way. */
   #advanceRead(transfer: Transfer): void {
-    const { disk, held, key, place, slot } = transfer;
-    if (!this.#files.hasArrived(place)) return;
-    let offset = 0;
-    for (let part = 0; part < PART_COUNT; part++) {
+    const { held, key, place, slot } = transfer;
+    while (this.#files.hasArrived(place, transfer.partsMoved)) {
+      const part = transfer.partsMoved++;
       const read = this.#files.read(key, part, place);
       this.#signals.beat();
-      if (held !== -1) this.#host?.put(held, offset, read);
-      offset += read.length;
+      if (held !== -1) this.#host?.put(held, transfer.bytesMoved, read);
       this.#slots.write(slot * PART_COUNT + part, read);
+      transfer.bytesMoved += read.length;
+      if (transfer.partsMoved < PART_COUNT) continue;
+      transfer.disk.moved(this.#signals.nowMs());
+      transfer.stage = STAGE.onDisk;
+      return;
     }
-    disk.moved(this.#signals.nowMs());
-    transfer.stage = STAGE.onDisk;
   }
 
   #advanceDisk(transfer: Transfer): void {

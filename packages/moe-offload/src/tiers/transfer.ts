@@ -31,6 +31,9 @@ export class Transfer {
   lastEndMs = 0;
   /** Place in host memory to fill as well; -1 for none. */
   held = -1;
+  /** Parts that have been moved into the slot, and their bytes. */
+  partsMoved = 0;
+  bytesMoved = 0;
 
   /** @param place  numbers the places of the thread */
   constructor(place: number, disk: LinkGate, fast: LinkGate) {

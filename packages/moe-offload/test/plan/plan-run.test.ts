@@ -118,9 +118,9 @@ describe("a line that launches a plan", () => {
   it("asks for a memory that buys the planned slots, however it is rounded", () => {
     const candidate = { strategy: { policy: "lru", predictor: "none", prefetch: {} } };
     for (const usedBytes of [104_448 * 61, 104_448 * 64, 7_000_001]) {
-      const launched = { candidate, prediction: { usedBytes } };
+      const chosen = { candidate, prediction: { usedBytes } };
       const config = parseConfig(plan, {}) as PlanConfig;
-      const { config: asked } = decodeLaunch({ launched } as unknown as Plan, config);
+      const { config: asked } = decodeLaunch({ chosen } as unknown as Plan, config);
       const bytes = Number(asked.budgetMiB) * 2 ** 20;
       expect(bytes).toBeGreaterThanOrEqual(usedBytes);
       expect(bytes).toBeLessThan(usedBytes + 110);

@@ -1,35 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import os from "node:os";
-import path from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { prefill } from "../../src/definitions/prefill.ts";
-import { randomModelFile } from "../engine/random-model.ts";
+import { writeRandomModel } from "../throughput/random-model-file.ts";
 import { BatchContext, runExperiment } from "../throughput/run-context.ts";
 
-let folder: string;
-let model: string;
-beforeAll(() => {
-  folder = mkdtempSync(path.join(os.tmpdir(), "fmlab-prefill-"));
-  model = path.join(folder, "model.gguf");
-  writeFileSync(
-    model,
-    randomModelFile({
-      architecture: "qwen3moe",
-      seed: 3,
-      layers: 3,
-      width: 64,
-      heads: 2,
-      kvHeads: 2,
-      experts: 8,
-      used: 2,
-      inner: 64,
-      context: 64,
-      ropeBase: 10_000,
-      epsilon: 1e-5,
-    }),
-  );
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const { model, remove } = writeRandomModel({ architecture: "qwen3moe", context: 64 });
+afterAll(remove);
 
 describe("the prefill experiment", () => {
   it("evaluates every cell to the bits of the resident computation", async () => {

@@ -109,6 +109,10 @@ describe("a replay of generated routing", () => {
     const causal = result.cells.filter(({ isOracle }) => !isOracle);
     const best = Math.max(...causal.map(({ found }) => found?.tokensPerSecond ?? 0));
     expect(summary.tokensPerSecond).toBe(best);
+    // Cells were told before: what is told now are the run's results, which tables show.
+    for (const key of Object.keys(replay.metrics)) {
+      expect(ctx.points.get(key), key).toEqual([summary[key]]);
+    }
   });
 });
 

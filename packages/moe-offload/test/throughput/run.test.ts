@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import os from "node:os";
-import path from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { throughput } from "../../src/definitions/throughput.ts";
-import { randomModelFile } from "../engine/random-model.ts";
+import { writeRandomModel } from "./random-model-file.ts";
 import { BatchContext, runExperiment } from "./run-context.ts";
 
 const SMALL = {
@@ -16,30 +13,8 @@ const SMALL = {
   link: { bandwidthMBps: 0 },
   compareSequences: 2,
 };
-let folder: string;
-let model: string;
-beforeAll(() => {
-  folder = mkdtempSync(path.join(os.tmpdir(), "fmlab-throughput-"));
-  model = path.join(folder, "model.gguf");
-  writeFileSync(
-    model,
-    randomModelFile({
-      architecture: "olmoe",
-      seed: 3,
-      layers: 3,
-      width: 64,
-      heads: 2,
-      kvHeads: 2,
-      experts: 8,
-      used: 2,
-      inner: 64,
-      context: 500,
-      ropeBase: 10_000,
-      epsilon: 1e-5,
-    }),
-  );
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const { model, remove } = writeRandomModel({ architecture: "olmoe", context: 500 });
+afterAll(remove);
 
 describe("the throughput experiment", () => {
   it("tells every schedule, the plan, and how groups differ from one by one", async () => {
@@ -50,6 +25,11 @@ describe("the throughput experiment", () => {
     expect(summary.klMean).toBeGreaterThanOrEqual(0);
     expect(summary.klMean).toBeLessThan(1e-3);
     expect((summary.text as string[]).length).toBe(4);
+    // A run's result is stored with the metric of its name, which must have been told unlabelled.
+    const declared = Object.keys(throughput.metrics);
+    const results = Object.keys(summary).filter((key) => declared.includes(key));
+    const untold = results.filter((key) => summary[key] !== null && !ctx.points.has(key));
+    expect(untold).toEqual([]);
     const drawn = [...ctx.pictures.keys()].sort();
     expect(drawn).toEqual(throughput.views.map((view) => view.series).sort());
   });

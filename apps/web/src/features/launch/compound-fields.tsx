@@ -120,7 +120,10 @@ export function OptionalField({
 function Framed({ field, id, children }: { field: Field; id: string; children: ReactNode }) {
   return (
     <fieldset id={`${id}-frame`} className="min-w-0 rounded-md border border-line p-3">
-      <legend className="px-1 font-medium">{field.title}</legend>
+      <legend className="px-1 font-medium">
+        {field.title}
+        {field.unit !== "" && <span className="font-normal text-muted"> {field.unit}</span>}
+      </legend>
       {children}
     </fieldset>
   );

@@ -1,4 +1,4 @@
-import { humanise } from "./humanise.ts";
+import { humanise, singular } from "./humanise.ts";
 
 /** What a form shows for one part of a config. Made from a JSON schema by `fieldOf`. */
 export type Field = FieldBase &
@@ -207,8 +207,6 @@ function isMultiline(schema: JsonSchema, name: string): boolean {
   if (typeof schema.multiline === "boolean") return schema.multiline;
   return /(prompt|text|note)s?$/i.test(name) || (text(schema.default).match(/\n/) ?? []).length > 0;
 }
-
-const singular = (name: string): string => (name.endsWith("s") ? name.slice(0, -1) : name);
 
 const text = (value: unknown): string => (typeof value === "string" ? value : "");
 

@@ -22,6 +22,18 @@ const UNITS: [ending: string, shown: string][] = [
   ["Ns", "ns"],
 ];
 
+/**
+ * The name of one item of a list: the last of its words loses its plural, before the unit where
+ * there is one, as `bandwidthsMBps` holds values of `bandwidthMBps`.
+ */
+export function singular(name: string): string {
+  const unit = UNITS.find(([ending]) => name.endsWith(ending) && name.length > ending.length);
+  const [ending = ""] = unit ?? [];
+  const stem = name.slice(0, name.length - ending.length);
+  const one = stem.endsWith("ies") ? `${stem.slice(0, -3)}y` : stem.replace(/s$/, "");
+  return `${one}${ending}`;
+}
+
 /** A config's property name as a title and a unit: `budgetMiB` is “Budget” in MiB. */
 export function humanise(name: string): { title: string; unit: string } {
   const found = UNITS.find(([ending]) => name.endsWith(ending) && name.length > ending.length);

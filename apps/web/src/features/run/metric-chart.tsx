@@ -5,6 +5,7 @@ import { Table2, Undo2 } from "lucide-react";
 import { useMemo, useState } from "react";
 import { useFallbackPoll } from "@/features/live/live-provider.tsx";
 import { type RouterOutputs, useTRPC } from "@/trpc/client.tsx";
+import { FidelityBadge } from "@/ui/badges.tsx";
 import { Button } from "@/ui/button.tsx";
 import { LineChart } from "@/ui/charts/line-chart.tsx";
 import { plural } from "@/ui/format/number.ts";
@@ -42,6 +43,7 @@ export function MetricChart({ run, group }: { run: RunDetail; group: MetricGroup
     () => toCurves(metrics.data ?? [], group.title),
     [metrics.data, group.title],
   );
+  const badge = run.fidelity !== "measured" && <FidelityBadge fidelity={run.fidelity} />;
   const actions = (
     <>
       {range !== null && (
@@ -62,7 +64,13 @@ export function MetricChart({ run, group }: { run: RunDetail; group: MetricGroup
     </>
   );
   return (
-    <Panel title={group.title} label={`Metric ${group.title}`} help={group.help} actions={actions}>
+    <Panel
+      title={group.title}
+      label={`Metric ${group.title}`}
+      help={group.help}
+      badge={badge}
+      actions={actions}
+    >
       {metrics.isPending ? (
         <Loading label={`Loading ${group.title}`} />
       ) : metrics.isError ? (

@@ -1,11 +1,13 @@
 "use client";
 
+import type { Series } from "@fmlab/experiment";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useFallbackPoll } from "@/features/live/live-provider.tsx";
 import { useTRPC } from "@/trpc/client.tsx";
 import { FidelityBadge } from "@/ui/badges.tsx";
 import { Button } from "@/ui/button.tsx";
+import { cn } from "@/ui/cn.ts";
 import { SeriesView } from "@/ui/series/series-view.tsx";
 import { EmptyState, ErrorState, Loading } from "@/ui/status.tsx";
 import { Value } from "@/ui/value.tsx";
@@ -15,6 +17,10 @@ import type { RunDetail } from "./run-page.tsx";
 
 /** Charts drawn before the reader asks for more. */
 const CHARTS_FIRST = 12;
+/** Curves of fewer points than these tell less than the definition's pictures of the same. */
+const CURVE_POINTS_FEW = 32;
+/** A table of more columns takes the page's whole width. */
+const TABLE_COLUMNS_HALF = 4;
 
 type View = NonNullable<RunDetail["definition"]>["views"][number];
 
@@ -31,21 +37,20 @@ export function RunResults({ run, isLive }: { run: RunDetail; isLive: boolean })
   if (groups.length === 0 && views.length === 0) {
     return <EmptyState title="Nothing reported yet" />;
   }
-  const wide = views.filter((view) => view.kind === "text" || view.kind === "timeline");
-  const others = views.filter((view) => !wide.includes(view));
+  const longest = ({ keys }: MetricGroup) =>
+    Math.max(...keys.map((key) => run.metrics[key]?.n ?? 0));
+  const isFirst = (group: MetricGroup) =>
+    group.headline && (isLive || views.length === 0 || longest(group) >= CURVE_POINTS_FEW);
   return (
     <div className="flex flex-col gap-4">
       <KeyNumbers run={run} groups={groups} isLive={isLive} />
-      <Charts run={run} groups={shown.filter((group) => group.headline)} />
-      {wide.map((view) => (
-        <RunView key={view.series} {...{ run, view, isLive }} />
-      ))}
-      <div className="grid items-start gap-4 empty:hidden xl:grid-cols-2">
-        {others.map((view) => (
+      <Charts run={run} groups={shown.filter(isFirst)} />
+      <div className="grid grid-flow-row-dense items-start gap-4 empty:hidden xl:grid-cols-2">
+        {views.map((view) => (
           <RunView key={view.series} {...{ run, view, isLive }} />
         ))}
       </div>
-      <Charts run={run} groups={shown.filter((group) => !group.headline)} />
+      <Charts run={run} groups={shown.filter((group) => !isFirst(group))} />
       {shown.length < curves.length && (
         <Button className="self-center" onClick={() => setAll(true)}>
           Show all {curves.length} charts
@@ -70,6 +75,12 @@ function Charts({ run, groups }: { run: RunDetail; groups: MetricGroup[] }) {
   );
 }
 
+/** Pictures that a half of the page is too narrow for. */
+function isWide(view: View, series: Series | null): boolean {
+  if (view.kind === "text" || view.kind === "timeline") return true;
+  return series?.kind === "table" && series.columns.length > TABLE_COLUMNS_HALF;
+}
+
 /** The metrics' results, while it runs their latest values; headlines first. */
 function KeyNumbers({
   run,
@@ -92,7 +103,7 @@ function KeyNumbers({
       <dl className="grid grid-cols-2 sm:grid-cols-3 xl:grid-cols-5">
         {sorted.map((group) => (
           <div key={group.base} title={group.help} className="px-4 py-2.5">
-            <dt className="truncate text-xs text-muted">{group.title}</dt>
+            <dt className="text-xs text-muted">{group.title}</dt>
             <dd className="text-base font-medium" data-metric={group.base}>
               <Value value={run.metrics[group.base]?.value} unit={group.unit} />
             </dd>
@@ -126,5 +137,10 @@ function RunView({ run, view, isLive }: { run: RunDetail; view: View; isLive: bo
       />
     );
   }
-  return <SeriesView view={view} series={series.data?.data ?? null} waiting={isLive} />;
+  const data = series.data?.data ?? null;
+  return (
+    <div className={cn("min-w-0", isWide(view, data) && "xl:col-span-2")}>
+      <SeriesView view={view} series={data} waiting={isLive} fidelity={run.fidelity} />
+    </div>
+  );
 }

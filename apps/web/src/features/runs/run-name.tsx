@@ -17,8 +17,9 @@ export function RunName({ run, projectId }: { run: Named; projectId: string }) {
       >
         {runTitle(run)}
       </Link>
-      <span className="truncate text-xs text-muted">
-        {run.kind} <span className="font-mono">{shortId(run.id)}</span>
+      <span className="flex gap-1 text-xs text-muted">
+        <span className="truncate">{run.kind}</span>
+        <span className="font-mono">{shortId(run.id)}</span>
       </span>
     </span>
   );

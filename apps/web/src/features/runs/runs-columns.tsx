@@ -44,7 +44,7 @@ export function columnMeta(id: string, known: ReadonlyMap<string, MetricKeyRow>)
   if (fixed !== undefined) return fixed;
   const key = id.slice("metric:".length);
   const row = known.get(key);
-  return meta(row === undefined ? key : metricTitle(row), 122, {
+  return meta(row === undefined ? key : metricTitle(row), 118, {
     unit: row?.unit ?? "",
     align: "right",
     sortBy: id,
@@ -54,7 +54,7 @@ export function columnMeta(id: string, known: ReadonlyMap<string, MetricKeyRow>)
 
 const FIXED: Record<string, ColumnMeta> = {
   state: meta("State", 116, { sortBy: "state", first: "asc" }),
-  run: meta("Run", 200, { sortBy: "kind", first: "asc" }),
+  run: meta("Run", 220, { sortBy: "kind", first: "asc" }),
   seed: meta("Seed", 60, { align: "right", sortBy: "seed", first: "asc" }),
   duration: meta("Duration", 88, { align: "right", sortBy: "duration" }),
   fidelity: meta("Fidelity", 104),

@@ -27,6 +27,14 @@ export function useHidden(): [ReadonlySet<string>, (name: string) => void] {
   return [hidden, toggle];
 }
 
+/** Where those lie that are not turned off, by their index. */
+export function indicesShown(
+  named: readonly { name: string }[],
+  hidden: ReadonlySet<string>,
+): number[] {
+  return named.flatMap(({ name }, at) => (hidden.has(name) ? [] : [at]));
+}
+
 /** What the colours and signs mean; each entry turns its part of the picture on and off. */
 export function Legend({
   entries,

@@ -1,8 +1,9 @@
 /**
  * Okabe and Ito's colours for people with any colour vision (https://jfly.uni-koeln.de/color/),
- * darkened or lightened so that each keeps a contrast of 3:1 to the panel it lies on.
+ * darkened or lightened so that each keeps a contrast of 3:1 to the panel it lies on. Their sky
+ * blue, darkened so far, is their blue: a light violet stands for it.
  */
-const LIGHT = ["#0072b2", "#c25400", "#00805f", "#b4568e", "#7d6a00", "#2b7fb8", "#5b5b5b"];
+const LIGHT = ["#0072b2", "#c25400", "#00805f", "#b4568e", "#7d6a00", "#9a7df0", "#5b5b5b"];
 const DARK = ["#6cbcf0", "#e69f00", "#2fc39b", "#e196bf", "#f0e442", "#8ea6ff", "#bdbdbd"];
 
 /**

@@ -31,7 +31,8 @@ export function niceTicks(min: number, max: number, count: number, unit = ""): n
   for (let i = Math.ceil(min / step - 1e-9); i * step <= max + step * 1e-9; i++) {
     found.push(Number((i * step).toPrecision(12)));
   }
-  return found;
+  // One tick is no scale; a few too many are one.
+  return found.length < 2 && count < 16 ? niceTicks(min, max, 2 * count, unit) : found;
 }
 
 function roundStep(rough: number): number {

@@ -3,10 +3,15 @@
 import { type BarsSeries, stackTotal } from "@fmlab/experiment";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { areaBackground } from "@/ui/charts/fills.ts";
-import { Legend, type LegendEntry, LineSign, useHidden } from "@/ui/charts/legend.tsx";
+import {
+  indicesShown,
+  Legend,
+  type LegendEntry,
+  LineSign,
+  useHidden,
+} from "@/ui/charts/legend.tsx";
 import { referenceDash } from "@/ui/charts/palette.ts";
 import { prepareCanvas } from "@/ui/charts/prepare-canvas.ts";
-import { leaveByMouse, readByPointer } from "@/ui/charts/read-by-pointer.ts";
 import { axisText, tickText } from "@/ui/charts/scale.ts";
 import { type ChartTheme, useChartTheme } from "@/ui/charts/use-chart-theme.ts";
 import { useWidth } from "@/ui/charts/use-width.ts";
@@ -14,6 +19,7 @@ import { formatValue } from "@/ui/format/number.ts";
 import { drawBars } from "./bars-draw.ts";
 import { type BarRef, barAt, barsLayout, moveBar } from "./bars-layout.ts";
 import { OriginNotes, ReadOut } from "./picture-notes.tsx";
+import { ReadableCanvas } from "./readable-canvas.tsx";
 
 /** Bars over categories, read out by pointer or arrow keys. */
 export function BarsView({ series, title }: { series: BarsSeries; title: string }) {
@@ -37,28 +43,14 @@ export function BarsView({ series, title }: { series: BarsSeries; title: string 
   }, [series, layout, references, theme, width, selected]);
   return (
     <figure ref={frame} className="min-w-0">
-      {/* biome-ignore lint/a11y/useSemanticElements: no element is a picture that takes keys */}
-      <div
-        role="group"
-        aria-label={`${title}: ${axisText(series.valueLabel, series.valueUnit)} by ${series.categoryLabel}. Left and right read the bars, up and down change the group.`}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys read the bars
-        tabIndex={0}
-        onKeyDown={(event) => {
-          const next = moveBar(series, shown, selected, event.key);
-          if (next === null) return;
-          event.preventDefault();
-          setBar(next);
-        }}
-        {...readByPointer((x, y) => setBar(barAt(series, layout, x, y)))}
-        onPointerLeave={leaveByMouse(() => setBar(null))}
-      >
-        <canvas
-          ref={canvas}
-          aria-hidden
-          style={{ width: "100%", height: layout.height }}
-          className="block"
-        />
-      </div>
+      <ReadableCanvas
+        canvas={canvas}
+        label={`${title}: ${axisText(series.valueLabel, series.valueUnit)} by ${series.categoryLabel}. Left and right read the bars, up and down change the group.`}
+        height={layout.height}
+        atPoint={(x, y) => barAt(series, layout, x, y)}
+        atKey={(key) => moveBar(series, shown, selected, key)}
+        choose={setBar}
+      />
       <figcaption className="mt-1 flex flex-wrap items-center gap-x-3 gap-y-0.5 text-xs">
         <ReadOut
           text={selected === null ? "" : barText(series, shown, selected)}
@@ -71,10 +63,6 @@ export function BarsView({ series, title }: { series: BarsSeries; title: string 
       </figcaption>
     </figure>
   );
-}
-
-function indicesShown(named: readonly { name: string }[], hidden: ReadonlySet<string>): number[] {
-  return named.flatMap(({ name }, at) => (hidden.has(name) ? [] : [at]));
 }
 
 function barText(series: BarsSeries, shown: readonly number[], { category, group }: BarRef) {

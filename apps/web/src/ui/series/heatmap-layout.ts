@@ -21,7 +21,7 @@ export interface Cell {
 export function heatmapLayout(series: HeatmapSeries, width: number): HeatmapLayout {
   const longest = (names: string[]) => Math.max(1, ...names.map((name) => name.length));
   // 6.2 px is about the width of a digit at 11 px.
-  const left = Math.min(120, 12 + 6.2 * longest(series.rows)) + 16;
+  const left = Math.min(Math.max(120, 0.34 * width), 12 + 6.2 * longest(series.rows)) + 16;
   const top = 4;
   const cellWidth = Math.max(0.25, (width - left - 4) / Math.max(1, series.columns.length));
   const cellHeight = Math.min(28, Math.max(6, 320 / Math.max(1, series.rows.length)));

@@ -4,7 +4,6 @@ import type { HeatmapSeries } from "@fmlab/experiment";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { scaleColor, scaleGradient } from "@/ui/charts/palette.ts";
 import { prepareCanvas } from "@/ui/charts/prepare-canvas.ts";
-import { leaveByMouse, readByPointer } from "@/ui/charts/read-by-pointer.ts";
 import { type ChartTheme, useChartTheme } from "@/ui/charts/use-chart-theme.ts";
 import { useWidth } from "@/ui/charts/use-width.ts";
 import { formatNumber, formatValue } from "@/ui/format/number.ts";
@@ -17,6 +16,7 @@ import {
   shareOf,
   valueRange,
 } from "./heatmap-layout.ts";
+import { ReadableCanvas } from "./readable-canvas.tsx";
 
 /** A matrix as coloured cells, read out by pointer or arrow keys. */
 export function HeatmapView({ series, title }: { series: HeatmapSeries; title: string }) {
@@ -33,28 +33,14 @@ export function HeatmapView({ series, title }: { series: HeatmapSeries; title: s
   }, [series, layout, theme, width, cell]);
   return (
     <figure ref={frame} className="min-w-0">
-      {/* biome-ignore lint/a11y/useSemanticElements: no element is a picture that takes keys */}
-      <div
-        role="group"
-        aria-label={`${title}: ${series.valueLabel} by ${series.rowLabel} and ${series.columnLabel}. Arrow keys read the cells.`}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys read the cells
-        tabIndex={0}
-        onKeyDown={(event) => {
-          const next = moveCell(series, cell, event.key);
-          if (next === null) return;
-          event.preventDefault();
-          setCell(next);
-        }}
-        {...readByPointer((x, y) => setCell(cellAt(series, layout, x, y)))}
-        onPointerLeave={leaveByMouse(() => setCell(null))}
-      >
-        <canvas
-          ref={canvas}
-          aria-hidden
-          style={{ width: "100%", height: layout.height }}
-          className="block"
-        />
-      </div>
+      <ReadableCanvas
+        canvas={canvas}
+        label={`${title}: ${series.valueLabel} by ${series.rowLabel} and ${series.columnLabel}. Arrow keys read the cells.`}
+        height={layout.height}
+        atPoint={(x, y) => cellAt(series, layout, x, y)}
+        atKey={(key) => moveCell(series, cell, key)}
+        choose={setCell}
+      />
       <figcaption className="mt-1 flex flex-wrap items-center gap-x-4 gap-y-1 text-xs">
         <ScaleLegend series={series} />
         <span aria-live="polite" className="min-h-5">

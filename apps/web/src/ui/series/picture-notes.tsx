@@ -31,7 +31,9 @@ export function OriginNotes({ origins, note }: { origins: readonly Origin[]; not
             </span>
           ),
       )}
-      {note !== "" && <span className="basis-full break-words text-muted">{note}</span>}
+      {note !== "" && (
+        <span className="basis-full break-words text-muted first-letter:uppercase">{note}</span>
+      )}
     </>
   );
 }

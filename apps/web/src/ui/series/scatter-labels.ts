@@ -20,6 +20,8 @@ const LETTER = 6;
 const LINE = 13;
 /** Space between a point's middle and its label. */
 const AWAY = 8;
+/** Points nearer than this lie on one another: one of them is labelled. */
+const SAME = 3;
 
 export interface LabelPlan {
   /** Points in order of importance. */
@@ -35,25 +37,28 @@ export interface LabelPlan {
 
 /**
  * Labels that can be drawn without touching each other, another point, a line or the plot's edge.
- * Each is tried around its point; earlier ones win.
+ * Each is tried around its point; earlier ones win. Points that lie on one another have one label.
  */
 export function placeLabels(plan: LabelPlan): PlacedLabel[] {
   const { wanted, dots, lines, textOf, plot } = plan;
   const taken: Area[] = [];
+  const told: Dot[] = [];
   const placed: PlacedLabel[] = [];
   for (const dot of wanted) {
     const text = textOf(dot);
-    if (text === "") continue;
+    const isTold = told.some(({ x, y }) => Math.hypot(x - dot.x, y - dot.y) < SAME);
+    if (text === "" || isTold) continue;
     const free = candidates(dot, LETTER * text.length).filter(
       (one) =>
         isInside(one, plot) &&
         !taken.some((other) => overlaps(one, other)) &&
         !dots.some((other) => other !== dot && overlaps(one, around(other, 4))),
     );
-    const clear = free.find((one) => !lines.some((line) => crosses(line, one)));
-    const area = clear ?? (plan.mayCross(dot) ? free[0] : undefined);
-    if (area === undefined) continue;
+    const crossed = (one: Area) => lines.filter((line) => crosses(line, one)).length;
+    const [area] = [...free].sort((a, b) => crossed(a) - crossed(b));
+    if (area === undefined || (crossed(area) > 0 && !plan.mayCross(dot))) continue;
     taken.push(area);
+    told.push(dot);
     const { group, point } = dot;
     placed.push({ group, point, text, x: area.left, y: (area.top + area.bottom) / 2 });
   }

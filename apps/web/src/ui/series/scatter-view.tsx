@@ -2,16 +2,22 @@
 
 import type { PointRef, ScatterSeries } from "@fmlab/experiment";
 import { useEffect, useMemo, useRef, useState } from "react";
-import { Legend, type LegendEntry, LineSign, useHidden } from "@/ui/charts/legend.tsx";
+import {
+  indicesShown,
+  Legend,
+  type LegendEntry,
+  LineSign,
+  useHidden,
+} from "@/ui/charts/legend.tsx";
 import { MarkerSign } from "@/ui/charts/markers.tsx";
 import { categoryColor, referenceDash } from "@/ui/charts/palette.ts";
 import { prepareCanvas } from "@/ui/charts/prepare-canvas.ts";
-import { leaveByMouse, readByPointer } from "@/ui/charts/read-by-pointer.ts";
 import { axisText, tickText } from "@/ui/charts/scale.ts";
 import { type ChartTheme, useChartTheme } from "@/ui/charts/use-chart-theme.ts";
 import { useWidth } from "@/ui/charts/use-width.ts";
 import { formatValue, plural } from "@/ui/format/number.ts";
 import { OriginNotes, ReadOut } from "./picture-notes.tsx";
+import { ReadableCanvas } from "./readable-canvas.tsx";
 import { drawScatter } from "./scatter-draw.ts";
 import { dotAt, isSame, moveDot, type ScatterLayout, scatterLayout } from "./scatter-layout.ts";
 
@@ -42,28 +48,14 @@ export function ScatterView({ series, title }: { series: ScatterSeries; title: s
   }, [series, layout, showsFront, theme, width, selected]);
   return (
     <figure ref={frame} className="min-w-0">
-      {/* biome-ignore lint/a11y/useSemanticElements: no element is a picture that takes keys */}
-      <div
-        role="group"
-        aria-label={`${title}: ${series.y.label} over ${series.x.label}, ${plural(layout.dots.length, "point")}. Left and right read the points.`}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys read the points
-        tabIndex={0}
-        onKeyDown={(event) => {
-          const next = moveDot(layout.dots, selected, event.key);
-          if (next === null) return;
-          event.preventDefault();
-          setPoint(next);
-        }}
-        {...readByPointer((x, y) => setPoint(dotAt(layout.dots, x, y)))}
-        onPointerLeave={leaveByMouse(() => setPoint(null))}
-      >
-        <canvas
-          ref={canvas}
-          aria-hidden
-          style={{ width: "100%", height: layout.height }}
-          className="block"
-        />
-      </div>
+      <ReadableCanvas
+        canvas={canvas}
+        label={`${title}: ${series.y.label} over ${series.x.label}, ${plural(layout.dots.length, "point")}. Left and right read the points.`}
+        height={layout.height}
+        atPoint={(x, y) => dotAt(layout.dots, x, y)}
+        atKey={(key) => moveDot(layout.dots, selected, key)}
+        choose={setPoint}
+      />
       <figcaption className="mt-1 flex flex-wrap items-center gap-x-3 gap-y-0.5 text-xs">
         <ReadOut
           text={selected === null ? "" : pointText(series, layout, selected)}
@@ -76,10 +68,6 @@ export function ScatterView({ series, title }: { series: ScatterSeries; title: s
       </figcaption>
     </figure>
   );
-}
-
-function indicesShown(named: readonly { name: string }[], hidden: ReadonlySet<string>): number[] {
-  return named.flatMap(({ name }, at) => (hidden.has(name) ? [] : [at]));
 }
 
 function pointText(series: ScatterSeries, layout: ScatterLayout, ref: PointRef): string {

@@ -3,6 +3,7 @@
 import { type Series, seriesTable, type ViewSpec } from "@fmlab/experiment";
 import { Table2 } from "lucide-react";
 import { useMemo, useState } from "react";
+import { FidelityBadge } from "@/ui/badges.tsx";
 import { Button } from "@/ui/button.tsx";
 import { Panel } from "@/ui/panel.tsx";
 import { BarsView } from "./bars-view.tsx";
@@ -20,11 +21,14 @@ export function SeriesView({
   view,
   series: stored,
   waiting,
+  fidelity,
 }: {
   view: ViewSpec;
   series: Series | null;
   /** The run may still write it. */
   waiting: boolean;
+  /** How the run's numbers came to be; told where it was not by plain measurement. */
+  fidelity: string;
 }) {
   const [asTable, setAsTable] = useState(false);
   const series = useMemo(
@@ -45,14 +49,16 @@ export function SeriesView({
     </Button>
   );
   const drawn = series !== null && !isEmptySeries(series);
+  const hasNumbers = drawn && series.kind !== "text";
   return (
-    <Panel title={view.title} help={view.help} actions={drawn && !isTable ? toggle : undefined}>
+    <Panel
+      title={view.title}
+      help={view.help}
+      badge={hasNumbers && fidelity !== "measured" && <FidelityBadge fidelity={fidelity} />}
+      actions={drawn && !isTable ? toggle : undefined}
+    >
       {!drawn ? (
-        <p className="text-muted">
-          {waiting
-            ? `Appears when the run writes its series “${view.series}”.`
-            : `The run ended before it wrote its series “${view.series}”, or wrote nothing in it.`}
-        </p>
+        <p className="text-muted">{whyEmpty(view, series !== null, waiting)}</p>
       ) : asTable ? (
         <TableTwin series={series} title={view.title} />
       ) : (
@@ -60,6 +66,14 @@ export function SeriesView({
       )}
     </Panel>
   );
+}
+
+/** Why there is no picture: not yet, never, or because there was nothing to put in it. */
+function whyEmpty(view: ViewSpec, isWritten: boolean, waiting: boolean): string {
+  if (isWritten) return view.kind === "table" ? "No rows: there was none to list." : "No values.";
+  return waiting
+    ? `Appears when the run writes its series “${view.series}”.`
+    : `This run did not write its series “${view.series}”.`;
 }
 
 function TableTwin({ series, title }: { series: Series; title: string }) {

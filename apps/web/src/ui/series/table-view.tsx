@@ -12,6 +12,11 @@ import { tableCsv } from "./table-csv.ts";
 
 const STEP = 200;
 
+/** Letters of a text that stays on one line; a longer one gets room for more than a word. */
+const ONE_LINE = 20;
+const wrapOf = (text: string) =>
+  text.length <= ONE_LINE ? "whitespace-nowrap" : text.length <= 60 ? "min-w-36" : "min-w-56";
+
 /**
  * Rows with typed columns. Long tables show their first rows and say so; the download holds all.
  */
@@ -89,6 +94,7 @@ function TableRow({
             className={cn(
               "px-2.5 py-1 align-top",
               column.type === "number" ? "text-right whitespace-nowrap" : "text-left",
+              typeof value === "string" && wrapOf(value),
             )}
           >
             {typeof value === "number" ? formatNumber(value) : (value ?? MISSING)}

@@ -81,7 +81,9 @@ export function TimelineCaption(props: CaptionProps) {
           see each.
         </span>
       )}
-      {series.note !== "" && <span className="text-muted">{series.note}</span>}
+      {series.note !== "" && (
+        <span className="text-muted first-letter:uppercase">{series.note}</span>
+      )}
     </figcaption>
   );
 }

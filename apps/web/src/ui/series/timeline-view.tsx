@@ -140,11 +140,19 @@ function afterKey(
   return { selected: next, span: panSpan(span, share, full) };
 }
 
-/** In the order they come up; waiting has a look of its own and is not among them. */
+/**
+ * By lane, then by name: what happens to come first in one run must not decide its colour. Waiting
+ * has a look of its own and is not among them.
+ */
 function categoriesOf(series: TimelineSeries): string[] {
-  const names = new Set(series.events.map((event) => event.category));
-  names.delete(STALL_CATEGORY);
-  return [...names];
+  const laneOf = new Map<string, number>();
+  for (const { category, lane } of series.events) {
+    if (category === STALL_CATEGORY) continue;
+    laneOf.set(category, Math.min(lane, laneOf.get(category) ?? lane));
+  }
+  return [...laneOf]
+    .sort(([a, laneA], [b, laneB]) => laneA - laneB || a.localeCompare(b, "en"))
+    .map(([name]) => name);
 }
 
 function byStart(series: TimelineSeries): number[] {
