@@ -66,7 +66,7 @@ export function openAllResident(
   return openFromDisk(file, layout, all);
 }
 
-/** The calibration beside the file, or a new one on a text; without one the model writes its own. */
+/** The calibration beside the file, or a new one, on a text or on what the model writes itself. */
 export function calibrationOf(
   file: GgufFile,
   layout: ExpertLayout,

@@ -32,8 +32,8 @@ export function isCalibrated({ policy, predictor, prefetch }: OffloadOptions["st
 }
 
 /**
- * The calibration beside the model file, or a new one, which is then kept there if it can be; always
- * a new one on a text that is given. Meanwhile experts come over no throttled link and LRU keeps
+ * The calibration beside the model file, or a new one, which is then kept there if it can be; on a
+ * text that is given always a new one. Meanwhile experts come over no throttled link and LRU keeps
  * them.
  *
  * @param tokenCount  tokens to write when there is none

@@ -58,9 +58,9 @@ export class RidgeRegression {
   }
 
   /**
-   * The map that minimises squared error plus `penalty` times the squares of what its weights differ
-   * by from a prior's, with inputs scaled to unit variance. An input that never changes keeps the
-   * prior's weight.
+   * The map that minimises squared error plus `penalty` times the squares of what its weights
+   * differ by from a prior's, with inputs scaled to unit variance. An input that never changes
+   * keeps the prior's weight.
    *
    * @param penalty  relative to one row of data, above 0
    * @param prior    `[outputs, inputs]`; default: zeros

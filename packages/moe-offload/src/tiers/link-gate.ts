@@ -36,8 +36,8 @@ export class LinkGate {
   }
 
   /**
-   * The bytes have been moved since `begin`. When that took longer than the link takes, the transfer
-   * keeps its place for as long; it ends at `endMs`.
+   * The bytes have been moved since `begin`. When that took longer than the link takes, the
+   * transfer keeps its place for as long; it ends at `endMs`.
    */
   moved(nowMs: number): void {
     const doneMs = this.startMs + nowMs - this.#movingSinceMs;

@@ -33,8 +33,8 @@ export interface TransferLaneOptions {
   /** Default: none; experts come straight from disk, over both links. */
   host?: HostTierOptions;
   /**
-   * Threads that move bytes, 1 to 16; default: one for all transfers, where there is host memory one
-   * for each, at most 8.
+   * Threads that move bytes, 1 to 16; default: one for all transfers, where there is host memory
+   * one for each, at most 8.
    */
   readers?: number;
   /** `buffered` never tries to bypass the page cache. */
