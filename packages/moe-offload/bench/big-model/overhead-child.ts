@@ -5,6 +5,7 @@
  */
 import { GgmlLibrary, openGguf } from "@fmlab/ggml";
 import { STRATEGIES, type StrategyName } from "../../src/offload/strategies.ts";
+import { type ProfileShares, profiled, profileShares } from "./cpu-profile.ts";
 import { calibrationOf, expertBytesOf, layoutOf, openFromDisk } from "./open-models.ts";
 import { type Kind, Stopwatch, ThreadClock } from "./stopwatch.ts";
 
@@ -17,8 +18,8 @@ export interface OverheadJob {
   readonly warmUp: readonly number[];
   readonly tokens: readonly number[];
   readonly calibrationTokens: number;
-  /** Without a stopwatch, for a profiler. */
-  readonly isPlain: boolean;
+  /** With the profiler in place of the stopwatch. */
+  readonly isProfiled: boolean;
 }
 
 /** Processor time of the computing thread for one token, microseconds, means over timed tokens. */
@@ -33,6 +34,8 @@ export interface Overhead {
   readonly foreignCallUs: number;
   readonly nativeCalls: number;
   readonly hitRate: number;
+  /** Milliseconds by place, if the run was profiled. */
+  readonly profile?: ProfileShares;
 }
 
 function run(job: OverheadJob): Overhead {
@@ -62,7 +65,7 @@ function run(job: OverheadJob): Overhead {
   const stopwatch = new Stopwatch(clock);
   const { native } = GgmlLibrary.load();
   const foreignCallUs = costOfForeignCall(clock);
-  if (!job.isPlain) {
+  if (!job.isProfiled) {
     for (const name of Object.keys(native) as (keyof typeof native)[]) {
       stopwatch.wrap(native, name, "native");
     }
@@ -76,7 +79,10 @@ function run(job: OverheadJob): Overhead {
   stopwatch.reset();
   const startMs = clock.nowMs();
   const wallMs = performance.now();
-  for (const token of job.tokens) engine.decode(token);
+  const decodeAll = () => {
+    for (const token of job.tokens) engine.decode(token);
+  };
+  const profile = job.isProfiled ? profileShares(profiled(decodeAll)) : decodeAll();
   const elapsedMs = performance.now() - wallMs;
   const totalMs = clock.nowMs() - startMs;
   const { calls, clockMs, ms } = stopwatch.read();
@@ -98,6 +104,7 @@ function run(job: OverheadJob): Overhead {
     foreignCallUs,
     nativeCalls,
     hitRate: (hits - before.hits) / (uses - before.uses),
+    ...(profile && { profile }),
   };
 }
 
