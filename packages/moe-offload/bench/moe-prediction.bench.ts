@@ -4,7 +4,8 @@
  * coming from host memory over an emulated link; the replayer replays the same routing in virtual
  * time with this machine's compute times. The error of a round is |predicted / real - 1|.
  *
- * Compute times are measured once for each configuration. Since the machine's speed drifts within
+ * Compute times are measured once for each configuration, and once for all of them what a miss costs
+ * beside waiting, on load on demand over another link. Since the machine's speed drifts within
  * seconds, turns with every expert resident lie between the timed ones, and the replayer's compute
  * times are scaled by what those took in the same round.
  *
@@ -137,7 +138,8 @@ function scaleTimes(times: ComputeTimes, by: number): ComputeTimes {
     ...(wholeMs !== undefined && { wholeMs: wholeMs * by }),
   }));
   const { denseMs, graphMs, headMs } = times;
-  return { layers, denseMs: denseMs * by, graphMs: graphMs * by, headMs: headMs * by };
+  const missMs = times.missMs ?? 0;
+  return { layers, missMs, denseMs: denseMs * by, graphMs: graphMs * by, headMs: headMs * by };
 }
 
 /** The first rounds of a workload, up to one. */

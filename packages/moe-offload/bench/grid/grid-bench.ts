@@ -1,9 +1,11 @@
+import { createPrng } from "@fmlab/sim";
+import { median } from "@fmlab/stats";
 import type { Calibration } from "../../src/calibration/calibration.ts";
 import { obtainCalibration } from "../../src/calibration/obtain.ts";
 import { describeModel } from "../../src/model/description.ts";
 import { expertLayout } from "../../src/model/expert-layout.ts";
 import { OffloadedModel, type OffloadOptions } from "../../src/offload/offloaded-model.ts";
-import type { Strategy } from "../../src/offload/strategies.ts";
+import { STRATEGIES, type Strategy } from "../../src/offload/strategies.ts";
 import { measureComputeTimes } from "../../src/planner/measure-times.ts";
 import type { ComputeTimes } from "../../src/replay/compute-times.ts";
 import { NO_HOST_TIER } from "../../src/tiers/host-tier.ts";
@@ -11,7 +13,7 @@ import { FREE_LINK } from "../../src/tiers/link-schedule.ts";
 import { MonotonicClock } from "../../src/tiers/monotonic-clock.ts";
 import { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { openBenchModel } from "../model.ts";
-import type { GridModel } from "./cell.ts";
+import { type GridModel, measureCell } from "./cell.ts";
 import type { PredictModel } from "./predict.ts";
 import { CONTEXT_TOKENS, makeWorkload, type Workload, type WorkloadName } from "./workloads.ts";
 
@@ -29,6 +31,7 @@ export class GridBench {
   readonly calibration: Calibration;
   readonly #tokenizer: Tokenizer;
   readonly #base: OffloadOptions;
+  #missMs: number | undefined;
 
   constructor() {
     const file = openBenchModel();
@@ -70,7 +73,8 @@ export class GridBench {
   /** What the parts of a token take on this machine now. */
   computeTimes(tokens: Int32Array): ComputeTimes {
     const { contextLength, file, layout } = this.model;
-    return measureComputeTimes(file, layout, {
+    this.#missMs ??= this.#measureMiss();
+    const times = measureComputeTimes(file, layout, {
       threads: 1,
       contextLength,
       rounds: 4,
@@ -78,6 +82,25 @@ export class GridBench {
       nowMs: () => performance.now(),
       cancelFlag: this.#base.cancelFlag,
     });
+    return { ...times, missMs: this.#missMs };
+  }
+
+  /**
+   * What loading costs a layer beside waiting: load on demand, where every layer waits, against all
+   * resident, less the waiting. On text and a link that nothing else is measured on.
+   */
+  #measureMiss(): number {
+    const workload = this.workload("sampled", { rounds: 6, tokens: 64 });
+    const link = { bandwidthMBps: 800, latencyUs: 0, queueDepth: 1 };
+    const strategies = new Map<string, Strategy>([
+      ["all-resident", ALL_RESIDENT],
+      ["load-on-demand", STRATEGIES["load-on-demand"]],
+    ]);
+    const cell = { workload, share: 0.5, link };
+    const [resident, demand] = measureCell(this.model, cell, strategies, createPrng(1, "miss"));
+    const busyMs = 1e3 / median(demand?.tokensPerSecond ?? []) - (demand?.stallMsPerToken ?? 0);
+    const residentMs = 1e3 / median(resident?.tokensPerSecond ?? []);
+    return Math.max(0, busyMs - residentMs) / this.model.layout.moeLayers.length;
   }
 
   /** What a replay needs to know of the model. */

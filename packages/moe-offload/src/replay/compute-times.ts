@@ -26,6 +26,12 @@ export interface ComputeTimes {
   readonly layers: readonly LayerComputeTimes[];
   /** After the last layer until the next token begins: head, sampling. */
   readonly headMs: number;
+  /**
+   * What a layer takes longer when some of its experts had to be waited for, beside the waiting:
+   * asking for them, waking up, weights that are in no cache of the processor. Counted as overhead;
+   * 0 when missing.
+   */
+  readonly missMs?: number;
 }
 
 /** Compute times that are the same in every layer. */

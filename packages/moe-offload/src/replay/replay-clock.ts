@@ -16,7 +16,7 @@ const NO_TIME: LayerComputeTimes = {
  * each of which takes its time while the lane goes on.
  */
 export class ReplayClock {
-  /** Time spent computing, and starting graphs, since the first token. */
+  /** Time spent computing, and beside it on graphs and misses, since the first token. */
   computeMs = 0;
   overheadMs = 0;
   readonly #lane: VirtualLane;
@@ -48,7 +48,12 @@ export class ReplayClock {
 
   /** Waits for all experts of a layer, then computes them as one graph. */
   allAtOnce(index: number, scheduler: Scheduler): void {
-    for (let i = 0; i < this.#isComputed.length; i++) scheduler.waitFor(i);
+    let isMissing = false;
+    for (let i = 0; i < this.#isComputed.length; i++) {
+      if (!scheduler.isReady(i)) isMissing = true;
+      scheduler.waitFor(i);
+    }
+    if (isMissing) this.#miss();
     this.#graph(wholeMs(this.#of(index)));
   }
 
@@ -78,11 +83,18 @@ export class ReplayClock {
       while (isComputed[first] === 1) first++;
       scheduler.waitFor(first);
     }
+    this.#miss();
     this.#graph(combineMs);
   }
 
   #of(index: number): LayerComputeTimes {
     return this.#times.layers[index] ?? NO_TIME;
+  }
+
+  #miss(): void {
+    const { missMs = 0 } = this.#times;
+    this.overheadMs += missMs;
+    this.#lane.advance(missMs);
   }
 
   #graph(ms: number): void {

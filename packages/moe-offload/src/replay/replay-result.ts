@@ -21,7 +21,7 @@ export interface LayerReplay {
 export interface TokenTime {
   readonly totalMs: number;
   readonly computeMs: number;
-  /** Starting graphs. */
+  /** Starting graphs, and what misses cost beside waiting. */
   readonly overheadMs: number;
   /** Waiting for experts: transfer that computing did not hide. */
   readonly stallMs: number;
