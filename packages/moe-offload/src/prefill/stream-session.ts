@@ -203,7 +203,7 @@ export class StreamSession {
       classes: pool.classes,
       classOfLayer: this.#classOf,
       hasTwins: this.#mixed !== undefined,
-      window: hasWindow ? new StreamWindow() : undefined,
+      window: hasWindow ? new StreamWindow(this.layout.expertCount) : undefined,
     });
     stream.onLoad = this.recorder.onLoad;
     stream.onWait = this.recorder.onWait;

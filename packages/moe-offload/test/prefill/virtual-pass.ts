@@ -87,7 +87,7 @@ class VirtualMachine {
       lane,
       classes: [{ firstSlot: 0, slotCount, index: 0, expertBytes: BYTES, parts: [] }],
       classOfLayer: () => 0,
-      window: SCHEDULES[schedule].loads === "chosen" ? new StreamWindow() : undefined,
+      window: SCHEDULES[schedule].loads === "chosen" ? new StreamWindow(EXPERTS) : undefined,
     });
     this.#pass = new GroupPass({
       shape: SHAPE,

@@ -56,7 +56,7 @@ function openWaves(modelPath: string, slotCount: number, haste = 0.3) {
     lane,
     classes: machine.pool.classes,
     classOfLayer: (layer) => machine.pool.classOfLayer(layer).index,
-    window: new StreamWindow(),
+    window: new StreamWindow(layout.expertCount),
   });
   const waves = new WavePrefill(machine, stream, { nowMs: () => lane.nowMs() });
   const evaluate = (tokens: readonly number[], batchTokens: number) => {

@@ -47,7 +47,7 @@ export function generate(one: GroupCase) {
     lane,
     classes: machine.pool.classes,
     classOfLayer: (layer) => machine.pool.classOfLayer(layer).index,
-    window: new StreamWindow(),
+    window: new StreamWindow(layout.expertCount),
   });
   const groupSize = schedule.sharesLoads ? one.batches : 1;
   const table = new CorrelationTable(layout);
