@@ -7,8 +7,8 @@
  *
  *     npm run bench -- moe-overhead [--json] [--dir DIR] [--layers 4] [--tokens 96] [--clean]
  *
- * Ends with 1 when foreign calls and JavaScript take 5 % of a token or more, by the profile; waiting
- * for the disk does not count as part of the token, which makes the bar harder.
+ * Ends with 1 when foreign calls and JavaScript take 5 % of a token or more, by the profile;
+ * waiting for the disk does not count as part of the token, which makes the bar harder.
  */
 import os from "node:os";
 import { parseArgs } from "node:util";

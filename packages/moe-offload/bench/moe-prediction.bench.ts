@@ -4,10 +4,10 @@
  * coming from host memory over an emulated link; the replayer replays the same routing in virtual
  * time with this machine's compute times. The error of a round is |predicted / real - 1|.
  *
- * Compute times are measured once for each configuration, and once for all of them what a miss costs
- * beside waiting, on load on demand over another link. Since the machine's speed drifts within
- * seconds, turns with every expert resident lie between the timed ones, and the replayer's compute
- * times are scaled by what those took in the same round.
+ * Compute times are measured once for each configuration, and once for all of them what a miss
+ * costs beside waiting, on load on demand over another link. Since the machine's speed drifts
+ * within seconds, turns with every expert resident lie between the timed ones, and the replayer's
+ * compute times are scaled by what those took in the same round.
  *
  *     npm run bench -- moe-prediction [--json] [--out FILE] [--rounds 7] [--tokens 48]
  *
