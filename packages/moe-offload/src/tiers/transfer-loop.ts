@@ -17,7 +17,7 @@ import { staysAt, yieldCore } from "./yield-core.ts";
 const PAUSE_RATE = 0.2;
 /**
  * How often a thread that waits for the disk looks for new loads while it has places for them.
- * Being woken would cost the computing thread, which asks, some 0.2 ms each time. Chosen.
+ * Waking it would cost the computing thread, which asks, far more than a look costs. Chosen.
  */
 const LOOK_MS = 0.1;
 
