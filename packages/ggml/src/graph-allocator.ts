@@ -2,6 +2,7 @@ import type { Device } from "./device.ts";
 import { GgmlError } from "./errors.ts";
 import type { Graph } from "./graph.ts";
 import type { Pointer } from "./native.ts";
+import type { Tensor } from "./tensor.ts";
 
 /**
  * Lends memory to the nodes of one graph at a time, and lets nodes that are never needed together
@@ -12,6 +13,9 @@ import type { Pointer } from "./native.ts";
 export class GraphAllocator {
   #pointer: Pointer | undefined;
   #epoch = 0;
+  /** Counts moves of the memory, after which earlier graphs point at memory that is gone. */
+  #moves = 0;
+  readonly #movesAt = new WeakMap<Graph, number>();
 
   constructor(readonly device: Device) {
     const pointer = device.library.native.ggml_gallocr_new(device.bufferType);
@@ -47,7 +51,8 @@ export class GraphAllocator {
         what: "graph allocator",
       });
     }
-    const epoch = ++this.#epoch;
+    const sizeBefore = this.sizeBytes;
+    this.#epoch++;
     const { native } = this.device.library;
     if (!native.ggml_gallocr_alloc_graph(this.#pointer, graph.pointer)) {
       throw new GgmlError("the memory for a graph could not be allocated; use a smaller batch", {
@@ -56,10 +61,21 @@ export class GraphAllocator {
         sizeBytes: 0,
       });
     }
-    graph.allocateWith(this, epoch);
-    for (const tensor of graph.tensors) {
-      if (!tensor.isPlaced) tensor.root.placeForGraph(this, epoch);
-    }
+    if (this.sizeBytes !== sizeBefore) this.#moves++;
+    this.#movesAt.set(graph, this.#moves);
+    this.#lendTo(graph, (tensor) => !tensor.isPlaced);
+  }
+
+  /**
+   * Gives a graph that had the memory before it back, so that it can be computed again without
+   * being built anew; the graph in between loses it.
+   * @returns false when the memory has moved since, or was never lent: the graph is useless
+   */
+  resume(graph: Graph): boolean {
+    if (this.#pointer === undefined || this.#movesAt.get(graph) !== this.#moves) return false;
+    this.#epoch++;
+    this.#lendTo(graph, (tensor) => tensor.bufferIfPlaced() === undefined);
+    return true;
   }
 
   /** Frees the memory. Closing twice is allowed. */
@@ -68,5 +84,12 @@ export class GraphAllocator {
     this.#epoch++;
     this.device.library.native.ggml_gallocr_free(this.#pointer);
     this.#pointer = undefined;
+  }
+
+  #lendTo(graph: Graph, takes: (tensor: Tensor) => boolean): void {
+    graph.allocateWith(this, this.#epoch);
+    for (const tensor of graph.tensors) {
+      if (takes(tensor)) tensor.root.placeForGraph(this, this.#epoch);
+    }
   }
 }

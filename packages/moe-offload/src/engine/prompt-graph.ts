@@ -1,11 +1,9 @@
-import { Arena, GraphAllocator, ops, TENSOR_TYPE, type Tensor } from "@fmlab/ggml";
+import { Arena, GraphAllocator, type Tensor } from "@fmlab/ggml";
+import { CausalMask } from "./causal-mask.ts";
 import type { RoutingHook } from "./interfaces.ts";
 import { LayerGraph } from "./layer-graph.ts";
 import { type Machine, nodeCountMax } from "./machine.ts";
 import { layerSlots } from "./whole-graph.ts";
-
-/** Minus infinity as a half-precision number. */
-const F16_MINUS_INFINITY = 0xfc00;
 
 /** Which tokens a batch evaluates, and what is wanted of it. */
 export interface PromptBatch {
@@ -17,14 +15,25 @@ export interface PromptBatch {
   readonly onRouting: RoutingHook | undefined;
 }
 
+/** The graph of a batch, which others of the same form may use again. */
+interface Built {
+  readonly form: string;
+  readonly arena: Arena;
+  readonly logits: Tensor | undefined;
+  /** What the routers chose, by layer; empty where nobody asks. */
+  readonly sorted: ReadonlyMap<number, Tensor>;
+  close(): void;
+}
+
 /**
- * Evaluates many tokens as one graph, for experts that are all resident in natural order. The graph
- * is built for each batch, since its shapes depend on length and position.
+ * Evaluates many tokens as one graph, for experts that are all resident in natural order. Its shape
+ * depends on length and position, so that it is built anew unless the batch before had the same.
  */
 export class PromptGraph {
   readonly #machine: Machine;
   readonly #allocator: GraphAllocator;
   readonly #logits: Float32Array;
+  #built: Built | undefined;
 
   constructor(machine: Machine) {
     this.#machine = machine;
@@ -37,28 +46,44 @@ export class PromptGraph {
    * @returns logits of the last token, overwritten by the next call; stale unless `wantsLogits`
    */
   evaluate(batch: PromptBatch): Float32Array {
-    const { device, backend, model } = this.#machine;
-    const size = nodeCountMax(model, model.layerCount);
-    const arena = new Arena(device.library, { tensorCountMax: size, graphNodeCountMax: size });
-    try {
-      const visible = batch.position + batch.tokenCount;
-      const rows = ops.paddedMaskRows(batch.tokenCount);
-      const mask = arena.tensor(TENSOR_TYPE.F16, [visible, rows], "mask");
-      const { logits, sorted } = this.#build(arena, batch, mask);
-      this.#allocator.allocate(arena.graph);
-      mask.write(causalMask(batch, visible, rows));
-      backend.compute(arena.graph);
-      logits?.read(this.#logits);
-      if (batch.onRouting) reportRouting(sorted, model.expertUsedCount, batch.onRouting);
-    } finally {
-      arena.close();
-    }
+    const { backend, model } = this.#machine;
+    const { arena, logits, sorted } = this.#graphOf(batch);
+    backend.compute(arena.graph);
+    logits?.read(this.#logits);
+    if (batch.onRouting) reportRouting(sorted, model.expertUsedCount, batch.onRouting);
     return this.#logits;
   }
 
-  /** Frees the memory that batches share. */
+  /** Frees the graph and the memory that batches share. */
   close(): void {
+    this.#built?.close();
     this.#allocator.close();
+  }
+
+  #graphOf(batch: PromptBatch): Built {
+    const { tokenCount, position, wantsLogits, onRouting } = batch;
+    const form = `${tokenCount} ${position} ${wantsLogits} ${onRouting !== undefined}`;
+    if (this.#built?.form === form) return this.#built;
+    this.#built?.close();
+    this.#built = undefined;
+    const { device, model } = this.#machine;
+    const size = nodeCountMax(model, model.layerCount);
+    const arena = new Arena(device.library, { tensorCountMax: size, graphNodeCountMax: size });
+    const mask = new CausalMask(device, tokenCount, position);
+    try {
+      const { logits, sorted } = this.#build(arena, batch, arena.alias(mask.tensor));
+      this.#allocator.allocate(arena.graph);
+      const close = () => {
+        arena.close();
+        mask.close();
+      };
+      this.#built = { form, arena, logits, sorted, close };
+      return this.#built;
+    } catch (error) {
+      arena.close();
+      mask.close();
+      throw error;
+    }
   }
 
   #build(
@@ -97,17 +122,6 @@ export class PromptGraph {
     arena.graph.expand(logits);
     return { logits, sorted };
   }
-}
-
-/**
- * Token `i` of the batch sees everything before it and itself: 0 there, minus infinity elsewhere.
- */
-function causalMask(batch: PromptBatch, visible: number, rows: number): Uint16Array {
-  const mask = new Uint16Array(visible * rows).fill(F16_MINUS_INFINITY);
-  for (let i = 0; i < batch.tokenCount; i++) {
-    mask.fill(0, i * visible, i * visible + batch.position + i + 1);
-  }
-  return mask;
 }
 
 function reportRouting(

@@ -2,6 +2,7 @@ import { Arena, GraphAllocator, type Tensor } from "@fmlab/ggml";
 import { LayerGraph } from "../engine/layer-graph.ts";
 import { type Machine, nodeCountMax } from "../engine/machine.ts";
 import type { TokenSlices } from "./activation-memory.ts";
+import type { BuiltSegment, KeptSegments } from "./kept-segments.ts";
 import {
   buildCacheSegment,
   buildLastSegment,
@@ -36,7 +37,8 @@ export interface SegmentResult {
 
 /**
  * Computes the segments of batches of many tokens (see `segments.ts`): the graphs of the prompt,
- * cut at the experts. Built for each batch, since their shapes depend on length and position.
+ * cut at the experts. Their shapes depend on length and position, so that they are built for each
+ * batch, unless the caller keeps those of a batch for others of the same form.
  * The tokens of the batch are entered in the machine's context memory.
  */
 export class PromptSegments {
@@ -57,40 +59,25 @@ export class PromptSegments {
     return this.#logits;
   }
 
-  /** @throws GgmlError `ALLOCATION_FAILED` */
-  compute(segment: PromptSegment): SegmentResult {
-    const { context, device, model, weights } = this.#machine;
-    const size = nodeCountMax(model, this.#layerCountMax());
+  /**
+   * @param kept  graphs of an earlier batch of the same form, used again; new ones are added
+   * @throws GgmlError `ALLOCATION_FAILED`
+   */
+  compute(segment: PromptSegment, kept?: KeptSegments): SegmentResult {
+    const { device } = this.#machine;
+    const earlier = kept?.get(segment.index);
+    if (earlier && this.#allocator.resume(earlier.arena.graph)) return this.#run(earlier);
+    const size = nodeCountMax(this.#machine.model, this.#layerCountMax());
     const arena = new Arena(device.library, { tensorCountMax: size, graphNodeCountMax: size });
+    let isKept = false;
     try {
-      const { before, after, index, mask, tokenCount, visible, wantsLogits } = segment;
-      const inputs = { tokenCount, visible, mask: arena.alias(mask) };
-      const graph = new LayerGraph(arena, model, weights, context, inputs);
-      const parts: SegmentParts = {
-        arena,
-        graph,
-        model,
-        attention: (layer, x, lastOnly) => graph.attention(layer, x, lastOnly),
-        before,
-        after,
-        lastOnly: wantsLogits,
-      };
-      if (!wantsLogits && isCacheSegment(model, index)) {
-        buildCacheSegment(parts, index);
-        this.#run(arena);
-        return { chosen: undefined, isLast: true };
-      }
-      if (index === segmentCount(model) - 1) {
-        const logits = buildLastSegment(parts);
-        this.#run(arena);
-        logits.read(this.#logits);
-        return { chosen: undefined, isLast: true };
-      }
-      const sorted = buildSegment(parts, index);
-      this.#run(arena);
-      return { chosen: this.#chosenOf(sorted), isLast: false };
+      const built = { arena, ...this.#build(arena, segment) };
+      this.#allocator.allocate(arena.graph);
+      kept?.set(segment.index, built);
+      isKept = kept !== undefined;
+      return this.#run(built);
     } finally {
-      arena.close();
+      if (!isKept) arena.close();
     }
   }
 
@@ -99,9 +86,33 @@ export class PromptSegments {
     this.#allocator.close();
   }
 
-  #run(arena: Arena): void {
-    this.#allocator.allocate(arena.graph);
+  #build(arena: Arena, segment: PromptSegment): Pick<BuiltSegment, "logits" | "sorted"> {
+    const { context, model, weights } = this.#machine;
+    const { after, before, index, mask, tokenCount, visible, wantsLogits } = segment;
+    const inputs = { tokenCount, visible, mask: arena.alias(mask) };
+    const graph = new LayerGraph(arena, model, weights, context, inputs);
+    const parts: SegmentParts = {
+      arena,
+      graph,
+      model,
+      attention: (layer, x, lastOnly) => graph.attention(layer, x, lastOnly),
+      before,
+      after,
+      lastOnly: wantsLogits,
+    };
+    if (!wantsLogits && isCacheSegment(model, index)) {
+      buildCacheSegment(parts, index);
+      return { logits: undefined, sorted: undefined };
+    }
+    return index === segmentCount(model) - 1
+      ? { logits: buildLastSegment(parts), sorted: undefined }
+      : { logits: undefined, sorted: buildSegment(parts, index) };
+  }
+
+  #run({ arena, logits, sorted }: BuiltSegment): SegmentResult {
     this.#machine.backend.compute(arena.graph);
+    logits?.read(this.#logits);
+    return { chosen: sorted && this.#chosenOf(sorted), isLast: sorted === undefined };
   }
 
   #chosenOf(sorted: Tensor): Int32Array {

@@ -1,10 +1,11 @@
+import { CausalMask } from "../engine/causal-mask.ts";
 import type { RoutingHook } from "../engine/interfaces.ts";
 import type { Machine } from "../engine/machine.ts";
 import type { BatchMixture } from "../precision/batch-mixture.ts";
 import { GroupPass, type OnUnit } from "../throughput/group-pass.ts";
 import { SCHEDULES } from "../throughput/schedules.ts";
 import { ActivationMemory, type TokenSlices } from "./activation-memory.ts";
-import { CausalMask } from "./causal-mask.ts";
+import { KeptSegments } from "./kept-segments.ts";
 import { PromptSegments } from "./prompt-segments.ts";
 import type { SlotStream } from "./slot-stream.ts";
 import { WaveExecutor } from "./wave-executor.ts";
@@ -42,6 +43,7 @@ export class WavePrefill {
   readonly #pass: GroupPass;
   readonly #memory: ActivationMemory;
   readonly #segments: PromptSegments;
+  #form: BatchForm | undefined;
 
   constructor(machine: Machine, stream: SlotStream, options: WavePrefillOptions) {
     const { context, device, model, pool } = machine;
@@ -75,45 +77,68 @@ export class WavePrefill {
    * @returns logits of the last token, overwritten by the next call; stale unless `wantsLogits`
    * @throws EngineError `BAD_ROUTING`, whatever the lane throws
    */
-  evaluate({ tokenCount, position, wantsLogits, onRouting }: WaveBatch): Float32Array {
-    const { device, model } = this.#machine;
-    const mask = new CausalMask(device, tokenCount, position);
-    const all = this.#memory.slices(0, tokenCount);
-    const last = this.#memory.slices(0, 1);
+  evaluate(batch: WaveBatch): Float32Array {
+    const { model } = this.#machine;
+    const { onRouting, position, tokenCount, wantsLogits } = batch;
+    const form = this.#formOf(batch);
     // The last layer computes the last token alone, and none where no logits are wanted.
     const tokensAt = (layer: number) =>
       layer === model.layerCount - 1 ? Number(wantsLogits) : tokenCount;
     const slicesAt = (index: number): TokenSlices | undefined => {
       const layer = model.moeLayers[index];
       if (layer === undefined) return undefined;
-      return tokensAt(layer) === 1 ? last : all;
+      return tokensAt(layer) === 1 ? form.last : form.all;
     };
     const compute = (index: number) => {
-      const { chosen } = this.#segments.compute({
+      const segment = {
         index,
         tokenCount,
         visible: position + tokenCount,
-        mask: mask.tensor,
+        mask: form.mask.tensor,
         before: slicesAt(index - 1),
         after: slicesAt(index),
         wantsLogits,
-      });
+      };
+      const { chosen } = this.#segments.compute(segment, form.segments);
       const layer = model.moeLayers[index];
       if (chosen && layer !== undefined) onRouting?.(layer, chosen);
       return chosen;
     };
-    try {
-      this.#pass.run([{ batch: 0, firstToken: 0, tokensAt, compute }]);
-    } finally {
-      for (const one of [all, last, mask]) one.close();
-    }
+    this.#pass.run([{ batch: 0, firstToken: 0, tokensAt, compute }]);
     return this.#segments.logits;
   }
 
   /** Frees graphs and memory. */
   close(): void {
+    this.#form?.close();
     this.waves.close();
     this.#segments.close();
     this.#memory.close();
   }
+
+  /** What the batch shares with others of its form; that of another form is given up. */
+  #formOf({ position, tokenCount, wantsLogits }: WaveBatch): BatchForm {
+    const name = `${tokenCount} ${position} ${wantsLogits}`;
+    if (this.#form?.name === name) return this.#form;
+    this.#form?.close();
+    const mask = new CausalMask(this.#machine.device, tokenCount, position);
+    const all = this.#memory.slices(0, tokenCount);
+    const last = this.#memory.slices(0, 1);
+    const segments = new KeptSegments();
+    const close = () => {
+      for (const one of [segments, all, last, mask]) one.close();
+    };
+    this.#form = { name, mask, all, last, segments, close };
+    return this.#form;
+  }
+}
+
+/** What batches of the same length and position use one after the other. */
+interface BatchForm {
+  readonly name: string;
+  readonly mask: CausalMask;
+  readonly all: TokenSlices;
+  readonly last: TokenSlices;
+  readonly segments: KeptSegments;
+  close(): void;
 }

@@ -1,7 +1,7 @@
 import { Arena, type Device, ops, TENSOR_TYPE, type Tensor } from "@fmlab/ggml";
+import { F16_MINUS_INFINITY } from "../engine/causal-mask.ts";
 import { ContextMemory } from "../engine/context-memory.ts";
 import type { HyperParameters } from "../engine/hyper-parameters.ts";
-import { F16_MINUS_INFINITY } from "../prefill/causal-mask.ts";
 
 /**
  * The context of one batch: keys and values of several sequences of different lengths, each in its

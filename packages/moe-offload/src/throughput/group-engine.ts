@@ -1,8 +1,8 @@
 import type { Tensor } from "@fmlab/ggml";
+import { CausalMask } from "../engine/causal-mask.ts";
 import { requireOption } from "../engine/errors.ts";
 import type { Machine } from "../engine/machine.ts";
 import { ActivationMemory, type TokenSlices } from "../prefill/activation-memory.ts";
-import { CausalMask } from "../prefill/causal-mask.ts";
 import { PromptSegments } from "../prefill/prompt-segments.ts";
 import type { SlotStream } from "../prefill/slot-stream.ts";
 import { WaveExecutor } from "../prefill/wave-executor.ts";
