@@ -6,7 +6,7 @@
  * the median of the pairs. All cells are run through several times, so that a neighbour's minute on
  * a shared machine is not one cell's.
  *
- *     npm run bench -- moe-prefill [--json] [--passes 3] [--repeats 5] [--links 100,400]
+ *     npm run bench -- moe-prefill [--json] [--passes 6] [--repeats 3] [--links 100,400]
  *
  * Exits with 1 when a cell reaches less than 85 % of its bound, or gives other bits.
  */
@@ -23,8 +23,8 @@ const EXPERTS = 256;
 const { values } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
-    passes: { type: "string", default: "3" },
-    repeats: { type: "string", default: "5" },
+    passes: { type: "string", default: "6" },
+    repeats: { type: "string", default: "3" },
     links: { type: "string", default: "100,400,1600,3200" },
   },
 });

@@ -202,7 +202,8 @@ export class SlotStream {
     this.#drain();
     while (this.#nextDemand < this.#demands.length) {
       const key = this.#demands[this.#nextDemand] ?? -1;
-      const slot = this.#choose(key, 0, slots.freshNeeded === 0);
+      let slot = this.#choose(key, 0, slots.freshNeeded === 0);
+      if (slot === -1) slot = this.#withdrawLatest(key);
       if (slot === -1) return;
       this.#nextDemand++;
       this.#load(key, slot);
@@ -260,6 +261,27 @@ export class SlotStream {
       mayTakeUnused: mayTakeParts || this.#slots.freshCount < window,
       isReady: this.#isReady,
     });
+  }
+
+  /**
+   * Takes the load back that has not begun and is needed latest, for a demand of its class: what is
+   * only expected must not hold up what is needed now. Returns its slot, or -1.
+   */
+  #withdrawLatest(demand: ExpertKey): number {
+    const slots = this.#slots;
+    const { firstSlot, slotCount } = slots.classOf(demand);
+    const waiting: { slot: number; distance: number }[] = [];
+    for (let slot = firstSlot; slot < firstSlot + slotCount; slot++) {
+      if (this.#lane.isReady(slot)) continue;
+      const distance = slots.distance(slots.keyIn[slot] ?? -1);
+      if (distance > 0) waiting.push({ slot, distance });
+    }
+    waiting.sort((a, b) => b.distance - a.distance);
+    const latest = waiting.find(({ slot }) => this.#lane.withdraw(slot));
+    if (!latest) return -1;
+    this.#uncount(slots.keyIn[latest.slot] ?? -1);
+    slots.leave(latest.slot);
+    return latest.slot;
   }
 
   /** Empties a slot whatever it is for; an expert that is needed is asked for again. */
