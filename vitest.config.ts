@@ -53,6 +53,8 @@ export default defineConfig({
       pure("registry", "packages/registry"),
       forked("ggml", "packages/ggml"),
       forked("moe-offload", "packages/moe-offload"),
+      forked("shard-chain", "packages/shard-chain"),
+      forked("cnc-brain", "packages/cnc-brain"),
       forked("db", "packages/db", postgres),
       forked("api", "packages/api", postgres),
       forked("runner", "apps/runner", postgres),

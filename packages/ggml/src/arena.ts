@@ -156,6 +156,30 @@ export class Arena {
     result.place(buffer, address);
   }
 
+  /**
+   * Makes the result of an operation lie within the memory of `target`, from `offsetBytes` on,
+   * whatever its type: this is how several results are read in one piece. Call it before `allocate`.
+   */
+  placeWithin(result: Tensor, target: Tensor, offsetBytes: number): void {
+    const { buffer, address } = target.memory();
+    requireArgument(
+      result.arena === this && result.root === result && !result.isPlaced,
+      "Arena.placeWithin",
+      () => `${result} has memory already, is a view, or belongs to another arena`,
+    );
+    requireArgument(
+      offsetBytes >= 0 &&
+        offsetBytes % buffer.device.alignmentBytes === 0 &&
+        offsetBytes + result.sizeBytes <= target.sizeBytes,
+      "Arena.placeWithin",
+      () => `${result} does not fit into ${target} at ${offsetBytes}, or not aligned`,
+    );
+    target.root.isWrittenByOperation = true;
+    const place = address + BigInt(offsetBytes);
+    this.library.native.ggml_backend_tensor_alloc(buffer.pointer, result.pointer, place);
+    result.place(buffer, place);
+  }
+
   /** The arena's graph. @throws GgmlError `INVALID_ARGUMENT` when it was made without one */
   get graph(): Graph {
     if (this.#graph) return this.#graph;

@@ -95,6 +95,17 @@ export class Backend {
     checkStatus(native.ggml_backend_graph_compute(this.pointer, graph.pointer));
   }
 
+  /**
+   * Begins to compute every node of `graph` after all that was asked of this backend before, and
+   * returns at once where the device can. Memory the graph reads must stay as it is meanwhile.
+   * @throws GgmlError as `compute`
+   */
+  begin(graph: Graph): void {
+    graph.verify();
+    const { native } = this.device.library;
+    checkStatus(native.ggml_backend_graph_compute_async(this.pointer, graph.pointer));
+  }
+
   /** Prepares `graph` for being computed many times. Its nodes are fixed from now on. */
   plan(graph: Graph): Plan {
     return new Plan(this, graph);

@@ -59,8 +59,10 @@ class LeafGuard implements IndexGuard {
     const { root } = ids;
     const isWide = ids.type === TENSOR_TYPE.I64;
     const buffer = root.bufferIfPlaced();
-    this.#isCopy = buffer === undefined || !buffer.isHost;
-    if (this.#isCopy) {
+    this.#isCopy = root.mirror === undefined && (buffer === undefined || !buffer.isHost);
+    if (root.mirror) {
+      this.#values = root.mirror;
+    } else if (this.#isCopy) {
       this.#values = isWide ? new BigInt64Array(root.elements) : new Int32Array(root.elements);
     } else {
       this.#values = isWide ? root.int64() : root.int32();

@@ -14,7 +14,7 @@ export interface LibraryPaths {
 
 const BASE_FILE = /^(lib)?ggml-base\.(so|dylib|dll)$/;
 // The prebuilt packages put the llama.cpp build into the name (libggml.b7347.so).
-const REGISTRY_FILE = /^(lib)?ggml(\.b\d+)?\.(so|dylib|dll)$/;
+const REGISTRY_FILE = /^(lib)?ggml(\.(cuda|vulkan|metal))?(\.b\d+)?\.(so|dylib|dll)$/;
 
 /** npm packages that carry ggml for a platform, the first that is installed wins. */
 const PACKAGES: Record<string, readonly string[]> = {

@@ -1,4 +1,4 @@
-import { Device } from "./device.ts";
+import { Device, type DeviceApi } from "./device.ts";
 import { GgmlError } from "./errors.ts";
 import { findLibraries, type LibraryPaths } from "./library-path.ts";
 import { Foreign, type Native } from "./native.ts";
@@ -66,6 +66,11 @@ export class GgmlLibrary {
     const cpu = this.devices.find((device) => device.kind === "cpu");
     if (!cpu) throw this.#incompatible("no CPU back end (libggml-cpu*) lies beside libggml");
     return cpu;
+  }
+
+  /** The first device of a back end; undefined when there is none on this machine. */
+  find(api: DeviceApi): Device | undefined {
+    return this.devices.find((device) => device.api === api);
   }
 
   // ggml calls its log function from compute threads, where JavaScript cannot run. A pure C

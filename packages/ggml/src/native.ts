@@ -56,11 +56,20 @@ export interface Native {
   ggml_backend_dev_init(device: Pointer, params: null): MaybePointer;
   ggml_backend_dev_buffer_type(device: Pointer): Pointer;
   ggml_backend_dev_backend_reg(device: Pointer): Pointer;
+  ggml_backend_dev_get_props(device: Pointer, properties: Uint8Array): void;
+  ggml_backend_dev_host_buffer_type(device: Pointer): MaybePointer;
+  ggml_backend_dev_supports_op(device: Pointer, tensor: Pointer): boolean;
+  ggml_backend_event_new(device: Pointer): MaybePointer;
+  ggml_backend_event_free(event: Pointer): void;
+  ggml_backend_event_record(event: Pointer, backend: Pointer): void;
+  ggml_backend_event_wait(backend: Pointer, event: Pointer): void;
+  ggml_backend_event_synchronize(event: Pointer): void;
   ggml_backend_reg_get_proc_address(registry: Pointer, name: string): MaybePointer;
   ggml_backend_free(backend: Pointer): void;
   ggml_backend_name(backend: Pointer): string;
   ggml_backend_synchronize(backend: Pointer): void;
   ggml_backend_graph_compute(backend: Pointer, graph: Pointer): number;
+  ggml_backend_graph_compute_async(backend: Pointer, graph: Pointer): number;
   ggml_backend_graph_plan_create(backend: Pointer, graph: Pointer): MaybePointer;
   ggml_backend_graph_plan_compute(backend: Pointer, plan: Pointer): number;
   ggml_backend_graph_plan_free(backend: Pointer, plan: Pointer): void;
@@ -73,10 +82,27 @@ export interface Native {
   ggml_backend_buffer_get_base(buffer: Pointer): MaybePointer;
   ggml_backend_buffer_get_size(buffer: Pointer): number;
   ggml_backend_buffer_free(buffer: Pointer): void;
+  ggml_backend_buffer_clear(buffer: Pointer, value: number): void;
+  ggml_backend_buft_name(bufferType: Pointer): string;
   ggml_backend_tensor_alloc(buffer: Pointer, tensor: Pointer, address: Pointer): number;
   ggml_backend_view_init(tensor: Pointer): number;
   ggml_backend_tensor_set(t: Pointer, data: Uint8Array, offset: number, sizeBytes: number): void;
   ggml_backend_tensor_get(t: Pointer, data: Uint8Array, offset: number, sizeBytes: number): void;
+
+  ggml_backend_tensor_set_async(
+    backend: Pointer,
+    tensor: Pointer,
+    data: Pointer | Uint8Array,
+    offset: number,
+    sizeBytes: number,
+  ): void;
+  ggml_backend_tensor_get_async(
+    backend: Pointer,
+    tensor: Pointer,
+    data: Pointer,
+    offset: number,
+    sizeBytes: number,
+  ): void;
 
   ggml_gallocr_new(bufferType: Pointer): MaybePointer;
   ggml_gallocr_alloc_graph(allocator: Pointer, graph: Pointer): boolean;
@@ -207,10 +233,19 @@ const BASE_FUNCTIONS = [
   "void* ggml_backend_dev_buffer_type(void*)",
   "void* ggml_backend_dev_backend_reg(void*)",
   "void* ggml_backend_reg_get_proc_address(void*, str)",
+  "void ggml_backend_dev_get_props(void*, void*)",
+  "void* ggml_backend_dev_host_buffer_type(void*)",
+  "bool ggml_backend_dev_supports_op(void*, void*)",
+  "void* ggml_backend_event_new(void*)",
+  "void ggml_backend_event_free(void*)",
+  "void ggml_backend_event_record(void*, void*)",
+  "void ggml_backend_event_wait(void*, void*)",
+  "void ggml_backend_event_synchronize(void*)",
   "void ggml_backend_free(void*)",
   "str ggml_backend_name(void*)",
   "void ggml_backend_synchronize(void*)",
   "int ggml_backend_graph_compute(void*, void*)",
+  "int ggml_backend_graph_compute_async(void*, void*)",
   "void* ggml_backend_graph_plan_create(void*, void*)",
   "int ggml_backend_graph_plan_compute(void*, void*)",
   "void ggml_backend_graph_plan_free(void*, void*)",
@@ -222,10 +257,14 @@ const BASE_FUNCTIONS = [
   "void* ggml_backend_buffer_get_base(void*)",
   "size_t ggml_backend_buffer_get_size(void*)",
   "void ggml_backend_buffer_free(void*)",
+  "void ggml_backend_buffer_clear(void*, uint8_t)",
+  "str ggml_backend_buft_name(void*)",
   "int ggml_backend_tensor_alloc(void*, void*, void*)",
   "int ggml_backend_view_init(void*)",
   "void ggml_backend_tensor_set(void*, void*, size_t, size_t)",
   "void ggml_backend_tensor_get(void*, void*, size_t, size_t)",
+  "void ggml_backend_tensor_set_async(void*, void*, void*, size_t, size_t)",
+  "void ggml_backend_tensor_get_async(void*, void*, void*, size_t, size_t)",
   "void* ggml_gallocr_new(void*)",
   "bool ggml_gallocr_alloc_graph(void*, void*)",
   "size_t ggml_gallocr_get_buffer_size(void*, int)",
@@ -320,6 +359,11 @@ export class Foreign {
   adviseHugePages(address: Pointer, sizeBytes: number): void {
     this.#madvise ??= loadMadvise(this.#koffi);
     this.#madvise(address, sizeBytes, MADV_HUGEPAGE);
+  }
+
+  /** Memory of the process as bytes, without a copy; whoever owns it must outlive them. */
+  view(address: Pointer, sizeBytes: number): ArrayBuffer {
+    return this.#koffi.view(address, sizeBytes);
   }
 
   /** One 32-bit number at `address + offset`. */

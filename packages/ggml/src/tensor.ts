@@ -43,6 +43,8 @@ export class Tensor {
   computedBy: Graph | undefined;
   /** True when some operation writes into this leaf, so that its contents are not ours alone. */
   isWrittenByOperation = false;
+  /** What a leaf on a device holds, for indices that are only written through a staged tensor. */
+  mirror: Int32Array | BigInt64Array | undefined;
   #name = "";
   #placement: Placement | undefined;
   #isViewConnected = false;
@@ -191,6 +193,18 @@ export class Tensor {
     this.#requireTransfer("Tensor.write", data);
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     this.arena.library.native.ggml_backend_tensor_set(this.pointer, bytes, 0, bytes.length);
+  }
+
+  /** Copies bytes into a contiguous tensor, from `offsetBytes` on, and waits for it. */
+  writePart(data: Uint8Array, offsetBytes: number): void {
+    this.requireLive();
+    requireArgument(
+      this.isContiguous && offsetBytes >= 0 && offsetBytes + data.length <= this.sizeBytes,
+      "Tensor.writePart",
+      () => `${data.length} bytes from ${offsetBytes} on do not fit into ${this}`,
+    );
+    const { native } = this.arena.library;
+    native.ggml_backend_tensor_set(this.pointer, data, offsetBytes, data.length);
   }
 
   /** Copies the tensor into `data`, whose byte length must be the tensor's size. */

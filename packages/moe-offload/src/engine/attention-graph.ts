@@ -1,5 +1,5 @@
 import { type Arena, ops, type Tensor } from "@fmlab/ggml";
-import type { ContextMemory } from "./context-memory.ts";
+import type { GraphContext } from "./graph-context.ts";
 import type { HyperParameters } from "./hyper-parameters.ts";
 import type { LayerWeights, ModelWeights } from "./weights.ts";
 
@@ -27,7 +27,7 @@ export class AttentionGraph {
   readonly cacheViews: Tensor[] = [];
   readonly #arena: Arena;
   readonly #model: HyperParameters;
-  readonly #context: ContextMemory;
+  readonly #context: GraphContext;
   readonly #batch: BatchInputs;
   readonly #positions: Tensor;
   readonly #rows: Tensor;
@@ -37,7 +37,7 @@ export class AttentionGraph {
     arena: Arena,
     model: HyperParameters,
     weights: ModelWeights,
-    context: ContextMemory,
+    context: GraphContext,
     batch: BatchInputs,
   ) {
     this.#arena = arena;

@@ -8,19 +8,26 @@ export class CausalMask {
   readonly tensor: Tensor; // [visible, padded tokens] F16
   readonly #arena: Arena;
 
-  /** Each token sees the `position` tokens before the batch, those of the batch up to itself. */
-  constructor(device: Device, tokenCount: number, position: number) {
-    const visible = position + tokenCount;
+  /**
+   * Each token sees the `position` tokens before the batch, those of the batch up to itself.
+   * @param visible  tokens of the cache that the mask covers; default: those up to the last
+   */
+  constructor(
+    device: Device,
+    tokenCount: number,
+    position: number,
+    visible: number = position + tokenCount,
+  ) {
     const rows = ops.paddedMaskRows(tokenCount);
     this.#arena = new Arena(device.library, { tensorCountMax: 1 });
     try {
       this.tensor = this.#arena.tensor(TENSOR_TYPE.F16, [visible, rows], "mask");
       this.#arena.allocate(device);
-      const bits = this.tensor.float16Bits();
-      bits.fill(F16_MINUS_INFINITY);
+      const bits = new Uint16Array(visible * rows).fill(F16_MINUS_INFINITY);
       for (let i = 0; i < tokenCount; i++) {
         bits.fill(0, i * visible, i * visible + position + i + 1);
       }
+      this.tensor.write(bits);
     } catch (error) {
       this.#arena.close();
       throw error;

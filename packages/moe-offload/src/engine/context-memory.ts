@@ -1,10 +1,11 @@
 import { Arena, type Device, TENSOR_TYPE, type Tensor } from "@fmlab/ggml";
+import type { GraphContext } from "./graph-context.ts";
 import type { HyperParameters } from "./hyper-parameters.ts";
 
 /**
  * What lasts from token to token and is shared by every graph: the KV cache and the inputs.
  */
-export class ContextMemory {
+export class ContextMemory implements GraphContext {
   /** By layer `[2 * keyLength, contextLength]`, F16: the keys of a token, then its values. */
   readonly keyValues: readonly Tensor[];
   readonly tokens: Tensor; // [batchTokens] I32
@@ -61,6 +62,10 @@ export class ContextMemory {
     this.positionsView.fill(0);
     this.rowsView.fill(0n);
     this.slotsView.fill(0);
+  }
+
+  get input(): { tokens: Tensor } {
+    return { tokens: this.tokens };
   }
 
   /** Enters `tokens` as the inputs of a batch that begins at `position`. */

@@ -1,8 +1,6 @@
-import { type Backend, GgmlLibrary, ThreadPool } from "@fmlab/ggml";
-import { expertLayout } from "../model/expert-layout.ts";
-import { ContextMemory } from "./context-memory.ts";
+import { Resources } from "../resources.ts";
+import type { Computer, PromptEvaluator, SplitTokenGraphs } from "./computer.ts";
 import { EngineError, requireOption } from "./errors.ts";
-import { type HyperParameters, readHyperParameters } from "./hyper-parameters.ts";
 import type {
   EngineOptions,
   ExpertSource,
@@ -13,17 +11,8 @@ import type {
   SlotPool,
   TokenRoutingHook,
 } from "./interfaces.ts";
-import type { Machine, TokenGraphs } from "./machine.ts";
-import { PromptGraph } from "./prompt-graph.ts";
-import { NativeSlotPool } from "./slot-pool.ts";
-import { SplitGraphs } from "./split-graphs.ts";
-import { loadWeights } from "./weights.ts";
-import { WholeGraph } from "./whole-graph.ts";
-
-/** Chosen; also llama.cpp's default, so that batches can be compared. */
-const BATCH_TOKENS_DEFAULT = 512;
-const THREADS_MAX = 64;
-const AHEAD_DEPTH_MAX = 3;
+import type { TokenGraphs } from "./machine.ts";
+import { openComputer } from "./open-computer.ts";
 
 /**
  * Computes a Mixture-of-Experts model whose experts live in a pool of slots.
@@ -42,12 +31,12 @@ export class MoeEngine {
   onRouting: RoutingHook | undefined;
   /** Told all that the routers said of each token that is evaluated by itself. */
   onTokenRouting: TokenRoutingHook | undefined;
-  readonly #machine: Machine;
+  readonly #computer: Computer;
   readonly #source: ExpertSource;
   readonly #resources: Resources;
-  #whole: WholeGraph | undefined;
-  #split: SplitGraphs | undefined;
-  #prompt: PromptGraph | undefined;
+  #whole: TokenGraphs | undefined;
+  #split: SplitTokenGraphs | undefined;
+  #prompt: PromptEvaluator | undefined;
   #position = 0;
   /** Tokens evaluated by themselves since the engine was opened. */
   #token = 0;
@@ -67,21 +56,21 @@ export class MoeEngine {
   ): MoeEngine {
     const resources = new Resources();
     try {
-      const machine = openMachine(file, options, resources);
-      return new MoeEngine(machine, source(machine.pool), resources);
+      const computer = openComputer(file, options, resources);
+      return new MoeEngine(computer, source(computer.pool), resources);
     } catch (error) {
       resources.close();
       throw error;
     }
   }
 
-  private constructor(machine: Machine, source: ExpertSource, resources: Resources) {
-    const { model, context, pool } = machine;
+  private constructor(computer: Computer, source: ExpertSource, resources: Resources) {
+    const { model, pool } = computer;
     if (source.allResident) {
       const all = model.moeLayers.length * model.expertCount;
       requireOption("slotCount for all experts", pool.slotCount, all, Number.MAX_SAFE_INTEGER);
     }
-    this.#machine = machine;
+    this.#computer = computer;
     this.#source = source;
     this.#resources = resources;
     this.shape = {
@@ -91,7 +80,7 @@ export class MoeEngine {
       moeLayers: model.moeLayers,
     };
     this.vocabularySize = model.vocabularySize;
-    this.contextLength = context.contextLength;
+    this.contextLength = computer.contextLength;
     // Built now, so that the first token takes no longer than the others.
     if (source.allResident) this.#wholeGraph();
     else this.#splitGraphs();
@@ -99,7 +88,7 @@ export class MoeEngine {
 
   /** Memory for experts; empty once the engine is closed. */
   get pool(): SlotPool {
-    return this.#machine.pool;
+    return this.#computer.pool;
   }
 
   /** Tokens in the context. */
@@ -154,8 +143,7 @@ export class MoeEngine {
   }
 
   #evaluate(token: number): Float32Array {
-    const { context } = this.#machine;
-    context.enter([token], 0, 1, this.#position);
+    this.#computer.enter([token], 0, 1, this.#position);
     const graphs =
       this.#source.allResident && !this.onLayer ? this.#wholeGraph() : this.#splitting();
     const logits = graphs.evaluate(this.#position);
@@ -166,7 +154,7 @@ export class MoeEngine {
   }
 
   #tellRouting(graphs: TokenGraphs): void {
-    for (const layer of this.#machine.model.moeLayers) {
+    for (const layer of this.#computer.model.moeLayers) {
       const routing = graphs.routing(layer);
       if (!routing) continue;
       routing.token = this.#token;
@@ -177,12 +165,12 @@ export class MoeEngine {
   }
 
   #prefillBatches(tokens: ArrayLike<number>): Float32Array {
-    const { context } = this.#machine;
-    this.#prompt ??= this.#resources.add(new PromptGraph(this.#machine));
+    const { batchTokens } = this.#computer;
+    this.#prompt ??= this.#resources.add(this.#computer.prompt());
     let logits: Float32Array = new Float32Array(0);
-    for (let from = 0; from < tokens.length; from += context.batchTokens) {
-      const tokenCount = Math.min(context.batchTokens, tokens.length - from);
-      context.enter(tokens, from, tokenCount, this.#position);
+    for (let from = 0; from < tokens.length; from += batchTokens) {
+      const tokenCount = Math.min(batchTokens, tokens.length - from);
+      this.#computer.enter(tokens, from, tokenCount, this.#position);
       logits = this.#prompt.evaluate({
         tokenCount,
         position: this.#position,
@@ -194,17 +182,17 @@ export class MoeEngine {
     return logits;
   }
 
-  #wholeGraph(): WholeGraph {
-    this.#whole ??= this.#resources.add(new WholeGraph(this.#machine));
+  #wholeGraph(): TokenGraphs {
+    this.#whole ??= this.#resources.add(this.#computer.whole());
     return this.#whole;
   }
 
-  #splitGraphs(): SplitGraphs {
-    this.#split ??= this.#resources.add(new SplitGraphs(this.#machine, this.#source));
+  #splitGraphs(): SplitTokenGraphs {
+    this.#split ??= this.#resources.add(this.#computer.split(this.#source));
     return this.#split;
   }
 
-  #splitting(): SplitGraphs {
+  #splitting(): SplitTokenGraphs {
     const split = this.#splitGraphs();
     split.onLayer = this.onLayer;
     return split;
@@ -234,63 +222,5 @@ export class MoeEngine {
         "do not fit. Shorten the prompt or reset the context",
       { code: "CONTEXT_FULL", position: this.#position, tokens, contextLength },
     );
-  }
-}
-
-/** What an engine owns, freed in the reverse order of its making. */
-class Resources {
-  readonly #owned: { close(): void }[] = [];
-
-  add<T extends { close(): void }>(resource: T): T {
-    this.#owned.push(resource);
-    return resource;
-  }
-
-  close(): void {
-    for (let last = this.#owned.pop(); last; last = this.#owned.pop()) last.close();
-  }
-}
-
-function openMachine(file: ModelFile, options: EngineOptions, resources: Resources): Machine {
-  const model = readHyperParameters(file);
-  checkOptions(options, model);
-  const device = GgmlLibrary.load().cpu;
-  const backend = resources.add(device.open());
-  useThreads(backend, options, resources);
-  const weights = loadWeights(file, model, device);
-  resources.add(weights.arena);
-  const layout = options.layout ?? expertLayout(file, model);
-  const pool = resources.add(new NativeSlotPool(layout, device, options.slotCount));
-  const contextLength = options.contextLength ?? model.contextLength;
-  const batchTokens = Math.min(options.batchTokens ?? BATCH_TOKENS_DEFAULT, contextLength);
-  const context = resources.add(new ContextMemory(model, device, contextLength, batchTokens));
-  return { device, backend, model, weights, context, pool, aheadDepth: options.aheadDepth ?? 0 };
-}
-
-function checkOptions(options: EngineOptions, model: HyperParameters): void {
-  const { threads, threadPool } = options;
-  const slotsMax = model.moeLayers.length * model.expertCount;
-  for (const count of [options.slotCount].flat()) {
-    requireOption("slotCount", count, model.expertUsedCount, slotsMax);
-  }
-  requireOption("aheadDepth", options.aheadDepth ?? 0, 0, AHEAD_DEPTH_MAX);
-  requireOption("threads", threads, 1, THREADS_MAX);
-  if (threadPool)
-    requireOption("threads with a pool", threads, threadPool.threads, threadPool.threads);
-  if (options.contextLength !== undefined) {
-    requireOption("contextLength", options.contextLength, 1, model.contextLength);
-  }
-  if (options.batchTokens !== undefined) {
-    requireOption("batchTokens", options.batchTokens, 1, 65_536);
-  }
-}
-
-// Without a pool two threads are slower than one, because ggml starts them anew for every graph.
-function useThreads(backend: Backend, options: EngineOptions, resources: Resources): void {
-  if (options.threadPool) backend.useThreadPool(options.threadPool);
-  else if (options.threads > 1) {
-    const { library } = backend.device;
-    const pool = resources.add(new ThreadPool(library, { threads: options.threads }));
-    backend.useThreadPool(pool);
   }
 }

@@ -12,6 +12,8 @@ export type EngineFailure =
   | { code: "BAD_SLOTS"; layer: number; slots: number[]; slotCount: number }
   /** The router chose an expert that does not exist: its weights or the state are not finite. */
   | { code: "BAD_ROUTING"; layer: number; experts: number[]; expertCount: number }
+  /** The machine has no such device, or ggml has no build for it. */
+  | { code: "NO_DEVICE"; device: string; found: string[] }
   | { code: "ENGINE_CLOSED" };
 
 /** Any failure of the engine itself. */

@@ -1,6 +1,7 @@
-import type { GgufFile, ThreadPool } from "@fmlab/ggml";
+import type { GgufFile, Tensor, ThreadPool } from "@fmlab/ggml";
 import type { ExpertLayout } from "../model/expert-layout.ts";
 import type { Routing, RoutingShape } from "../offload/routing.ts";
+import type { DeviceName } from "./device/find-device.ts";
 
 /**
  * What the engine asks of its neighbours: the file it is loaded from, the memory it offers for
@@ -26,6 +27,13 @@ export interface SlotClass {
   readonly parts: readonly { readonly name: ExpertPart; readonly sizeBytes: number }[];
 }
 
+/** Where a part of a slot lies. */
+export interface SlotPlace {
+  readonly tensor: Tensor;
+  readonly offsetBytes: number;
+  readonly sizeBytes: number;
+}
+
 /**
  * Memory for `slotCount` experts. Slot numbers are global, class by class; an expert may lie in any
  * slot of its layer's class, and the engine computes on it in place.
@@ -42,13 +50,18 @@ export interface SlotPool {
   /** @throws RangeError for a slot that is not there */
   classOfSlot(slot: number): SlotClass;
   /**
-   * The bytes of one part of one slot. The view is stable until the engine is closed; then it is
-   * detached (length 0), so that a late write throws or does nothing instead of touching freed
-   * memory.
+   * The bytes of one part of one slot in memory of the host. The view is stable until the engine is
+   * closed; then it is detached (length 0), so that a late write throws or does nothing instead of
+   * touching freed memory.
+   * @throws GgmlError `NOT_HOST_MEMORY` on a device with memory of its own
    */
   view(slot: number, part: ExpertPart): Uint8Array;
+  /** Writes one part of one slot, wherever it lies. */
+  write(slot: number, part: ExpertPart, bytes: Uint8Array): void;
   /** Native address of a part of a slot, for a copying thread of the same process. */
   address(slot: number, part: ExpertPart): bigint;
+  /** The tensor that holds a part of a slot, and where in it. */
+  place(slot: number, part: ExpertPart): SlotPlace;
   /** Where an expert lies when all are resident. */
   residentSlot(layer: number, expert: number): number;
 }
@@ -126,7 +139,9 @@ export interface EngineOptions {
   readonly layout?: ExpertLayout;
   /** Next layers, 0..3, whose routers are applied to each layer's gate input; default 0. */
   readonly aheadDepth?: number;
-  /** Compute threads, 1..64. */
+  /** Where weights, context and slots lie and are computed on; default: the CPU. */
+  readonly device?: DeviceName;
+  /** Compute threads of the CPU, 1..64. */
   readonly threads: number;
   /** Tokens the KV cache holds; default and maximum: the model's own context length. */
   readonly contextLength?: number;

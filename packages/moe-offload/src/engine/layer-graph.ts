@@ -1,7 +1,7 @@
 import { type Arena, ops, type Tensor } from "@fmlab/ggml";
 import { isMoeLayer } from "../model/description.ts";
 import { AttentionGraph, type BatchInputs } from "./attention-graph.ts";
-import type { ContextMemory } from "./context-memory.ts";
+import type { GraphContext } from "./graph-context.ts";
 import type { HyperParameters } from "./hyper-parameters.ts";
 import { type Routed, RouterGraph } from "./router-graph.ts";
 import type { FeedForwardWeights, LayerWeights, ModelWeights } from "./weights.ts";
@@ -34,7 +34,7 @@ export class LayerGraph {
   readonly #arena: Arena;
   readonly #model: HyperParameters;
   readonly #weights: ModelWeights;
-  readonly #context: ContextMemory;
+  readonly #context: GraphContext;
   readonly #batch: BatchInputs;
   readonly #attention: AttentionGraph;
   readonly #router: RouterGraph;
@@ -43,7 +43,7 @@ export class LayerGraph {
     arena: Arena,
     model: HyperParameters,
     weights: ModelWeights,
-    context: ContextMemory,
+    context: GraphContext,
     batch: BatchInputs,
   ) {
     this.#arena = arena;
@@ -63,9 +63,7 @@ export class LayerGraph {
   /** The embeddings of the entered tokens, `[width, tokens]`. */
   embed(): Tensor {
     const { tokenCount } = this.#batch;
-    const tokens = ops.view(this.#arena, this.#context.tokens, { shape: [tokenCount] });
-    const rows = ops.getRows(this.#arena, this.#weights.embedding, tokens);
-    return this.#scale(rows, this.#model.scales.embedding);
+    return this.#scale(this.#rowsOf(tokenCount), this.#model.scales.embedding);
   }
 
   /**
@@ -206,6 +204,17 @@ export class LayerGraph {
     const normed = this.#norm(x, this.#weights.outputNorm);
     const logits = ops.mulMat(this.#arena, this.#weights.output, normed);
     return this.#scale(logits, this.#model.scales.logits);
+  }
+
+  #rowsOf(tokenCount: number): Tensor {
+    const arena = this.#arena;
+    const { input } = this.#context;
+    if ("embedded" in input) {
+      const [width] = input.embedded.shape;
+      return ops.view(arena, input.embedded, { shape: [width, tokenCount] });
+    }
+    const tokens = ops.view(arena, input.tokens, { shape: [tokenCount] });
+    return ops.getRows(arena, this.#weights.embedding, tokens);
   }
 
   // Each product is a sum over one row by itself, so stacking gate and up changes no bit.

@@ -1,5 +1,6 @@
 import { Arena, GraphAllocator, type Tensor } from "@fmlab/ggml";
 import { CausalMask } from "./causal-mask.ts";
+import type { GraphContext } from "./graph-context.ts";
 import type { RoutingHook } from "./interfaces.ts";
 import { LayerGraph } from "./layer-graph.ts";
 import { type Machine, nodeCountMax } from "./machine.ts";
@@ -13,6 +14,14 @@ export interface PromptBatch {
   /** False when only keys and values are wanted, because more of the prompt follows. */
   readonly wantsLogits: boolean;
   readonly onRouting: RoutingHook | undefined;
+}
+
+/** What prompts are evaluated on. */
+export interface PromptMachine
+  extends Pick<Machine, "device" | "backend" | "model" | "weights" | "pool"> {
+  readonly context: GraphContext;
+  /** Tokens of the cache that are read to see so many; default: just those. */
+  readonly visibleOf?: (tokens: number) => number;
 }
 
 /** The graph of a batch, which others of the same form may use again. */
@@ -30,12 +39,12 @@ interface Built {
  * depends on length and position, so that it is built anew unless the batch before had the same.
  */
 export class PromptGraph {
-  readonly #machine: Machine;
+  readonly #machine: PromptMachine;
   readonly #allocator: GraphAllocator;
   readonly #logits: Float32Array;
   #built: Built | undefined;
 
-  constructor(machine: Machine) {
+  constructor(machine: PromptMachine) {
     this.#machine = machine;
     this.#allocator = new GraphAllocator(machine.device);
     this.#logits = new Float32Array(machine.model.vocabularySize);
@@ -69,9 +78,11 @@ export class PromptGraph {
     const { device, model } = this.#machine;
     const size = nodeCountMax(model, model.layerCount);
     const arena = new Arena(device.library, { tensorCountMax: size, graphNodeCountMax: size });
-    const mask = new CausalMask(device, tokenCount, position);
+    const seen = position + tokenCount;
+    const visible = this.#machine.visibleOf?.(seen) ?? seen;
+    const mask = new CausalMask(device, tokenCount, position, visible);
     try {
-      const { logits, sorted } = this.#build(arena, batch, arena.alias(mask.tensor));
+      const { logits, sorted } = this.#build(arena, batch, visible, arena.alias(mask.tensor));
       this.#allocator.allocate(arena.graph);
       const close = () => {
         arena.close();
@@ -89,11 +100,12 @@ export class PromptGraph {
   #build(
     arena: Arena,
     batch: PromptBatch,
+    visible: number,
     mask: Tensor,
   ): { logits: Tensor | undefined; sorted: Map<number, Tensor> } {
     const { model, weights, context, pool } = this.#machine;
-    const { tokenCount, position, wantsLogits } = batch;
-    const inputs = { tokenCount, visible: position + tokenCount, mask };
+    const { tokenCount, wantsLogits } = batch;
+    const inputs = { tokenCount, visible, mask };
     const graph = new LayerGraph(arena, model, weights, context, inputs);
     const sorted = new Map<number, Tensor>();
     let x = graph.embed();

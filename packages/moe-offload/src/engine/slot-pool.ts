@@ -1,14 +1,21 @@
-import { Arena, type Device, type Tensor } from "@fmlab/ggml";
+import { Arena, type Device, GgmlError, type Tensor } from "@fmlab/ggml";
 import type { ExpertClass, ExpertLayout, ExpertMatrix } from "../model/expert-layout.ts";
 import { shareSlots } from "../model/expert-layout.ts";
 import { requireOption } from "./errors.ts";
-import { EXPERT_PARTS, type ExpertPart, type SlotClass, type SlotPool } from "./interfaces.ts";
+import {
+  EXPERT_PARTS,
+  type ExpertPart,
+  type SlotClass,
+  type SlotPlace,
+  type SlotPool,
+} from "./interfaces.ts";
 import type { ExpertTensors } from "./layer-graph.ts";
 
 /** The memory of one class of experts. */
 interface Slab extends SlotClass {
   readonly tensors: ExpertTensors;
-  readonly views: Record<ExpertPart, readonly Uint8Array[]>;
+  /** Of memory of the host only. */
+  readonly views: Record<ExpertPart, readonly Uint8Array[]> | undefined;
   readonly places: Record<ExpertPart, PartPlace>;
 }
 
@@ -91,7 +98,28 @@ export class NativeSlotPool implements SlotPool {
 
   view(slot: number, part: ExpertPart): Uint8Array {
     const slab = this.#slabOfSlot(slot);
-    return slab.views[part][slot - slab.firstSlot] as Uint8Array;
+    const view = slab.views?.[part][slot - slab.firstSlot];
+    if (view) return view;
+    const tensor = String(slab.places[part].tensor);
+    throw new GgmlError(`${tensor} lies on a device; write it instead`, {
+      code: "NOT_HOST_MEMORY",
+      tensor,
+    });
+  }
+
+  write(slot: number, part: ExpertPart, bytes: Uint8Array): void {
+    const { tensor, offsetBytes, sizeBytes } = this.place(slot, part);
+    if (bytes.length !== sizeBytes) {
+      throw new RangeError(`${bytes.length} bytes for a ${part} of ${sizeBytes}`);
+    }
+    tensor.writePart(bytes, offsetBytes);
+  }
+
+  place(slot: number, part: ExpertPart): SlotPlace {
+    const slab = this.#slabOfSlot(slot);
+    const { tensor, strideBytes, firstByte, sizeBytes } = slab.places[part];
+    const offsetBytes = (slot - slab.firstSlot) * strideBytes + firstByte;
+    return { tensor, offsetBytes, sizeBytes };
   }
 
   address(slot: number, part: ExpertPart): bigint {
@@ -158,11 +186,14 @@ function slabOf(
     up: isStacked ? place(gateUp, 1, 2) : place(gateUp.up),
     down: place(down),
   };
-  const views = {
-    gate: viewsOf(places.gate, slotCount),
-    up: viewsOf(places.up, slotCount),
-    down: viewsOf(places.down, slotCount),
-  };
+  const isHost = places.down.tensor.bufferIfPlaced()?.isHost === true;
+  const views = isHost
+    ? {
+        gate: viewsOf(places.gate, slotCount),
+        up: viewsOf(places.up, slotCount),
+        down: viewsOf(places.down, slotCount),
+      }
+    : undefined;
   return { index, firstSlot, slotCount, expertBytes, parts, tensors, views, places };
 }
 

@@ -1,10 +1,10 @@
 import type { Tensor } from "@fmlab/ggml";
 import type { Routing } from "../offload/routing.ts";
-import { EngineError } from "./errors.ts";
 import { ExpertGraphs } from "./expert-graphs.ts";
 import type { ExpertSource, LayerHook } from "./interfaces.ts";
 import type { Attended, Routed } from "./layer-graph.ts";
 import { type Machine, routingOf, showRows, type TokenGraphs } from "./machine.ts";
+import { requestSlots } from "./request-slots.ts";
 import { type Stage, StageBuilder } from "./stage-builder.ts";
 
 /** One layer with routed experts. */
@@ -70,7 +70,7 @@ export class SplitGraphs implements TokenGraphs {
       onLayer?.("request", layer);
       one.routing.token = this.#token;
       one.routing.position = position;
-      this.#request(one.routing);
+      requestSlots(this.#source, one.routing, this.#slots, this.#machine);
       this.#compute(one.experts, layer);
       this.#source.release();
     }
@@ -117,27 +117,6 @@ export class SplitGraphs implements TokenGraphs {
     experts.finish();
   }
 
-  #request(routing: Routing): void {
-    const { model, pool } = this.#machine;
-    const { layer, experts } = routing;
-    if (!areDistinct(experts, model.expertCount)) {
-      throw new EngineError(
-        `layer ${layer} chose the experts [${experts.join(", ")}] of ${model.expertCount}; ` +
-          "the weights of this model are damaged or give numbers that are not finite",
-        { code: "BAD_ROUTING", layer, experts: [...experts], expertCount: model.expertCount },
-      );
-    }
-    const slots = this.#slots;
-    this.#source.request(routing, slots);
-    if (!areDistinct(slots, pool.slotCount)) {
-      throw new EngineError(
-        `the source of experts named the slots [${slots.join(", ")}] for layer ${layer}; ` +
-          `expected different slots from 0 to ${pool.slotCount - 1}`,
-        { code: "BAD_SLOTS", layer, slots: [...slots], slotCount: pool.slotCount },
-      );
-    }
-  }
-
   #build(layer: number): MoeLayer | DenseLayer {
     const { model, context } = this.#machine;
     let attended: Attended | undefined;
@@ -161,14 +140,4 @@ export class SplitGraphs implements TokenGraphs {
     const routing = routingOf(layer, routed, model.expertUsedCount);
     return { attention, experts, routing };
   }
-}
-
-/** True when all numbers are in `0..limit-1` and no two are equal. Lists are short (top-k). */
-function areDistinct(numbers: Int32Array, limit: number): boolean {
-  for (let i = 0; i < numbers.length; i++) {
-    const number = numbers[i] ?? -1;
-    if (number < 0 || number >= limit) return false;
-    for (let j = 0; j < i; j++) if (numbers[j] === number) return false;
-  }
-  return true;
 }

@@ -36,6 +36,8 @@ export interface GroupPart {
  */
 export class WeightLoader {
   readonly arena: Arena;
+  /** Of tensors that stay in memory of the host; the same arena where that is the device. */
+  readonly hostArena: Arena;
   readonly #file: ModelFile;
   readonly #device: Device;
   readonly #pending: { target: Tensor; sources: readonly GgufTensor[] }[] = [];
@@ -45,6 +47,9 @@ export class WeightLoader {
     this.#file = file;
     this.#device = device;
     this.arena = new Arena(device.library, { tensorCountMax });
+    this.hostArena = device.isHost
+      ? this.arena
+      : new Arena(device.library, { tensorCountMax: HOST_TENSORS });
   }
 
   /** True when the file has a tensor of that name. */
@@ -52,9 +57,18 @@ export class WeightLoader {
     return this.#file.tensors.has(name);
   }
 
-  /** A matrix of any type to multiply with. */
-  matrix(name: string, shape: readonly number[]): Tensor {
+  /**
+   * A matrix of any type to multiply with.
+   * @param same  a tensor with the same contents; it serves where it lies on the device
+   */
+  matrix(name: string, shape: readonly number[], same?: Tensor): Tensor {
+    if (same?.name === name && same.arena === this.arena) return same;
     return this.#declare(name, [this.#source(name, shape)], shape);
+  }
+
+  /** A matrix whose rows are looked up on the host. */
+  table(name: string, shape: readonly number[]): Tensor {
+    return this.#declare(name, [this.#source(name, shape)], shape, this.hostArena);
   }
 
   /** A vector that is added or multiplied element by element, as F32. */
@@ -94,9 +108,11 @@ export class WeightLoader {
   /** Takes the memory and reads everything that was declared. */
   load(): void {
     this.arena.allocate(this.#device);
+    if (this.hostArena !== this.arena) this.hostArena.allocate(this.#device.library.cpu);
     for (const { target, sources } of this.#pending) {
       let offset = 0;
-      const bytes = target.bytes();
+      const isHere = target.arena === this.hostArena;
+      const bytes = isHere ? target.bytes() : new Uint8Array(target.sizeBytes);
       for (const source of sources) {
         const part = bytes.subarray(offset, offset + source.sizeBytes);
         this.#file.read(source.offset, part, source.part);
@@ -105,7 +121,14 @@ export class WeightLoader {
         }
         offset += source.sizeBytes;
       }
+      if (!isHere) target.write(bytes);
     }
+  }
+
+  /** Frees the memory. */
+  close(): void {
+    this.arena.close();
+    this.hostArena.close();
   }
 
   /**
@@ -123,8 +146,13 @@ export class WeightLoader {
     throw unsupportedFeature(this.#file, found + more, "models without them");
   }
 
-  #declare(name: string, sources: readonly GgufTensor[], shape: readonly number[]): Tensor {
-    const target = this.arena.tensor(sources[0]?.type ?? TENSOR_TYPE.F32, shape, name);
+  #declare(
+    name: string,
+    sources: readonly GgufTensor[],
+    shape: readonly number[],
+    arena = this.arena,
+  ): Tensor {
+    const target = arena.tensor(sources[0]?.type ?? TENSOR_TYPE.F32, shape, name);
     this.#pending.push({ target, sources });
     return target;
   }
@@ -163,3 +191,6 @@ export class WeightLoader {
     return source;
   }
 }
+
+/** The table of embeddings, and one to spare. */
+const HOST_TENSORS = 2;

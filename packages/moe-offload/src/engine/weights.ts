@@ -1,4 +1,4 @@
-import type { Arena, Device, Tensor } from "@fmlab/ggml";
+import type { Device, Tensor } from "@fmlab/ggml";
 import { isMoeLayer } from "../model/description.ts";
 import type { HyperParameters } from "./hyper-parameters.ts";
 import type { ModelFile } from "./interfaces.ts";
@@ -29,8 +29,7 @@ export interface LayerWeights {
 
 /** All weights but the routed experts, in memory. */
 export interface ModelWeights {
-  readonly arena: Arena;
-  readonly embedding: Tensor; // [width, vocabulary]
+  readonly embedding: Tensor; // [width, vocabulary], in memory of the host
   readonly outputNorm: Tensor; // [width]
   readonly output: Tensor; // [width, vocabulary]: may be the embedding
   readonly ropeFactors: Tensor | undefined; // [ropeDimensions / 2]
@@ -41,6 +40,8 @@ export interface ModelWeights {
    * following layers can be multiplied with one layer's state in the same product.
    */
   readonly routers: MatrixGroup;
+  /** Frees the memory. */
+  close(): void;
 }
 
 /**
@@ -58,7 +59,7 @@ export function loadWeights(file: ModelFile, model: HyperParameters, device: Dev
     loader.load();
     return weights;
   } catch (error) {
-    loader.arena.close();
+    loader.close();
     throw error;
   }
 }
@@ -68,20 +69,21 @@ const TENSORS_PER_LAYER = 32;
 
 function declare(loader: WeightLoader, model: HyperParameters): ModelWeights {
   const { embeddingLength: width, vocabularySize, layerCount, traits, rope } = model;
-  const embedding = loader.matrix("token_embd.weight", [width, vocabularySize]);
+  const shape = [width, vocabularySize];
+  const embedding = loader.table("token_embd.weight", shape);
   const isTied = traits.tiesOutput && !loader.has("output.weight");
   const factors = "rope_freqs.weight";
   return {
-    arena: loader.arena,
     embedding,
     outputNorm: loader.vector("output_norm.weight", width),
-    output: isTied ? embedding : loader.matrix("output.weight", [width, vocabularySize]),
+    output: loader.matrix(isTied ? "token_embd.weight" : "output.weight", shape, embedding),
     ropeFactors:
       rope && traits.hasRopeFactors && loader.has(factors)
         ? loader.vector(factors, rope.dimensions / 2)
         : undefined,
     layers: Array.from({ length: layerCount }, (_, layer) => declareLayer(loader, model, layer)),
     routers: declareRouters(loader, model),
+    close: () => loader.close(),
   };
 }
 

@@ -1,7 +1,8 @@
 import type { GgufFile, ThreadPool } from "@fmlab/ggml";
 import type { Calibration } from "../calibration/calibration.ts";
+import type { DeviceName } from "../engine/device/find-device.ts";
 import { MoeEngine } from "../engine/engine.ts";
-import { EXPERT_PARTS, type SlotPool } from "../engine/interfaces.ts";
+import type { SlotPool } from "../engine/interfaces.ts";
 import { MoeError } from "../errors.ts";
 import type { ExpertLayout } from "../model/expert-layout.ts";
 import type { MissCurves, PolicyContext, PolicyDefinition } from "../policies/policy.ts";
@@ -11,6 +12,7 @@ import { withTwins } from "../precision/twin-ranges.ts";
 import { PREDICTORS } from "../predictors/registry.ts";
 import { fillSlots } from "../tiers/fill-slots.ts";
 import type { HostTierOptions } from "../tiers/host-tier.ts";
+import { laneSlots } from "../tiers/lane-slots.ts";
 import type { LinkOptions } from "../tiers/link-schedule.ts";
 import type { MonotonicClock } from "../tiers/monotonic-clock.ts";
 import { TransferLane } from "../tiers/transfer-lane.ts";
@@ -32,6 +34,8 @@ export interface OffloadOptions {
   readonly link: LinkOptions;
   /** From disk to host memory. */
   readonly disk: LinkOptions;
+  /** Where the model is computed, and fast memory lies; default: the CPU. */
+  readonly device?: DeviceName;
   readonly threads: number;
   readonly threadPool?: ThreadPool;
   readonly contextLength: number;
@@ -106,6 +110,7 @@ export class OffloadedModel {
         {
           slotCount: [...memory.slotsOfClass, ...(staging?.slotsOfClass ?? [])],
           ...(lowPrecision && { layout: joinLayouts([layout, lowPrecision.twins]) }),
+          ...(options.device && { device: options.device }),
           threads: options.threads,
           contextLength: options.contextLength,
           aheadDepth: Math.max(ahead, options.aheadDepth ?? 0),
@@ -154,12 +159,7 @@ export class OffloadedModel {
 }
 
 function openLane(pool: SlotPool, layout: ExpertLayout, options: OffloadOptions): TransferLane {
-  const slots = Array.from({ length: pool.slotCount }, (_, slot) =>
-    EXPERT_PARTS.map((part) => ({
-      address: pool.address(slot, part),
-      sizeBytes: pool.view(slot, part).length,
-    })),
-  );
+  const slots = laneSlots(pool, options.device);
   const { cancelFlag, clock, disk, host, link, lowPrecision } = options;
   const ranges = lowPrecision ? withTwins(layout, lowPrecision.twins) : layout;
   return new TransferLane({ layout: ranges, slots, disk, fast: link, host, cancelFlag, clock });

@@ -63,7 +63,7 @@ export function openStreamMachine(file: GgufFile, options: StreamMachineOptions)
       backend.useThreadPool(pool);
     }
     const weights = loadWeights(file, model, device);
-    keep(weights.arena);
+    keep(weights);
     const slots = options.slotsOf(layout);
     const slotCounts = typeof slots === "number" ? slotsByClass(layout, slots) : slots;
     const pool = keep(new NativeSlotPool(layout, device, slotCounts));

@@ -1,6 +1,5 @@
 import { ExperimentError } from "@fmlab/experiment";
 import { type GgufFile, openGguf } from "@fmlab/ggml";
-import { EXPERT_PARTS } from "../engine/interfaces.ts";
 import type { Machine } from "../engine/machine.ts";
 import type { ModelDescription } from "../model/description.ts";
 import type { ExpertLayout } from "../model/expert-layout.ts";
@@ -11,6 +10,7 @@ import { openTwinsNear } from "../precision/open-twins-near.ts";
 import { joinLayouts } from "../precision/tiered-pool.ts";
 import { withTwins } from "../precision/twin-ranges.ts";
 import type { ReadMode } from "../tiers/aligned-reader.ts";
+import { laneSlots } from "../tiers/lane-slots.ts";
 import type { LinkOptions } from "../tiers/link-schedule.ts";
 import { TransferLane } from "../tiers/transfer-lane.ts";
 import { mixedSlots } from "./mixed-slots.ts";
@@ -233,12 +233,7 @@ function openLane(
   options: StreamSessionOptions,
 ): TransferLane {
   const { pool } = machine;
-  const slots = Array.from({ length: pool.slotCount }, (_, slot) =>
-    EXPERT_PARTS.map((part) => ({
-      address: pool.address(slot, part),
-      sizeBytes: pool.view(slot, part).length,
-    })),
-  );
+  const slots = laneSlots(pool);
   const { cancelFlag, link } = options;
   const ranges = mixed ? withTwins(layout, mixed) : layout;
   return new TransferLane({ layout: ranges, slots, disk: link, ...(cancelFlag && { cancelFlag }) });

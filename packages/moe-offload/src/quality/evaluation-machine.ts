@@ -51,7 +51,7 @@ export function openEvaluation(
     const { threads, contextLength, batchTokens } = options;
     if (threads > 1) backend.useThreadPool(own(new ThreadPool(device.library, { threads })));
     const weights = loadWeights(file, model, device);
-    own(weights.arena);
+    own(weights);
     options.throwIfCancelled?.();
     const tiered = own(new TieredPool(tiers, device));
     tiered.load(options.throwIfCancelled);

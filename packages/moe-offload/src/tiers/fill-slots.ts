@@ -33,7 +33,7 @@ export function fillSlots({ pool, layout, keys, slots, lane, options }: FillRequ
       const slot = slots[i] ?? -1;
       if (slot === -1) return;
       EXPERT_PARTS.forEach((part, index) => {
-        pool.view(slot, part).set(files.read(key, index));
+        pool.write(slot, part, files.read(key, index));
       });
       lane?.adopt(slot);
     });

@@ -1,3 +1,4 @@
+import { type Device, StagingMemory } from "@fmlab/ggml";
 import { MoeError } from "../errors.ts";
 import { addressOf, gatherRegions, type MemoryRegion, type RegionMap } from "./native-memory.ts";
 
@@ -22,10 +23,15 @@ export class HostArena {
   static readonly #inUse = new Set<HostArena>();
   /** The places, for other threads to find. */
   readonly map: RegionMap;
-  readonly #pieces: ResizableArrayBuffer[] = [];
+  readonly #pieces: (() => void)[] = [];
+  readonly #card: Device | undefined;
 
-  /** @throws MoeError `HOST_MEMORY_UNAVAILABLE` */
-  constructor(slotCount: number, slotBytes: number) {
+  /**
+   * @param card  copies from the memory; then it is such that the card can do so directly
+   * @throws MoeError `HOST_MEMORY_UNAVAILABLE`
+   */
+  constructor(slotCount: number, slotBytes: number, card?: Device) {
+    this.#card = card;
     const regions: MemoryRegion[] = [];
     const perPiece = Math.max(1, Math.floor(PIECE_BYTES / slotBytes));
     for (let first = 0; first < slotCount; first += perPiece) {
@@ -42,14 +48,19 @@ export class HostArena {
   /** Gives the memory back; harmless when called twice. No thread may use it any more. */
   free(): void {
     HostArena.#inUse.delete(this);
-    for (const piece of this.#pieces.splice(0)) piece.resize(0);
+    for (const free of this.#pieces.splice(0)) free();
   }
 
   #take(sizeBytes: number, wholeBytes: number): bigint {
     const Resizable = ArrayBuffer as unknown as ResizableConstructor;
     try {
+      if (this.#card) {
+        const memory = new StagingMemory(this.#card, sizeBytes);
+        this.#pieces.push(() => memory.close());
+        return memory.address;
+      }
       const piece = new Resizable(sizeBytes, { maxByteLength: sizeBytes });
-      this.#pieces.push(piece);
+      this.#pieces.push(() => piece.resize(0));
       return addressOf(piece);
     } catch (cause) {
       this.free();

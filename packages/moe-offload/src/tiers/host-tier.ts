@@ -1,3 +1,4 @@
+import type { Device } from "@fmlab/ggml";
 import { MoeError } from "../errors.ts";
 import type { ExpertTable } from "./expert-table.ts";
 import { HostArena } from "./host-arena.ts";
@@ -49,9 +50,10 @@ export class HostTier {
   /**
    * Places are as large as the largest expert, so that any expert fits in any.
    *
+   * @param card  what the experts go to from here, if it copies by itself
    * @throws MoeError `BAD_SETTING` for a window below two layers, `HOST_MEMORY_UNAVAILABLE`
    */
-  constructor(table: ExpertTable, options: HostTierOptions) {
+  constructor(table: ExpertTable, options: HostTierOptions, card?: Device) {
     const all = table.moeLayers.length * table.expertCount;
     // Places begin on cache lines.
     const slotBytes = Math.ceil(table.expertBytesMax / 64) * 64;
@@ -65,7 +67,7 @@ export class HostTier {
     const directoryWords = hostDirectoryLength(used, table.keyCount);
     const directory = new Int32Array(new SharedArrayBuffer(4 * directoryWords));
     new HostDirectory(directory, used).prepare();
-    this.#arena = new HostArena(used, slotBytes);
+    this.#arena = new HostArena(used, slotBytes, card);
     const preload = options.preload ? preloadOrder(table, options.order).slice(0, used) : [];
     const shared = new Int32Array(new SharedArrayBuffer(4 * preload.length));
     shared.set(preload);

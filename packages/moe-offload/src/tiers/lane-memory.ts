@@ -4,7 +4,7 @@ import { type FinishedMemory, finishedMemory } from "./finished-ring.ts";
 import type { HostTierPlan } from "./host-tier.ts";
 import type { LinkOptions } from "./link-schedule.ts";
 import { loadQueueLength } from "./load-queue.ts";
-import type { RegionMap } from "./native-memory.ts";
+import type { SlotRegions } from "./slot-target.ts";
 
 /** Entries of `LaneMemory.control`. */
 export const CONTROL = {
@@ -78,7 +78,7 @@ export interface ReaderInput {
   memory: LaneMemory;
   table: ExpertTable;
   /** Memory of the slots; region `slot * PART_COUNT + part`. */
-  slots: RegionMap;
+  slots: SlotRegions;
   host: HostTierPlan | undefined;
   disk: LinkOptions;
   fast: LinkOptions;

@@ -1,9 +1,9 @@
 import { ExpertFiles } from "./expert-files.ts";
 import { writeFailure } from "./lane-failure.ts";
 import { CONTROL, type ReaderInput } from "./lane-memory.ts";
-import { NativeMemory } from "./native-memory.ts";
 import { ReaderHost } from "./reader-host.ts";
 import { ReaderSignals, wakeWaiting } from "./reader-signals.ts";
+import { openSlots, type SlotTarget } from "./slot-target.ts";
 import { TransferLoop } from "./transfer-loop.ts";
 import { WindowLoop } from "./window-loop.ts";
 
@@ -14,7 +14,7 @@ import { WindowLoop } from "./window-loop.ts";
 export function runReader(input: ReaderInput): void {
   const { memory } = input;
   let files: ExpertFiles | undefined;
-  let slots: NativeMemory | undefined;
+  let slots: SlotTarget | undefined;
   let host: ReaderHost | undefined;
   try {
     const signals = new ReaderSignals(input);
@@ -26,7 +26,7 @@ export function runReader(input: ReaderInput): void {
       announce(memory.control, CONTROL.opened);
       new WindowLoop(input, host, files, signals).run();
     } else {
-      slots = new NativeMemory(input.slots);
+      slots = openSlots(input.slots);
       announce(memory.control, CONTROL.opened);
       new TransferLoop(input, slots, files, host, signals).run();
     }

@@ -1,4 +1,5 @@
 import { assert, ExperimentError } from "@fmlab/experiment";
+import { findDevice } from "../engine/device/find-device.ts";
 import { EXPERT_PARTS } from "../engine/interfaces.ts";
 import type { FinishedLoad, Lane, Urgency } from "../offload/lane.ts";
 import type { ExpertKey } from "../offload/routing.ts";
@@ -16,6 +17,7 @@ import { gatherRegions, type MemoryRegion } from "./native-memory.ts";
 import { NAP_MS, SPIN_MS } from "./reader-signals.ts";
 import { ReaderThreads, setting } from "./reader-threads.ts";
 import { SLOT, SlotStates } from "./slot-states.ts";
+import { type CardSlots, cardRegions, type SlotRegions } from "./slot-target.ts";
 import { yieldCore } from "./yield-core.ts";
 
 /** How a lane is opened. */
@@ -25,7 +27,7 @@ export interface TransferLaneOptions {
    * Memory of each slot, by part in the order of `EXPERT_PARTS`. It stays the caller's, who keeps
    * it reachable and in its place until `close` has returned.
    */
-  slots: readonly (readonly MemoryRegion[])[];
+  slots: readonly (readonly MemoryRegion[])[] | CardSlots;
   /** From disk to host memory; default: as fast as the machine is. */
   disk?: LinkOptions;
   /** From host memory to the slots; default: as fast as the machine is. */
@@ -97,22 +99,31 @@ export class TransferLane implements Lane {
     const depth = Math.min(8, Math.max(disk.queueDepth, fast.queueDepth));
     // Threads share host memory; where there is none, one thread moves all, and nobody is woken.
     const hasHost = host.budgetBytes > 0;
-    const { readers = hasHost ? depth : 1 } = options;
+    // Copies to a card go through one stream, in order.
+    const { readers = hasHost && !("places" in slots) ? depth : 1 } = options;
     setting("readers", readers, "a whole number from 1 to 16", readers >= 1 && readers <= 16);
-    assert(slots.length > 0 && slots.every((parts) => parts.length === PART_COUNT), "slot parts");
+    const parts = "places" in slots ? slots.places : slots;
+    assert(parts.length > 0 && parts.every((one) => one.length === PART_COUNT), "slot parts");
     const links = { diskLink: newLinkState("disk", disk), fastLink: newLinkState("fast", fast) };
     const threads = readers + (host.budgetBytes > 0 && host.mode === "window" ? 1 : 0);
-    this.#memory = { ...laneMemory(slots.length, threads), ...links };
+    this.#memory = { ...laneMemory(parts.length, threads), ...links };
     this.#table = expertTable(layout);
     this.#ranks = layerRanks(this.#table.moeLayers);
-    this.#slotBytes = Float64Array.from(slots.flat(), (region) => region.sizeBytes);
+    this.#slotBytes = Float64Array.from(parts.flat(), (region) => region.sizeBytes);
     this.#states = new SlotStates(this.#memory.slotStates);
     this.#demands = new LoadQueue(this.#memory.demands);
     this.#prefetches = new LoadQueue(this.#memory.prefetches);
     this.#clock = options.clock ?? new MonotonicClock();
     this.#cancelFlag = options.cancelFlag ?? new Int32Array(new SharedArrayBuffer(4));
-    const regions = gatherRegions(slots.flat());
-    this.#host = host.budgetBytes > 0 ? new HostTier(this.#table, host) : undefined;
+    // A card is kept busy by the next copy being asked for before the one before is done.
+    const copies = "places" in slots ? COPIES_ON_CARD : 1;
+    const places = Math.max(copies, hasHost ? 1 : Math.ceil(depth / readers));
+    const regions: SlotRegions =
+      "places" in slots
+        ? cardRegions(slots, places)
+        : { kind: "host", map: gatherRegions(slots.flat()) };
+    const card = "places" in slots ? findDevice(slots.library, slots.device) : undefined;
+    this.#host = host.budgetBytes > 0 ? new HostTier(this.#table, host, card) : undefined;
     try {
       this.#threads = new ReaderThreads(threads, readers, {
         memory: this.#memory,
@@ -121,7 +132,7 @@ export class TransferLane implements Lane {
         host: this.#host?.plan,
         disk,
         fast,
-        places: hasHost ? 1 : Math.ceil(depth / readers),
+        places,
         preferred: options.readMode ?? "direct",
         zero: this.#clock.zero,
         cancelFlag: this.#cancelFlag,
@@ -336,6 +347,9 @@ export class TransferLane implements Lane {
   readonly #isPrefetch = (slot: number, ticket: number) =>
     this.#states.isLoad(slot, ticket, SLOT.prefetchQueued);
 }
+
+/** Copies that one thread has under way on a card. Chosen: one under way, one waiting behind it. */
+const COPIES_ON_CARD = 2;
 
 /** Looks at a slot's state between two looks at the clock: some 2 us. */
 const LOADS_PER_LOOK = 200;

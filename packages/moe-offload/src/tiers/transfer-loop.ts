@@ -5,11 +5,11 @@ import { HOST } from "./host-directory.ts";
 import { CONTROL, COUNTER, COUNTERS, type ReaderInput } from "./lane-memory.ts";
 import { LinkGate } from "./link-gate.ts";
 import { LoadQueue } from "./load-queue.ts";
-import type { NativeMemory } from "./native-memory.ts";
 import type { ReaderHost } from "./reader-host.ts";
 import { IDLE_SPIN, NAP_MS, type ReaderSignals, SPIN_MS, wakeWaiting } from "./reader-signals.ts";
 import { SharedLock } from "./shared-lock.ts";
 import { SLOT, SlotStates } from "./slot-states.ts";
+import type { SlotTarget } from "./slot-target.ts";
 import { STAGE, Transfer } from "./transfer.ts";
 import { staysAt, yieldCore } from "./yield-core.ts";
 
@@ -27,7 +27,7 @@ const LOOK_MS = 0.1;
  */
 export class TransferLoop {
   readonly #input: ReaderInput;
-  readonly #slots: NativeMemory;
+  readonly #slots: SlotTarget;
   readonly #files: ExpertFiles;
   readonly #host: ReaderHost | undefined;
   readonly #signals: ReaderSignals;
@@ -38,11 +38,13 @@ export class TransferLoop {
   readonly #transfers: readonly Transfer[];
   /** Running mean of the pauses between loads, as far as this thread spun through them. */
   #pauseMs: number = IDLE_SPIN.leastMs;
+  /** Copies begun so far. */
+  #copies = 0;
 
   /** @param host  only with one place: a thread must not wait for what it fetches itself */
   constructor(
     input: ReaderInput,
-    slots: NativeMemory,
+    slots: SlotTarget,
     files: ExpertFiles,
     host: ReaderHost | undefined,
     signals: ReaderSignals,
@@ -131,18 +133,40 @@ export class TransferLoop {
     fast.begin(submittedMs, this.#signals.nowMs(), bytes);
     transfer.startMs = fast.startMs;
     this.#expect(slot, fast.endMs);
-    try {
-      let offset = 0;
-      for (let part = 0; part < PART_COUNT; part++) {
-        const size = sizesBytes[key * PART_COUNT + part] ?? 0;
-        this.#slots.write(slot * PART_COUNT + part, host.part(held, offset, size));
-        offset += size;
-      }
-    } finally {
-      host.letGo(held);
+    let offset = 0;
+    for (let part = 0; part < PART_COUNT; part++) {
+      const size = sizesBytes[key * PART_COUNT + part] ?? 0;
+      this.#slots.write(slot * PART_COUNT + part, host.part(held, offset, size));
+      offset += size;
     }
-    fast.moved(this.#signals.nowMs());
+    transfer.held = held;
+    this.#copy(transfer);
+  }
+
+  /** The writes to the slot are asked for; without a card they are done. */
+  #copy(transfer: Transfer): void {
+    this.#slots.mark(transfer.place);
+    transfer.copyNumber = ++this.#copies;
+    transfer.stage = STAGE.copying;
+  }
+
+  /** Waits for a copy on a card and lets go of where it came from. */
+  #advanceCopy(transfer: Transfer): void {
+    this.#slots.settle(transfer.place);
+    if (transfer.held !== -1) this.#host?.letGo(transfer.held);
+    transfer.held = -1;
+    transfer.fast.moved(this.#signals.nowMs());
     transfer.stage = STAGE.onFast;
+  }
+
+  /** The copy begun first, if nothing else can move on meanwhile. */
+  #oldestCopy(): Transfer | undefined {
+    let oldest: Transfer | undefined;
+    for (const transfer of this.#transfers) {
+      if (transfer.stage !== STAGE.copying) continue;
+      if (!oldest || transfer.copyNumber < oldest.copyNumber) oldest = transfer;
+    }
+    return oldest;
   }
 
   #beginRead(transfer: Transfer, held: number): void {
@@ -166,10 +190,15 @@ export class TransferLoop {
       const { stage } = transfer;
       if (stage === STAGE.reading) this.#advanceRead(transfer);
       if (transfer.stage === STAGE.onDisk) this.#advanceDisk(transfer);
+      if (transfer.stage === STAGE.copying && !this.#slots.isAsync) this.#advanceCopy(transfer);
       if (transfer.stage === STAGE.onFast) this.#advanceFast(transfer);
       hasMoved ||= transfer.stage !== stage;
     }
-    return hasMoved;
+    if (hasMoved) return true;
+    const copy = this.#oldestCopy();
+    if (!copy) return false;
+    this.#advanceCopy(copy);
+    return true;
   }
 
   /** Moves what has arrived into the slot, while later parts are still on their way. */
@@ -194,9 +223,9 @@ export class TransferLoop {
     const nowMs = this.#signals.nowMs();
     if (nowMs < disk.endMs) return;
     if (held !== -1) this.#host?.filled(held);
-    // The bytes are in the slot; what is left is the time they take on the second link.
+    transfer.held = -1;
     fast.begin(disk.endMs, nowMs, bytes);
-    transfer.stage = STAGE.onFast;
+    this.#copy(transfer);
   }
 
   #advanceFast(transfer: Transfer): void {

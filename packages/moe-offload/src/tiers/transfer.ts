@@ -7,10 +7,12 @@ export const STAGE = {
   free: 0,
   /** Its bytes come from disk. */
   reading: 1,
-  /** The bytes are in the slot; the disk's link takes longer. */
+  /** The bytes are in the slot, or on their way there; the disk's link takes longer. */
   onDisk: 2,
-  /** The same, of the link to fast memory. */
-  onFast: 3,
+  /** Its bytes are on their way to the slot. */
+  copying: 3,
+  /** The bytes are in the slot; the link to fast memory takes longer. */
+  onFast: 4,
 } as const;
 
 /** A place of a reading thread, and the load that it carries out. */
@@ -29,6 +31,8 @@ export class Transfer {
   startMs = 0;
   /** When the one before it ended. */
   lastEndMs = 0;
+  /** Counts up with every copy begun: the oldest is done first. */
+  copyNumber = 0;
   /** Place in host memory to fill as well; -1 for none. */
   held = -1;
   /** Parts that have been moved into the slot, and their bytes. */

@@ -58,7 +58,7 @@ function makeMachine(
   const device = GgmlLibrary.load().cpu;
   const backend = keep(device.open());
   const weights = loadWeights(file, model, device);
-  keep(weights.arena);
+  keep(weights);
   const all = layout.classes.map(({ layers }) => layers.length * model.expertCount);
   const pool = keep(new NativeSlotPool(layout, device, slotCounts ?? all));
   const contextLength = Math.min(model.contextLength, 512);
