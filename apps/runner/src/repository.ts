@@ -2,8 +2,10 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** The checkout this command runs from. */
-export const repositoryRoot = resolve(fileURLToPath(new URL("../../../", import.meta.url)));
+/** The checkout this command runs from; in a bundle (`npm run bundle`) the bundle's folder. */
+export const repositoryRoot = resolve(
+  process.env.FMLAB_BUNDLE || fileURLToPath(new URL("../../../", import.meta.url)),
+);
 
 /** Version of fmlab, as told to the server and written in run records. */
 export const fmlabVersion = (

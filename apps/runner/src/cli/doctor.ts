@@ -3,21 +3,20 @@ import { statfs } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type AnyExperiment, parseConfig, presetConfig } from "@fmlab/experiment";
 import { findCapabilities } from "../agent/capabilities.ts";
+import { type BundleRecord, readBundleRecord } from "../bundle-record.ts";
+import { type Check, optional, required } from "../doctor/check.ts";
+import { findCudaRuntime } from "../doctor/cuda-runtime.ts";
+import { deviceChecks } from "../doctor/device-checks.ts";
+import { probeDevices } from "../doctor/device-probe.ts";
+import { tensorflowChecks } from "../doctor/tensorflow-checks.ts";
 import { RunnerError, usageError } from "../errors.ts";
 import { extraModules, loadExperiments } from "../experiments.ts";
-import { type Folders, fmlabVersion, machineFolders } from "../repository.ts";
+import { type Folders, fmlabVersion, machineFolders, repositoryRoot } from "../repository.ts";
 import { machineFacts } from "../reproduction/machine-facts.ts";
 import { findConnection, localConnection, ServerConnection } from "../server-connection.ts";
 import { EXIT } from "./exit-code.ts";
 import type { ConnectionOptions } from "./server-client.ts";
 import { columns, out, outJson } from "./terminal.ts";
-
-/** `ok`, `problem` (something cannot work) or `absent` (an option that is not used here). */
-interface Check {
-  what: string;
-  status: "ok" | "problem" | "absent";
-  told: string;
-}
 
 interface Runnable {
   kind: string;
@@ -58,23 +57,26 @@ export async function doctorCommand(options: DoctorOptions): Promise<number> {
   );
   const offered = new Set(capabilities.tags);
   const runnable = loaded.all.flatMap((one) => runnables(one, offered, facts.memoryBytes));
+  const [bundle, devices] = await Promise.all([readBundleRecord(repositoryRoot), probeDevices()]);
   const checks: Check[] = [
     nodeCheck(),
-    check("fmlab", true, fmlabVersion),
-    check(
+    required("fmlab", true, tellVersion(bundle)),
+    required(
       "experiments",
       loaded.problem === undefined,
       loaded.problem ?? `${loaded.all.length} loaded`,
     ),
-    check("processor", true, `${facts.cpuCount} x ${facts.cpuModel}`),
-    check("memory", true, `${(facts.memoryBytes / GIB).toFixed(1)} GiB`),
-    ggmlCheck(capabilities.ggmlProblem),
+    required("processor", true, `${facts.cpuCount} x ${facts.cpuModel}`),
+    required("memory", true, `${(facts.memoryBytes / GIB).toFixed(1)} GiB`),
     gpuCheck(facts.gpus),
+    ...deviceChecks(devices, () => findCudaRuntime(process.env)),
+    ...(await tensorflowChecks(bundle?.packages)),
     ...(await folderChecks(folders, capabilities.tags)),
     ...(await serverChecks(options, folders)),
   ];
   const isWell = checks.every((one) => one.status !== "problem") && runnable.some((one) => one.ok);
-  if (options.json) outJson({ ok: isWell, checks, runnable, machine: facts });
+  if (options.json)
+    outJson({ ok: isWell, checks, devices: devices.devices, runnable, machine: facts });
   else print(checks, runnable);
   return isWell ? EXIT.success : EXIT.failed;
 }
@@ -120,50 +122,52 @@ function runnables(
   });
 }
 
-function check(what: string, isOk: boolean, told: string): Check {
-  return { what, status: isOk ? "ok" : "problem", told };
-}
-
 function nodeCheck(): Check {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   const isOk = major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1]);
-  return check(
+  return required(
     "node",
     isOk,
     `${process.version}${isOk ? "" : `; at least ${NODE_MIN.join(".")} is needed`}`,
   );
 }
 
-function ggmlCheck(problem: string | undefined): Check {
-  return check("ggml", problem === undefined, problem ?? "library found");
+/** In a bundle also the commit it was made from. */
+function tellVersion(bundle: BundleRecord | undefined): string {
+  if (bundle === undefined) return fmlabVersion;
+  const { dirty, gitCommit } = bundle.code;
+  return `${fmlabVersion}, a bundle of ${gitCommit ?? "no commit"}${dirty ? " with changes" : ""}`;
 }
 
 function gpuCheck(gpus: { name: string; memoryBytes: number; driver: string }[]): Check {
-  if (gpus.length === 0)
-    return { what: "gpu", status: "absent", told: "none (nvidia-smi shows none)" };
+  if (gpus.length === 0) return optional("gpu", false, "none (nvidia-smi shows none)");
   const told = gpus.map(
     (g) => `${g.name} ${(g.memoryBytes / GIB).toFixed(0)} GiB, driver ${g.driver}`,
   );
-  return check("gpu", true, told.join("; "));
+  return required("gpu", true, told.join("; "));
 }
 
 async function folderChecks(folders: Folders, tags: string[]): Promise<Check[]> {
   const count = (room: string) => tags.filter((tag) => tag.startsWith(`${room}:`)).length;
   const { modelsDir, dataDir, homeDir } = folders;
   const models = existsSync(modelsDir)
-    ? check("models", true, `${modelsDir}: ${count("model")} files`)
-    : check("models", false, `there is no folder ${modelsDir}; create it or set FMLAB_MODELS_DIR`);
+    ? required("models", true, `${modelsDir}: ${count("model")} files`)
+    : required(
+        "models",
+        false,
+        `there is no folder ${modelsDir}; create it or set FMLAB_MODELS_DIR`,
+      );
   const data: Check =
     dataDir === undefined
-      ? { what: "data", status: "absent", told: "FMLAB_DATA_DIR is not set" }
-      : check("data", existsSync(dataDir), `${dataDir}: ${count("data")} files`);
+      ? optional("data", false, "FMLAB_DATA_DIR is not set")
+      : required("data", existsSync(dataDir), `${dataDir}: ${count("data")} files`);
   return [models, data, await diskCheck(existsSync(homeDir) ? homeDir : ".")];
 }
 
 async function diskCheck(folder: string): Promise<Check> {
   const { bavail, bsize } = await statfs(folder);
   const free = bavail * bsize;
-  return check("disk", free >= FREE_BYTES_MIN, `${(free / GIB).toFixed(1)} GiB free`);
+  return required("disk", free >= FREE_BYTES_MIN, `${(free / GIB).toFixed(1)} GiB free`);
 }
 
 async function serverChecks(options: ConnectionOptions, folders: Folders): Promise<Check[]> {
@@ -172,7 +176,7 @@ async function serverChecks(options: ConnectionOptions, folders: Folders): Promi
     process.env.FMLAB_URL !== undefined ||
     localConnection(folders.homeDir) !== undefined;
   if (!isWanted) {
-    return [{ what: "server", status: "absent", told: "none is known; exec works without one" }];
+    return [optional("server", false, "none is known; exec works without one")];
   }
   try {
     const server = new ServerConnection(findConnection(options, "cli", folders.homeDir));
@@ -180,13 +184,17 @@ async function serverChecks(options: ConnectionOptions, folders: Folders): Promi
     const isSame = health.version === fmlabVersion;
     const versions = isSame ? fmlabVersion : `server ${health.version}, here ${fmlabVersion}`;
     return [
-      check("server", true, `${server.connection.url} answers`),
-      check("versions", isSame, isSame ? versions : `${versions}; bring both to the same commit`),
+      required("server", true, `${server.connection.url} answers`),
+      required(
+        "versions",
+        isSame,
+        isSame ? versions : `${versions}; bring both to the same commit`,
+      ),
       await tokenCheck(server),
     ];
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;
-    return [check("server", false, error.message)];
+    return [required("server", false, error.message)];
   }
 }
 
@@ -203,9 +211,9 @@ async function askHealth(server: ServerConnection): Promise<{ version: string }>
 async function tokenCheck(server: ServerConnection): Promise<Check> {
   try {
     const projects = await server.query<unknown[]>("project.list", {});
-    return check("token", true, `valid, sees ${projects.length} projects`);
+    return required("token", true, `valid, sees ${projects.length} projects`);
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;
-    return check("token", false, error.message);
+    return required("token", false, error.message);
   }
 }

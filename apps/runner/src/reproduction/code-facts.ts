@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { CodeFacts } from "@fmlab/experiment";
+import { readBundleRecord } from "../bundle-record.ts";
 import { fmlabVersion, repositoryRoot } from "../repository.ts";
 
 const run = promisify(execFile);
@@ -15,9 +16,12 @@ const CODE_ONLY = ["--", ".", ":(exclude)experiments"];
 /**
  * The exact code in a checkout: commit, whether files differ from it, and a hash over the
  * difference (tracked changes as a binary diff, then each untracked file's path and content).
- * Without git the git fields are null; the version and the lock file remain.
+ * Without git the git fields are null; the version and the lock file remain. In a bundle: the
+ * checkout it was made from.
  */
 export async function codeFacts(root: string = repositoryRoot): Promise<CodeFacts> {
+  const bundle = await readBundleRecord(root);
+  if (bundle !== undefined) return bundle.code;
   const lockfile = await readFile(join(root, "package-lock.json")).catch(() => undefined);
   const facts = {
     fmlabVersion,

@@ -5,6 +5,7 @@ import { plan } from "./plan.ts";
 import { prefill } from "./prefill.ts";
 import { quality } from "./quality.ts";
 import { replay } from "./replay.ts";
+import { shape } from "./shape.ts";
 import { throughput } from "./throughput.ts";
 
 /** This package's experiments. */
@@ -16,4 +17,5 @@ export const definitions: AnyExperiment[] = [
   quality,
   replay,
   plan,
+  shape,
 ];

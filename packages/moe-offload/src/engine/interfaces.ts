@@ -1,7 +1,7 @@
 import type { GgufFile, Tensor, ThreadPool } from "@fmlab/ggml";
 import type { ExpertLayout } from "../model/expert-layout.ts";
 import type { Routing, RoutingShape } from "../offload/routing.ts";
-import type { DeviceName } from "./device/find-device.ts";
+import type { DeviceName } from "./device/device-names.ts";
 
 /**
  * What the engine asks of its neighbours: the file it is loaded from, the memory it offers for

@@ -1,8 +1,8 @@
 import type { GgufFile, ThreadPool } from "@fmlab/ggml";
 import type { Calibration } from "../calibration/calibration.ts";
-import type { DeviceName } from "../engine/device/find-device.ts";
+import type { DeviceName } from "../engine/device/device-names.ts";
 import { MoeEngine } from "../engine/engine.ts";
-import type { SlotPool } from "../engine/interfaces.ts";
+import type { ExpertSource, SlotPool } from "../engine/interfaces.ts";
 import { MoeError } from "../errors.ts";
 import type { ExpertLayout } from "../model/expert-layout.ts";
 import type { MissCurves, PolicyContext, PolicyDefinition } from "../policies/policy.ts";
@@ -10,8 +10,9 @@ import { POLICIES } from "../policies/registry.ts";
 import { joinLayouts } from "../precision/tiered-pool.ts";
 import { withTwins } from "../precision/twin-ranges.ts";
 import { PREDICTORS } from "../predictors/registry.ts";
+import type { ExpertContents } from "../tiers/expert-contents.ts";
 import { fillSlots } from "../tiers/fill-slots.ts";
-import type { HostTierOptions } from "../tiers/host-tier.ts";
+import type { HostTier, HostTierOptions } from "../tiers/host-tier.ts";
 import { laneSlots } from "../tiers/lane-slots.ts";
 import type { LinkOptions } from "../tiers/link-schedule.ts";
 import type { MonotonicClock } from "../tiers/monotonic-clock.ts";
@@ -49,6 +50,12 @@ export interface OffloadOptions {
   readonly clock: MonotonicClock;
   /** Shared memory of one entry; nonzero ends all waiting. */
   readonly cancelFlag: Int32Array;
+  /** Experts that lie in no file; host memory must then hold them all. */
+  readonly contents?: ExpertContents | undefined;
+  /** Host memory that outlives the model, in place of `host`. */
+  readonly hostTier?: HostTier | undefined;
+  /** Puts another source of experts before the one that the engine asks. */
+  readonly wrap?: (source: ExpertSource) => ExpertSource;
   /** Told of every load that has ended. */
   readonly onLoad?: (load: FinishedLoad) => void;
 }
@@ -140,7 +147,8 @@ export class OffloadedModel {
           const keys = [...(definition.initial?.(context) ?? [])];
           fillSlots({ pool, layout, keys, slots: scheduler.place(keys), lane, options });
           const { readyFirst } = strategy;
-          return new OffloadSource(scheduler, { allResident: isResident, readyFirst });
+          const source = new OffloadSource(scheduler, { allResident: isResident, readyFirst });
+          return options.wrap?.(source) ?? source;
         },
       );
       if (!scheduler) throw new Error("an engine asks for its source of experts");
@@ -160,9 +168,19 @@ export class OffloadedModel {
 
 function openLane(pool: SlotPool, layout: ExpertLayout, options: OffloadOptions): TransferLane {
   const slots = laneSlots(pool, options.device);
-  const { cancelFlag, clock, disk, host, link, lowPrecision } = options;
+  const { cancelFlag, clock, disk, hostTier, link, lowPrecision } = options;
+  const host = { ...options.host, ...(options.contents && { contents: options.contents }) };
   const ranges = lowPrecision ? withTwins(layout, lowPrecision.twins) : layout;
-  return new TransferLane({ layout: ranges, slots, disk, fast: link, host, cancelFlag, clock });
+  return new TransferLane({
+    layout: ranges,
+    slots,
+    disk,
+    fast: link,
+    host,
+    cancelFlag,
+    clock,
+    ...(hostTier && { hostTier }),
+  });
 }
 
 function contextOf(

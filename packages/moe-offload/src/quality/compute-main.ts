@@ -2,8 +2,14 @@ import { parentPort, workerData } from "node:worker_threads";
 import { assert, ExperimentError } from "@fmlab/experiment";
 import { runAccuracyJob } from "../accuracy/accuracy-job.ts";
 import { toWire } from "../decode/wire-error.ts";
-import type { ComputeHost, ComputeInput, ComputeMessage } from "./compute-messages.ts";
+import { runShapeJob } from "../shape-run/shape-job.ts";
+import type { ComputeHost, ComputeInput, ComputeJob, ComputeMessage } from "./compute-messages.ts";
 import { runQualityJob } from "./quality-job.ts";
+
+function resultOf(job: ComputeJob, host: ComputeHost): unknown {
+  if (job.kind === "quality") return runQualityJob(job, host);
+  return job.kind === "shape" ? runShapeJob(job, host) : runAccuracyJob(job, host);
+}
 
 /** Runs one job to its end and sends all there is to tell; never throws. */
 function work({ job, cancelFlag }: ComputeInput, send: (message: ComputeMessage) => void): void {
@@ -17,8 +23,7 @@ function work({ job, cancelFlag }: ComputeInput, send: (message: ComputeMessage)
     partial: (step, points) => send({ type: "partial", step, points }),
   };
   try {
-    const result = job.kind === "quality" ? runQualityJob(job, host) : runAccuracyJob(job, host);
-    send({ type: "done", result });
+    send({ type: "done", result: resultOf(job, host) });
   } catch (error) {
     send({ type: "failed", error: toWire(error) });
   }

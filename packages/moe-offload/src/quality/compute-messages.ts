@@ -1,9 +1,10 @@
 import type { AccuracyJob } from "../accuracy/accuracy-job.ts";
 import type { WireError } from "../decode/wire-error.ts";
+import type { ShapeJob } from "../shape-run/shape-job.ts";
 import type { QualityJob } from "./quality-job.ts";
 
 /** Work for a compute thread. */
-export type ComputeJob = AccuracyJob | QualityJob;
+export type ComputeJob = AccuracyJob | QualityJob | ShapeJob;
 
 /** What the thread is started with. */
 export interface ComputeInput {

@@ -1,6 +1,7 @@
 import { ExperimentError } from "@fmlab/experiment";
 import { EXPERT_PARTS, type SlotPool } from "../engine/interfaces.ts";
 import { MoeError } from "../errors.ts";
+import type { ExpertContents } from "./expert-contents.ts";
 import { ExpertFiles, ReadError } from "./expert-files.ts";
 import { type ExpertRanges, expertTable } from "./expert-table.ts";
 
@@ -13,7 +14,10 @@ export interface FillRequest {
   readonly slots: Int32Array;
   /** Told which slots hold their experts now. */
   readonly lane: { adopt(slot: number): void } | undefined;
-  readonly options: { readonly cancelFlag: Int32Array };
+  readonly options: {
+    readonly cancelFlag: Int32Array;
+    readonly contents?: ExpertContents | undefined;
+  };
 }
 
 /**
@@ -24,7 +28,8 @@ export interface FillRequest {
  */
 export function fillSlots({ pool, layout, keys, slots, lane, options }: FillRequest): void {
   if (keys.length === 0) return;
-  const files = openFiles(layout);
+  const { contents } = options;
+  const files = contents ? undefined : openFiles(layout);
   try {
     keys.forEach((key, i) => {
       if (Atomics.load(options.cancelFlag, 0) !== 0) {
@@ -33,14 +38,20 @@ export function fillSlots({ pool, layout, keys, slots, lane, options }: FillRequ
       const slot = slots[i] ?? -1;
       if (slot === -1) return;
       EXPERT_PARTS.forEach((part, index) => {
-        pool.write(slot, part, files.read(key, index));
+        if (files) {
+          pool.write(slot, part, files.read(key, index));
+          return;
+        }
+        const bytes = new Uint8Array(pool.place(slot, part).sizeBytes);
+        contents?.read(key, index, bytes);
+        pool.write(slot, part, bytes);
       });
       lane?.adopt(slot);
     });
   } catch (error) {
     throw error instanceof ReadError ? unreadable(error) : error;
   } finally {
-    files.close();
+    files?.close();
   }
 }
 

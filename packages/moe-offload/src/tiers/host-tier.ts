@@ -1,10 +1,11 @@
 import type { Device } from "@fmlab/ggml";
 import { MoeError } from "../errors.ts";
-import type { ExpertTable } from "./expert-table.ts";
+import type { ExpertContents } from "./expert-contents.ts";
+import { type ExpertTable, PART_COUNT } from "./expert-table.ts";
 import { HostArena } from "./host-arena.ts";
-import { HostDirectory, hostDirectoryLength } from "./host-directory.ts";
+import { HOST, HostDirectory, hostDirectoryLength } from "./host-directory.ts";
 import type { HostMode } from "./host-rules.ts";
-import type { RegionMap } from "./native-memory.ts";
+import { NativeMemory, type RegionMap } from "./native-memory.ts";
 
 /** How host memory is used. */
 export interface HostTierOptions {
@@ -23,6 +24,8 @@ export interface HostTierOptions {
   preload: boolean;
   /** Experts by falling worth (for `pinned`); all others follow by layer and expert. */
   order?: Iterable<number>;
+  /** Where the first contents come from in place of files; they then stay. */
+  contents?: ExpertContents;
 }
 
 /** No host tier. */
@@ -45,6 +48,8 @@ export interface HostTierPlan {
 /** Host memory of one lane: the thread that opens the lane owns it, the reading threads use it. */
 export class HostTier {
   readonly plan: HostTierPlan;
+  /** Every expert lies here from the start. */
+  readonly holdsAll: boolean;
   readonly #arena: HostArena;
 
   /**
@@ -68,11 +73,32 @@ export class HostTier {
     const directory = new Int32Array(new SharedArrayBuffer(4 * directoryWords));
     new HostDirectory(directory, used).prepare();
     this.#arena = new HostArena(used, slotBytes, card);
-    const preload = options.preload ? preloadOrder(table, options.order).slice(0, used) : [];
+    const preload =
+      options.preload && !options.contents ? preloadOrder(table, options.order).slice(0, used) : [];
     const shared = new Int32Array(new SharedArrayBuffer(4 * preload.length));
     shared.set(preload);
     const map = this.#arena.map;
     this.plan = { mode, slotCount: used, windowLayers, map, directory, preload: shared };
+    this.holdsAll = options.contents !== undefined && used === all;
+    if (options.contents) this.#fill(table, options.contents, options.order);
+  }
+
+  #fill(table: ExpertTable, contents: ExpertContents, order?: Iterable<number>): void {
+    const { directory, map, slotCount } = this.plan;
+    const places = new HostDirectory(directory, slotCount);
+    const memory = new NativeMemory(map);
+    for (const key of preloadOrder(table, order).slice(0, slotCount)) {
+      if (places.ask(key, true, () => false) !== HOST.fill) continue;
+      let offset = 0;
+      for (let part = 0; part < PART_COUNT; part++) {
+        const sizeBytes = table.sizesBytes[key * PART_COUNT + part] ?? 0;
+        contents.read(key, part, memory.bytes(places.slot, offset, sizeBytes));
+        offset += sizeBytes;
+      }
+      places.filled(places.slot);
+      places.release(places.slot);
+    }
+    memory.release();
   }
 
   /** Gives the memory back. No thread may use it any more. */

@@ -1,5 +1,5 @@
 import { GgmlLibrary } from "@fmlab/ggml";
-import type { DeviceName } from "../engine/device/find-device.ts";
+import type { DeviceName } from "../engine/device/device-names.ts";
 import { EXPERT_PARTS, type SlotPool } from "../engine/interfaces.ts";
 import type { TransferLaneOptions } from "./transfer-lane.ts";
 

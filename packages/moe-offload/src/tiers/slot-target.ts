@@ -1,5 +1,5 @@
 import { type Backend, GgmlLibrary, StreamEvent } from "@fmlab/ggml";
-import type { DeviceName } from "../engine/device/find-device.ts";
+import type { DeviceName } from "../engine/device/device-names.ts";
 import { findDevice } from "../engine/device/find-device.ts";
 import type { SlotPlace } from "../engine/interfaces.ts";
 import { NativeMemory, type RegionMap } from "./native-memory.ts";

@@ -34,6 +34,8 @@ export interface TransferLaneOptions {
   fast?: LinkOptions;
   /** Default: none; experts come straight from disk, over both links. */
   host?: HostTierOptions;
+  /** Host memory that outlives the lane, in place of `host`; holds every expert, or files do. */
+  hostTier?: HostTier;
   /**
    * Threads that move bytes, 1 to 16; default: one for all transfers, where there is host memory
    * one for each, at most 8.
@@ -79,6 +81,7 @@ export class TransferLane implements Lane {
   readonly #cancelFlag: Int32Array;
   readonly #threads: ReaderThreads;
   readonly #host: HostTier | undefined;
+  readonly #isHostShared: boolean;
   /** Loads that have ended and were taken from shared memory, but not handed over. */
   #ended: FinishedLoad[] = [];
   /** Loads taken from shared memory so far, 32 bits, wrapping. */
@@ -98,16 +101,20 @@ export class TransferLane implements Lane {
     const { layout, slots, host = NO_HOST_TIER, disk = FREE_LINK, fast = FREE_LINK } = options;
     const depth = Math.min(8, Math.max(disk.queueDepth, fast.queueDepth));
     // Threads share host memory; where there is none, one thread moves all, and nobody is woken.
-    const hasHost = host.budgetBytes > 0;
+    const hasHost = options.hostTier !== undefined || host.budgetBytes > 0;
     // Copies to a card go through one stream, in order.
     const { readers = hasHost && !("places" in slots) ? depth : 1 } = options;
     setting("readers", readers, "a whole number from 1 to 16", readers >= 1 && readers <= 16);
     const parts = "places" in slots ? slots.places : slots;
     assert(parts.length > 0 && parts.every((one) => one.length === PART_COUNT), "slot parts");
     const links = { diskLink: newLinkState("disk", disk), fastLink: newLinkState("fast", fast) };
-    const threads = readers + (host.budgetBytes > 0 && host.mode === "window" ? 1 : 0);
+    const hostMode = options.hostTier?.plan.mode ?? host.mode;
+    const threads = readers + (hasHost && hostMode === "window" ? 1 : 0);
     this.#memory = { ...laneMemory(parts.length, threads), ...links };
-    this.#table = expertTable(layout);
+    const table = expertTable(layout);
+    // What was never in a file is not looked for in one.
+    const hasFiles = !(host.contents || options.hostTier?.holdsAll);
+    this.#table = hasFiles ? table : { ...table, paths: [] };
     this.#ranks = layerRanks(this.#table.moeLayers);
     this.#slotBytes = Float64Array.from(parts.flat(), (region) => region.sizeBytes);
     this.#states = new SlotStates(this.#memory.slotStates);
@@ -123,7 +130,10 @@ export class TransferLane implements Lane {
         ? cardRegions(slots, places)
         : { kind: "host", map: gatherRegions(slots.flat()) };
     const card = "places" in slots ? findDevice(slots.library, slots.device) : undefined;
-    this.#host = host.budgetBytes > 0 ? new HostTier(this.#table, host, card) : undefined;
+    this.#isHostShared = options.hostTier !== undefined;
+    this.#host =
+      options.hostTier ??
+      (host.budgetBytes > 0 ? new HostTier(this.#table, host, card) : undefined);
     try {
       this.#threads = new ReaderThreads(threads, readers, {
         memory: this.#memory,
@@ -138,7 +148,7 @@ export class TransferLane implements Lane {
         cancelFlag: this.#cancelFlag,
       });
     } catch (error) {
-      this.#host?.free();
+      if (!this.#isHostShared) this.#host?.free();
       throw error;
     }
     this.#waitOpened();
@@ -291,7 +301,7 @@ export class TransferLane implements Lane {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#threads.leave(this.#cancelFlag);
-    this.#host?.free();
+    if (!this.#isHostShared) this.#host?.free();
   }
 
   #waitOpened(): void {

@@ -1,10 +1,6 @@
 import type { Device, GgmlLibrary } from "@fmlab/ggml";
 import { EngineError } from "../errors.ts";
-
-/** Where a model can be computed. */
-export const DEVICES = ["cpu", "cuda", "vulkan"] as const;
-/** Where a model is computed. */
-export type DeviceName = (typeof DEVICES)[number];
+import type { DeviceName } from "./device-names.ts";
 
 const REMEDIES = {
   cpu: "the CPU back end of ggml is missing beside its library",

@@ -1,0 +1,234 @@
+import { bars, defineExperiment, type MetricSpec, scatter, table } from "@fmlab/experiment";
+import { z } from "zod";
+import { DEVICES } from "../engine/device/device-names.ts";
+import { STRATEGY_NAMES } from "../offload/strategies.ts";
+import { SHAPE_NAMES } from "../shapes/shape-model.ts";
+
+/** What Fate's budgets of 6, 7, 8 and 10 GB hold of Qwen1.5-MoE's 1,440 experts in 4 bits. */
+const FATE_QWEN_SLOTS = [158, 356, 555, 952];
+/** The same shares of DeepSeekMoE's 1,728. */
+const FATE_DEEPSEEK_SLOTS = [190, 427, 666, 1142];
+/** An expert of 4.87 MB in 0.43 ms, the transfer time on Fate's machine. */
+const FATE_LINK_MBPS = 11_320;
+/** The time of a decoder layer on Fate's machine, ms. */
+const FATE_LAYER_MS = 3;
+
+/** Config of `moe-offload.shape`. */
+export const shapeConfig = z.object({
+  shape: z
+    .enum(SHAPE_NAMES)
+    .default("olmoe-1b-7b")
+    .describe("Published model whose sizes are taken."),
+  layers: z
+    .number()
+    .int()
+    .min(0)
+    .max(1024)
+    .default(2)
+    .describe("Layers that are kept, so that the rest fits; 0 keeps all."),
+  storage: z
+    .enum(["Q4_0", "Q8_0", "F16", "Q4_K"])
+    .default("Q4_0")
+    .describe("Type of all matrices."),
+  device: z
+    .enum(DEVICES)
+    .default("cpu")
+    .describe(
+      "Where it is computed; on a card its memory is the fast one, pinned memory the next.",
+    ),
+  slots: z
+    .array(z.number().int().min(1).max(1_000_000))
+    .min(1)
+    .max(16)
+    .default([24, 64])
+    .describe("Experts that fast memory holds, staging included; one after the other."),
+  strategies: z
+    .array(z.enum(STRATEGY_NAMES))
+    .min(1)
+    .max(16)
+    .default(["load-on-demand", "lru", "fate", "ours"])
+    .describe("Strategies, one after the other on the same routing."),
+  linkMBps: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .default(0)
+    .describe("Bandwidth into fast memory, MB/s (1 MB = 1e6 bytes); 0: as fast as the machine is."),
+  layerMs: z
+    .number()
+    .min(0)
+    .max(1000)
+    .default(0)
+    .describe("A layer takes at least so long, to stand for a slower machine, ms; 0: no limit."),
+  sequences: z.number().int().min(1).max(64).default(1).describe("Texts of the trace."),
+  tokens: z.number().int().min(2).max(4096).default(24).describe("Tokens of a text."),
+  warmupTokens: z
+    .number()
+    .int()
+    .min(0)
+    .max(4095)
+    .default(8)
+    .describe("Tokens at the start of each text that are not counted."),
+  trainingTokens: z
+    .number()
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(256)
+    .describe("Tokens of the same routers that strategies learn from before."),
+  threads: z.number().int().min(1).max(64).default(1).describe("Compute threads of the CPU."),
+});
+export type ShapeConfig = z.output<typeof shapeConfig>;
+
+const metrics = {
+  decodeTokensPerSecond: {
+    title: "Decode speed",
+    unit: "tok/s",
+    better: "higher",
+    help: "Counted tokens over the time they took; by cell. The run's: the median of its cells.",
+    measured: true,
+    headline: true,
+    step: "cell",
+  },
+  residentTokensPerSecond: {
+    title: "All resident",
+    unit: "tok/s",
+    better: "higher",
+    help: "Decode speed with every expert in fast memory, a token as one graph.",
+    measured: true,
+  },
+  linkMBps: {
+    title: "Link",
+    unit: "MB/s",
+    better: "higher",
+    help: "Measured over copies of experts that wait for nothing.",
+    measured: true,
+  },
+  boundShare: {
+    title: "Share of the bound",
+    unit: "%",
+    better: "higher",
+    help: "max(computing with all resident, missed bytes / link) over the time of a token; median.",
+    measured: true,
+    headline: true,
+  },
+  oursOverFate: {
+    title: "Ours over Fate",
+    unit: "x",
+    better: "higher",
+    help: "Speed of `ours` over that of `fate`, geometric mean over budgets, where both were run.",
+    measured: true,
+    headline: true,
+  },
+  oursOverFateLow: {
+    title: "Ours over Fate, at least",
+    unit: "x",
+    better: "higher",
+    help: "Lower 95 % bound of the paired ratio, blocks of 16 tokens; of the worst budget.",
+    measured: true,
+  },
+  fateOverLoadOnDemand: {
+    title: "Fate over load on demand",
+    unit: "x",
+    better: "higher",
+    help: "The same of `fate` over `load-on-demand`.",
+    measured: true,
+  },
+} satisfies Record<string, MetricSpec>;
+
+const FATE_RIVALS = ["load-on-demand", "lru", "moe-infinity", "fate", "ours"] as const;
+
+/** How fast published models would decode on this machine, without their weights. */
+export const shape = defineExperiment({
+  kind: "moe-offload.shape",
+  version: 1,
+  title: "Published models without their weights",
+  question:
+    "How fast would a published model decode here, when part of its experts fits in memory?",
+  paper: "arXiv:2502.12224",
+  config: shapeConfig,
+  presets: {
+    quick: {
+      title: "Quick",
+      description: "Two layers of OLMoE on the CPU, four strategies, two budgets.",
+      everywhere: true,
+      config: {},
+    },
+    "fate-qwen": {
+      title: "Fate's Qwen1.5-MoE",
+      description: "Its budgets, with layers and copies as slow as on Fate's machine.",
+      config: {
+        shape: "qwen1.5-moe-a2.7b",
+        layers: 0,
+        device: "cuda",
+        slots: FATE_QWEN_SLOTS,
+        strategies: [...FATE_RIVALS],
+        linkMBps: FATE_LINK_MBPS,
+        layerMs: FATE_LAYER_MS,
+        sequences: 3,
+        tokens: 96,
+        warmupTokens: 32,
+        trainingTokens: 2048,
+      },
+    },
+    "fate-deepseek": {
+      title: "Fate's DeepSeekMoE",
+      description: "The same shares of its experts, with layers and copies as slow.",
+      config: {
+        shape: "deepseek-moe-16b",
+        layers: 0,
+        device: "cuda",
+        slots: FATE_DEEPSEEK_SLOTS,
+        strategies: [...FATE_RIVALS],
+        linkMBps: FATE_LINK_MBPS,
+        layerMs: FATE_LAYER_MS,
+        sequences: 3,
+        tokens: 96,
+        warmupTokens: 32,
+        trainingTokens: 2048,
+      },
+    },
+    "full-speed-qwen": {
+      title: "Qwen1.5-MoE as fast as the card is",
+      description: "Fate's budgets without any limit.",
+      config: {
+        shape: "qwen1.5-moe-a2.7b",
+        layers: 0,
+        device: "cuda",
+        slots: FATE_QWEN_SLOTS,
+        strategies: [...FATE_RIVALS],
+        sequences: 4,
+        tokens: 160,
+        warmupTokens: 32,
+        trainingTokens: 2048,
+      },
+    },
+    "full-speed-deepseek": {
+      title: "DeepSeekMoE as fast as the card is",
+      description: "The same shares of its experts without any limit.",
+      config: {
+        shape: "deepseek-moe-16b",
+        layers: 0,
+        device: "cuda",
+        slots: FATE_DEEPSEEK_SLOTS,
+        strategies: [...FATE_RIVALS],
+        sequences: 4,
+        tokens: 160,
+        warmupTokens: 32,
+        trainingTokens: 2048,
+      },
+    },
+  },
+  requires: ({ device }) => ({
+    tags: ["ggml"],
+    ...(device !== "cpu" && { gpu: { device } }),
+  }),
+  fidelity: ({ layerMs, linkMBps }) => (layerMs > 0 || linkMBps > 0 ? "emulated" : "measured"),
+  metrics,
+  views: [
+    table("cells", "By cell", "A cell is a strategy with so many experts in fast memory."),
+    scatter("front", "Memory and speed", "Up and left is best; one group for each strategy."),
+    bars("speed", "Decode speed", "Tokens a second by cell."),
+  ],
+  load: () => import(/* turbopackIgnore: true */ "../shape-run/run.ts"),
+});

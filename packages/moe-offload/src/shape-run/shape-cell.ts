@@ -1,0 +1,181 @@
+import type { FinishedLoad } from "../offload/lane.ts";
+import type { OffloadedModel } from "../offload/offloaded-model.ts";
+import { STRATEGIES, type StrategyName } from "../offload/strategies.ts";
+import { openCell } from "./open-cell.ts";
+import { Overlap } from "./overlap.ts";
+import { type PhaseTimes, paced } from "./pace.ts";
+import type { ShapeBench } from "./shape-job.ts";
+
+/** One strategy under one budget. */
+export interface CellResult {
+  readonly strategy: StrategyName;
+  readonly slots: number;
+  /** By counted token, in the order of the texts. */
+  readonly stepMs: readonly number[];
+  readonly tokensPerSecond: number;
+  /** Chosen experts that lay in a slot, and that were on their way; of all chosen. */
+  readonly hitRate: number;
+  readonly lateRate: number;
+  /** Bytes a token of experts that were chosen and not there when the text before it was done. */
+  readonly missedBytes: number;
+  readonly loadedBytes: number;
+  readonly waitMs: number;
+  /** Of copies: time a token, and the share of it in which something was computed. */
+  readonly copyMs: number;
+  readonly hiddenShare: number;
+  /** `max(compute, missed bytes / link)` a token, and its share of the time taken. */
+  readonly boundMs: number;
+  readonly boundShare: number;
+}
+
+/** All experts resident. */
+export interface ResidentResult {
+  /** A token as one graph, its own routers choosing, ms, median; undefined where it does not fit. */
+  readonly wholeMs: number | undefined;
+  /** A token as one graph a layer, what the router says read back, ms, median. */
+  readonly splitMs: number;
+}
+
+/** What was measured of the machine before. */
+export interface MeasuredMachine {
+  /** A token with all experts resident, one graph a layer, ms. */
+  readonly computeMs: number;
+  readonly linkMBps: number;
+}
+
+/** Times with every expert in a slot. */
+export function runResident(bench: ShapeBench): ResidentResult {
+  const all = bench.layout.moeLayers.length * bench.layout.expertCount;
+  const own = openCell(bench, ALL_RESIDENT, all, { linkMBps: 0, ownRouting: true });
+  let wholeMs: number;
+  try {
+    wholeMs = medianOf(decode(own, bench, undefined).stepMs);
+    own.engine.reset();
+    const times = { waitMs: 0 };
+    const clock = () => performance.now();
+    own.engine.onLayer = paced(bench.job.layerMs, clock, times);
+    return { wholeMs, splitMs: medianOf(decode(own, bench, undefined).stepMs) };
+  } finally {
+    own.close();
+  }
+}
+
+/** Decodes the texts of the trace with one strategy. */
+export function runCell(
+  bench: ShapeBench,
+  strategy: StrategyName,
+  slots: number,
+  machine: MeasuredMachine,
+): CellResult {
+  const overlap = new Overlap();
+  const { job } = bench;
+  const model = openCell(bench, STRATEGIES[strategy], slots, {
+    linkMBps: job.linkMBps,
+    onLoad: (load: FinishedLoad) => overlap.load(load),
+  });
+  try {
+    const times: PhaseTimes = { waitMs: 0 };
+    const nowMs = () => model.lane?.nowMs() ?? performance.now();
+    const pace = paced(job.layerMs, nowMs, times);
+    model.engine.onLayer = (phase, layer) => {
+      overlap.phase(phase, nowMs());
+      pace(phase, layer);
+    };
+    return cellOf(bench, model, { strategy, slots, times, overlap, machine });
+  } finally {
+    model.close();
+  }
+}
+
+function cellOf(
+  bench: ShapeBench,
+  model: OffloadedModel,
+  run: {
+    strategy: StrategyName;
+    slots: number;
+    times: PhaseTimes;
+    overlap: Overlap;
+    machine: MeasuredMachine;
+  },
+): CellResult {
+  const { machine, overlap, slots, strategy, times } = run;
+  const { counts } = model.scheduler;
+  const start = { ...counts, waitMs: 0, bytes: 0 };
+  const begin = () => {
+    Object.assign(start, counts, { waitMs: times.waitMs });
+    start.bytes = model.lane?.counts().deliveredBytes ?? 0;
+    overlap.begin();
+  };
+  const sums = { uses: 0, hits: 0, late: 0, bytes: 0, missed: 0, waitMs: 0 };
+  const end = () => {
+    sums.uses += counts.uses - start.uses;
+    sums.hits += counts.hits - start.hits;
+    sums.late += counts.lateHits - start.lateHits;
+    const used = counts.prefetchesUsed - start.prefetchesUsed;
+    sums.missed += counts.demanded - start.demanded + used;
+    sums.bytes += (model.lane?.counts().deliveredBytes ?? 0) - start.bytes;
+    sums.waitMs += times.waitMs - start.waitMs;
+    overlap.end();
+  };
+  const { stepMs } = decode(model, bench, { begin, end });
+  const tokens = stepMs.length;
+  const meanMs = stepMs.reduce((sum, ms) => sum + ms, 0) / tokens;
+  const missedBytes = (sums.missed * bench.layout.expertBytes) / tokens;
+  const boundMs = Math.max(machine.computeMs, missedBytes / 1e3 / machine.linkMBps);
+  return {
+    strategy,
+    slots,
+    stepMs,
+    tokensPerSecond: 1000 / meanMs,
+    hitRate: sums.hits / sums.uses,
+    lateRate: sums.late / sums.uses,
+    missedBytes,
+    loadedBytes: sums.bytes / tokens,
+    waitMs: sums.waitMs / tokens,
+    copyMs: overlap.copyMs / tokens,
+    hiddenShare: overlap.hiddenShare,
+    boundMs,
+    boundShare: boundMs / meanMs,
+  };
+}
+
+/** What is told of the counted part of each text. */
+interface Counting {
+  begin(): void;
+  end(): void;
+}
+
+function decode(
+  model: OffloadedModel,
+  { host, job }: ShapeBench,
+  counting: Counting | undefined,
+): { stepMs: number[] } {
+  const stepMs: number[] = [];
+  for (let sequence = 0; sequence < job.sequences; sequence++) {
+    model.engine.reset();
+    for (let position = 0; position < job.tokens; position++) {
+      if (position % 16 === 0) host.throwIfCancelled();
+      if (position === job.warmupTokens) counting?.begin();
+      const startMs = performance.now();
+      model.engine.decode(1 + ((sequence * 7919 + position * 104_729) % TOKENS));
+      if (position >= job.warmupTokens) stepMs.push(performance.now() - startMs);
+    }
+    counting?.end();
+  }
+  return { stepMs };
+}
+
+/** Tokens whose embeddings are entered; every vocabulary has more. */
+const TOKENS = 30_000;
+
+const ALL_RESIDENT = {
+  policy: "all-resident",
+  predictor: "none",
+  prefetch: { control: "off", width: 0, depth: 1 },
+  readyFirst: false,
+} as const;
+
+function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? Number.NaN;
+}
