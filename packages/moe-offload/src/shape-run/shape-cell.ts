@@ -4,11 +4,22 @@ import { STRATEGIES, type StrategyName } from "../offload/strategies.ts";
 import { openCell } from "./open-cell.ts";
 import { Overlap } from "./overlap.ts";
 import { type PhaseTimes, paced } from "./pace.ts";
+import { planCell } from "./plan-cell.ts";
 import type { ShapeBench } from "./shape-job.ts";
+
+/** A strategy by name, or what a plan chooses for the cell. */
+export type CellStrategy = StrategyName | "planned";
+
+/** What a cell's strategy is called. */
+export function titleOf(strategy: CellStrategy): string {
+  return strategy === "planned" ? "Planned" : STRATEGIES[strategy].title;
+}
 
 /** One strategy under one budget. */
 export interface CellResult {
-  readonly strategy: StrategyName;
+  readonly strategy: CellStrategy;
+  /** What the plan has chosen, and the speed it expects, tokens/s. */
+  readonly plan?: { readonly title: string; readonly predicted: number };
   readonly slots: number;
   /** By counted token, in the order of the texts. */
   readonly stepMs: readonly number[];
@@ -63,13 +74,15 @@ export function runResident(bench: ShapeBench): ResidentResult {
 /** Decodes the texts of the trace with one strategy. */
 export function runCell(
   bench: ShapeBench,
-  strategy: StrategyName,
+  strategy: CellStrategy,
   slots: number,
   machine: MeasuredMachine,
 ): CellResult {
   const overlap = new Overlap();
   const { job } = bench;
-  const model = openCell(bench, STRATEGIES[strategy], slots, {
+  const plan = strategy === "planned" ? planCell(bench, slots, machine) : undefined;
+  const chosen = strategy === "planned" ? plan?.strategy : STRATEGIES[strategy];
+  const model = openCell(bench, chosen ?? STRATEGIES.lru, slots, {
     linkMBps: job.linkMBps,
     onLoad: (load: FinishedLoad) => overlap.load(load),
   });
@@ -81,7 +94,10 @@ export function runCell(
       overlap.phase(phase, nowMs());
       pace(phase, layer);
     };
-    return cellOf(bench, model, { strategy, slots, times, overlap, machine });
+    return {
+      ...cellOf(bench, model, { strategy, slots, times, overlap, machine }),
+      ...(plan && { plan: { title: plan.title, predicted: plan.predicted } }),
+    };
   } finally {
     model.close();
   }
@@ -91,7 +107,7 @@ function cellOf(
   bench: ShapeBench,
   model: OffloadedModel,
   run: {
-    strategy: StrategyName;
+    strategy: CellStrategy;
     slots: number;
     times: PhaseTimes;
     overlap: Overlap;

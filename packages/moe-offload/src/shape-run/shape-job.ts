@@ -4,7 +4,6 @@ import type { DeviceName } from "../engine/device/device-names.ts";
 import { findDevice } from "../engine/device/find-device.ts";
 import { describeModel } from "../model/description.ts";
 import { type ExpertLayout, expertLayout } from "../model/expert-layout.ts";
-import { STRATEGIES, type StrategyName } from "../offload/strategies.ts";
 import { generateForShape } from "../planner/generated-trace.ts";
 import { NAMED_SHAPES } from "../planner/named-shapes.ts";
 import type { ComputeHost } from "../quality/compute-messages.ts";
@@ -21,7 +20,14 @@ import { HostTier } from "../tiers/host-tier.ts";
 import type { Trace } from "../traces/trace.ts";
 import { blockOf, joinBlocks, contentsOf as traceContents } from "../traces/trace-block.ts";
 import { measureLink } from "./link-probe.ts";
-import { type CellResult, type ResidentResult, runCell, runResident } from "./shape-cell.ts";
+import {
+  type CellResult,
+  type CellStrategy,
+  type ResidentResult,
+  runCell,
+  runResident,
+  titleOf,
+} from "./shape-cell.ts";
 
 /** What is run: one shape, several budgets, several strategies, all in one process. */
 export interface ShapeJob {
@@ -33,7 +39,7 @@ export interface ShapeJob {
   readonly device: DeviceName;
   /** Experts that fast memory holds, staging included; by budget. */
   readonly slots: readonly number[];
-  readonly strategies: readonly StrategyName[];
+  readonly strategies: readonly CellStrategy[];
   /** From host memory to fast memory, MB/s; 0: as fast as the machine is. */
   readonly linkMBps: number;
   /** A layer takes as long at least, ms; 0: as long as it takes. */
@@ -72,6 +78,8 @@ export interface ShapeBench {
   readonly hostTier: HostTier;
   readonly routing: TraceRouting;
   readonly calibration: Calibration;
+  /** Texts that a plan is made on; nothing was learned from them. */
+  readonly planning: Trace;
   readonly host: ComputeHost;
 }
 
@@ -96,7 +104,17 @@ export function runShapeJob(job: ShapeJob, host: ComputeHost): ShapeResult {
     const traces = tracesOf(job, layout);
     const routing = new TraceRouting(traces.measured, layout);
     const calibration = calibrationFromTrace(traces.training);
-    const bench = { job, file, layout, contents, hostTier, routing, calibration, host };
+    const bench = {
+      job,
+      file,
+      layout,
+      contents,
+      hostTier,
+      routing,
+      calibration,
+      planning: traces.planning,
+      host,
+    };
     const label = shapeLabel(file, traces.measured);
     const linkMBps = measureLink(bench);
     host.log(`link: ${linkMBps.toFixed(0)} MB/s`);
@@ -106,7 +124,7 @@ export function runShapeJob(job: ShapeJob, host: ComputeHost): ShapeResult {
       for (const strategy of job.strategies) {
         host.throwIfCancelled();
         const total = job.slots.length * job.strategies.length;
-        host.progress(cells.length, total, `${STRATEGIES[strategy].title}, ${slots} slots`);
+        host.progress(cells.length, total, `${titleOf(strategy)}, ${slots} slots`);
         const cell = runCell(bench, strategy, slots, { computeMs: resident.splitMs, linkMBps });
         cells.push(cell);
         host.partial(cells.length - 1, [
@@ -169,12 +187,17 @@ function totalBytes({ classes, expertCount }: ExpertLayout): number {
 }
 
 /**
- * One long trace in two parts: strategies learn from texts of the same routers, but not from those
- * that are measured.
+ * One long trace in three parts: strategies learn from texts of the same routers, plans are made on
+ * others, and neither are those that are measured.
  */
-function tracesOf(job: ShapeJob, layout: ExpertLayout): { measured: Trace; training: Trace } {
+function tracesOf(
+  job: ShapeJob,
+  layout: ExpertLayout,
+): Record<"measured" | "planning" | "training", Trace> {
   const texts = Math.ceil(job.trainingTokens / job.tokens);
   const trainingTokens = texts * job.tokens;
+  const planningTokens = Math.ceil(texts / 2) * job.tokens;
+  const learned = trainingTokens + planningTokens;
   const { expertCount, expertUsedCount, layerCount, moeLayers } = layout;
   const named = NAMED_SHAPES[job.shape];
   const routing = { expertCount, expertUsedCount, layerCount, moeLayers };
@@ -182,7 +205,7 @@ function tracesOf(job: ShapeJob, layout: ExpertLayout): { measured: Trace; train
     { ...named, routing },
     { ...DIALS, sequenceTokens: job.tokens },
     {
-      tokenCount: trainingTokens + job.sequences * job.tokens,
+      tokenCount: learned + job.sequences * job.tokens,
       seed: job.seed,
     },
   );
@@ -190,7 +213,8 @@ function tracesOf(job: ShapeJob, layout: ExpertLayout): { measured: Trace; train
     joinBlocks(traceContents(whole), [blockOf(whole, from, to)]);
   return {
     training: part(0, trainingTokens),
-    measured: part(trainingTokens, whole.tokenCount),
+    planning: part(trainingTokens, learned),
+    measured: part(learned, whole.tokenCount),
   };
 }
 

@@ -1,8 +1,7 @@
 import type { RunContext, SeriesInput, Summary } from "@fmlab/experiment";
 import { mean, median, pairedRatioCi } from "@fmlab/stats";
 import type { ShapeConfig } from "../definitions/shape.ts";
-import { STRATEGIES, type StrategyName } from "../offload/strategies.ts";
-import type { CellResult } from "./shape-cell.ts";
+import { type CellResult, type CellStrategy, titleOf } from "./shape-cell.ts";
 import type { ShapeResult } from "./shape-job.ts";
 
 /** Draws the pictures of a run over a shape, and returns its summary. */
@@ -28,10 +27,11 @@ export function reportShape(ctx: RunContext, config: ShapeConfig, result: ShapeR
     valueUnit: "tok/s",
     groups: [{ name: "tok/s", values: cells.map((cell) => cell.tokensPerSecond) }],
   });
+  const ours = cells.some(({ strategy }) => strategy === "planned") ? "planned" : "ours";
   const lows = cells
-    .filter(({ strategy }) => strategy === "ours")
+    .filter(({ strategy }) => strategy === ours)
     .flatMap((cell) => overFate(cell, cells)?.low ?? []);
-  const oursOverFate = ratioOf(cells, "ours", "fate");
+  const oursOverFate = ratioOf(cells, ours, "fate");
   const fateOverLoadOnDemand = ratioOf(cells, "fate", "load-on-demand");
   const numbers = {
     decodeTokensPerSecond: median(cells.map((cell) => cell.tokensPerSecond)),
@@ -91,7 +91,7 @@ function blocksOf(values: readonly number[]): number[] {
 }
 
 function nameOf({ slots, strategy }: CellResult): string {
-  return `${STRATEGIES[strategy].title}, ${slots} slots`;
+  return `${titleOf(strategy)}, ${slots} slots`;
 }
 
 function tableOf({ cells, expertBytes, expertTotal }: ShapeResult): SeriesInput {
@@ -101,7 +101,7 @@ function tableOf({ cells, expertBytes, expertTotal }: ShapeResult): SeriesInput 
     rows: cells.map((cell) => {
       const ratio = overFate(cell, cells);
       return {
-        strategy: STRATEGIES[cell.strategy].title,
+        strategy: cell.plan ? `Planned: ${cell.plan.title}` : titleOf(cell.strategy),
         slots: cell.slots,
         share: (100 * cell.slots) / expertTotal,
         memory: (cell.slots * expertBytes) / 1e6,
@@ -131,7 +131,7 @@ function frontOf(cells: readonly CellResult[]): SeriesInput {
     x: { label: "experts in fast memory" },
     y: { label: "decode speed", unit: "tok/s", better: "higher" },
     groups: strategies.map((strategy) => ({
-      name: STRATEGIES[strategy].title,
+      name: titleOf(strategy),
       points: cells
         .filter((cell) => cell.strategy === strategy)
         .map(({ slots, tokensPerSecond }) => ({ x: slots, y: tokensPerSecond })),
@@ -140,8 +140,8 @@ function frontOf(cells: readonly CellResult[]): SeriesInput {
 }
 
 /** Geometric mean over budgets of one strategy's speed over another's; 0 without both. */
-function ratioOf(cells: readonly CellResult[], of: StrategyName, over: StrategyName): number {
-  const speed = (strategy: StrategyName, slots: number) =>
+function ratioOf(cells: readonly CellResult[], of: CellStrategy, over: CellStrategy): number {
+  const speed = (strategy: CellStrategy, slots: number) =>
     cells.find((cell) => cell.strategy === strategy && cell.slots === slots)?.tokensPerSecond;
   const ratios = [...new Set(cells.map(({ slots }) => slots))].flatMap((slots) => {
     const [a, b] = [speed(of, slots), speed(over, slots)];

@@ -38,9 +38,10 @@ export class LinkGate {
   /**
    * The bytes have been moved since `begin`. When that took longer than the link takes, the
    * transfer keeps its place for as long; it ends at `endMs`.
+   * @param sinceMs  when moving could begin, where another transfer was in the way until then
    */
-  moved(nowMs: number): void {
-    const doneMs = this.startMs + nowMs - this.#movingSinceMs;
+  moved(nowMs: number, sinceMs = 0): void {
+    const doneMs = this.startMs + nowMs - Math.max(sinceMs, this.#movingSinceMs);
     if (doneMs <= this.endMs) return;
     this.endMs = doneMs;
     this.#lock.guard(() => this.#schedule.occupy(this.#place, doneMs));

@@ -40,6 +40,8 @@ export class TransferLoop {
   #pauseMs: number = IDLE_SPIN.leastMs;
   /** Copies begun so far. */
   #copies = 0;
+  /** When the last one of them was seen to be done. */
+  #copyEndMs = 0;
 
   /** @param host  only with one place: a thread must not wait for what it fetches itself */
   constructor(
@@ -155,7 +157,11 @@ export class TransferLoop {
     this.#slots.settle(transfer.place);
     if (transfer.held !== -1) this.#host?.letGo(transfer.held);
     transfer.held = -1;
-    transfer.fast.moved(this.#signals.nowMs());
+    // A card copies in order: this one began when the one before was done.
+    const nowMs = this.#signals.nowMs();
+    transfer.fast.moved(nowMs, this.#copyEndMs);
+    if (this.#slots.isAsync) transfer.startMs = Math.max(transfer.startMs, this.#copyEndMs);
+    this.#copyEndMs = nowMs;
     transfer.stage = STAGE.onFast;
   }
 

@@ -1,6 +1,5 @@
 import {
   type Arena,
-  type Graph,
   ops,
   StagedTensor,
   StagingMemory,
@@ -15,6 +14,7 @@ import type { TokenGraphs } from "../machine.ts";
 import { requestSlots } from "../request-slots.ts";
 import type { DeviceMachine } from "./device-machine.ts";
 import { DeviceStages } from "./device-stages.ts";
+import { type ChainedGraph, GraphChain } from "./graph-chain.ts";
 import { RoutingReadback } from "./routing-readback.ts";
 import { SlotInputs } from "./slot-inputs.ts";
 
@@ -22,10 +22,10 @@ import { SlotInputs } from "./slot-inputs.ts";
 interface Segment {
   readonly layer: number;
   /** The experts of the layer before, what is between, attention and router. */
-  readonly graph: Graph;
+  readonly main: ChainedGraph;
   readonly readback: RoutingReadback;
   /** The shared expert: computed while the host decides on the others. */
-  readonly shared: Graph | undefined;
+  readonly shared: ChainedGraph | undefined;
 }
 
 /** What a segment leaves to the next. */
@@ -48,9 +48,10 @@ export class DeviceSplitGraphs implements TokenGraphs {
   readonly #machine: DeviceMachine;
   readonly #source: ExpertSource;
   readonly #stages: DeviceStages;
+  readonly #chain: GraphChain;
   readonly #segments: Segment[] = [];
   readonly #slotInputs: SlotInputs;
-  readonly #head: Graph;
+  readonly #head: ChainedGraph;
   readonly #logits: StagedTensor;
   readonly #logitsMemory: StagingMemory;
   readonly #routed: StreamEvent;
@@ -63,46 +64,50 @@ export class DeviceSplitGraphs implements TokenGraphs {
     this.#source = source;
     this.#slots = new Int32Array(model.expertUsedCount);
     this.#stages = new DeviceStages(machine);
+    this.#chain = new GraphChain(machine);
     this.#slotInputs = new SlotInputs(machine);
     this.#routed = new StreamEvent(device);
     let passed: Passed | undefined;
     for (const layer of model.moeLayers) passed = this.#addSegment(layer, passed);
     let logits: Tensor | undefined;
-    this.#head = this.#stages.stage(
-      model.layerCount - model.moeLayers.length + 2,
-      (graph, arena) => {
-        logits = graph.head(this.#arrive(graph, arena, passed, model.layerCount));
-        arena.graph.expand(logits);
-      },
-    );
+    const layers = model.layerCount - model.moeLayers.length + 2;
+    const head = this.#stages.stage(layers, (graph, arena) => {
+      logits = graph.head(this.#arrive(graph, arena, passed, model.layerCount));
+      arena.graph.expand(logits);
+    });
+    this.#head = this.#chain.add(head);
     if (!logits) throw new Error("a model ends with its logits");
     this.#logitsMemory = new StagingMemory(device, StagedTensor.sizeBytes(logits));
     this.#logits = new StagedTensor(logits, this.#logitsMemory, 0);
   }
 
   evaluate(position: number): Float32Array {
-    const { backend } = this.#machine;
     const { onLayer } = this;
     this.#stages.show(position + 1);
-    this.#segments.forEach(({ graph, layer, readback, shared }, index) => {
+    this.#chain.start();
+    let before = -1;
+    for (const { layer, main, readback, shared } of this.#segments) {
       onLayer?.("attention", layer);
-      backend.begin(graph);
-      readback.download(backend);
-      this.#routed.record(backend);
-      if (shared) backend.begin(shared);
+      this.#begin(main, before);
+      readback.download(main.backend);
+      this.#routed.record(main.backend);
+      if (shared) {
+        this.#chain.enter(shared);
+        this.#chain.begin(shared);
+      }
       this.#routed.wait();
-      if (index > 0) this.#source.release();
+      if (before !== -1) this.#source.release();
       onLayer?.("request", layer);
       readback.routing.token = this.#token;
       readback.routing.position = position;
       this.#request(readback.routing);
       this.#await(layer);
-      this.#slotInputs.enter(layer, this.#slots);
-    });
+      before = layer;
+    }
     onLayer?.("head", this.#machine.model.layerCount);
-    backend.begin(this.#head);
-    this.#logits.download(backend);
-    this.#routed.record(backend);
+    this.#begin(this.#head, before);
+    this.#logits.download(this.#head.backend);
+    this.#routed.record(this.#head.backend);
     this.#routed.wait();
     this.#source.release();
     onLayer?.("idle", this.#machine.model.layerCount);
@@ -115,12 +120,20 @@ export class DeviceSplitGraphs implements TokenGraphs {
   }
 
   close(): void {
-    this.#machine.backend.synchronize();
+    this.#head.backend.synchronize();
+    this.#chain.close();
     this.#stages.close();
     for (const { readback } of this.#segments) readback.close();
     this.#slotInputs.close();
     this.#routed.close();
     this.#logitsMemory.close();
+  }
+
+  /** Begins a graph that computes the experts of the layer `before` in the slots they lie in. */
+  #begin(next: ChainedGraph, before: number): void {
+    this.#chain.enter(next);
+    if (before !== -1) this.#slotInputs.enter(before, this.#slots, next.backend);
+    this.#chain.begin(next);
   }
 
   #await(layer: number): void {
@@ -174,7 +187,8 @@ export class DeviceSplitGraphs implements TokenGraphs {
             if (output) arena.graph.expand(output);
           })
         : undefined;
-    this.#segments.push({ layer, graph, readback, shared });
+    const main = this.#chain.add(graph);
+    this.#segments.push({ layer, main, readback, shared: shared && this.#chain.add(shared) });
     return { ...passed, shared: output };
   }
 

@@ -1,4 +1,11 @@
-import { Arena, StagedTensor, StagingMemory, TENSOR_TYPE, type Tensor } from "@fmlab/ggml";
+import {
+  Arena,
+  type Backend,
+  StagedTensor,
+  StagingMemory,
+  TENSOR_TYPE,
+  type Tensor,
+} from "@fmlab/ggml";
 import type { DeviceMachine } from "./device-machine.ts";
 
 /**
@@ -39,13 +46,13 @@ export class SlotInputs {
     return this.#stagedOf(layer).tensor;
   }
 
-  /** Begins to write the slots of a layer. @param slots  numbered over all classes */
-  enter(layer: number, slots: Int32Array): void {
+  /** Begins to write the slots of a layer in a stream. @param slots  numbered over all classes */
+  enter(layer: number, slots: Int32Array, backend: Backend): void {
     const staged = this.#stagedOf(layer);
     const { firstSlot } = this.#machine.pool.classOfLayer(layer);
     const { int32 } = staged.values;
     for (let i = 0; i < slots.length; i++) int32[i] = (slots[i] ?? 0) - firstSlot;
-    staged.upload(this.#machine.backend);
+    staged.upload(backend);
   }
 
   /** Frees the memory; the card must be done with it. */

@@ -1,0 +1,96 @@
+import { MoeError } from "../errors.ts";
+import { STRATEGIES, type Strategy } from "../offload/strategies.ts";
+import { CANDIDATES, type PlanCandidate } from "../planner/candidates.ts";
+import { uniformTimes } from "../replay/compute-times.ts";
+import { replayStrategy } from "../replay/strategy-replay.ts";
+import type { MeasuredMachine } from "./shape-cell.ts";
+import type { ShapeBench } from "./shape-job.ts";
+
+/** A strategy that a plan has chosen. */
+export interface PlannedStrategy {
+  readonly title: string;
+  readonly strategy: Strategy;
+  /** Tokens/s that the replay says. */
+  readonly predicted: number;
+}
+
+/** Share of a layer's time that routed experts take; what is before the router takes the rest. */
+const EXPERT_SHARE = 0.4;
+/** The head's time in layers. */
+const HEAD_LAYERS = 1;
+
+const cacheOf = (title: string, strategy: Strategy): PlanCandidate => ({
+  name: title,
+  title,
+  strategy,
+  sizing: "policy",
+});
+const GATED = {
+  predictor: "cross-layer",
+  prefetch: { control: "adaptive", width: 4, depth: 1 },
+} as const;
+
+/** Beside those of every plan: caches with prefetching by the cross-layer gate where it pays. */
+const MORE: readonly PlanCandidate[] = [
+  cacheOf("Reuse score, two layers ahead", {
+    ...STRATEGIES.ours,
+    prefetch: { control: "adaptive", width: 4, depth: 2 },
+  }),
+  cacheOf("Reuse score, wide prefetch", {
+    ...STRATEGIES.ours,
+    prefetch: { control: "adaptive", width: 8, depth: 1 },
+  }),
+  cacheOf("LRU, cross-layer gate", { ...STRATEGIES.lru, ...GATED, readyFirst: true }),
+  cacheOf("Fate's cache, prefetch that pays", { ...STRATEGIES.fate, ...GATED }),
+];
+
+/**
+ * The strategy that a replay in virtual time says is the fastest here: on texts that nothing was
+ * learned from, with the times measured of this machine.
+ *
+ * @throws MoeError `BUDGET_TOO_SMALL` when there are too few slots for any
+ */
+export function planCell(
+  bench: ShapeBench,
+  slots: number,
+  machine: MeasuredMachine,
+): PlannedStrategy {
+  const { calibration, layout, planning } = bench;
+  const layerMs = machine.computeMs / (layout.layerCount + HEAD_LAYERS);
+  const times = uniformTimes(planning.shape, {
+    attentionMs: (1 - EXPERT_SHARE) * layerMs,
+    expertMs: (EXPERT_SHARE * layerMs) / layout.expertUsedCount,
+    headMs: HEAD_LAYERS * layerMs,
+    denseMs: layerMs,
+  });
+  const replayed = {
+    budgetBytes: slots * layout.expertBytes,
+    expertBytes: () => layout.expertBytes,
+    link: { bandwidthMBps: machine.linkMBps, latencyUs: 0, queueDepth: 1 },
+    times,
+    warmupTokens: bench.job.warmupTokens,
+  };
+  let best: PlannedStrategy | undefined;
+  for (const { sizing, strategy, title } of [...CANDIDATES, ...MORE]) {
+    if (sizing === "curves") continue;
+    const predicted = speedOf(() => replayStrategy(planning, strategy, replayed, calibration));
+    if (predicted > (best?.predicted ?? 0)) best = { title, strategy, predicted };
+  }
+  if (best) return best;
+  throw new MoeError(`no strategy runs with ${slots} slots; give it more.`, {
+    code: "BUDGET_TOO_SMALL",
+    policy: "planned",
+    budgetBytes: replayed.budgetBytes,
+    neededBytes: replayed.budgetBytes + layout.expertBytes,
+  });
+}
+
+/** Tokens/s of a replay; 0 for a strategy that needs more memory. */
+function speedOf(replay: () => { tokensPerSecond: number }): number {
+  try {
+    return replay().tokensPerSecond;
+  } catch (error) {
+    if (error instanceof MoeError && error.code === "BUDGET_TOO_SMALL") return 0;
+    throw error;
+  }
+}
