@@ -86,12 +86,15 @@ export async function makeBundle(root: string, options: BundleOptions): Promise<
 }
 
 async function fill(root: string, folder: string, options: BundleOptions): Promise<MadeBundle> {
-  const [javascript, ggml] = await Promise.all([
+  const parts = [
     bundleJavaScript(root, join(folder, "js"), options.benches),
     copyGgml(options, join(folder, "ggml"), options.cacheFolder),
     bundleLauncher(root, join(folder, "fmlab.mjs")),
     copyKoffi(root, join(folder, "native")),
-  ]);
+  ] as const;
+  // Of a part that fails nothing may go on writing when the folder is removed.
+  await Promise.allSettled(parts);
+  const [javascript, ggml] = await Promise.all(parts);
   chmodSync(join(folder, "fmlab.mjs"), 0o755);
   copyWasm(root, javascript.inputs, join(folder, "native"));
   mkdirSync(join(folder, "models"), { recursive: true });

@@ -13,10 +13,13 @@ const ENTRY_URL = /new URL\(\s*"(\.{1,2}\/[^"]+\.mjs)",\s*import\.meta\.url,?\s*
 const ENTRY_LOAD = /createRequire\(import\.meta\.url\)\(("\.[^"]+")\)/g;
 const KOFFI_LOAD = /createRequire\(import\.meta\.url\)\("koffi"\)/g;
 
-/** The CommonJS packages inside ask for Node's own modules by `require`. */
-const BANNER =
-  'import { createRequire as requireOfBundle } from "node:module"; ' +
-  "const require = requireOfBundle(import.meta.url);";
+/** The CommonJS packages inside ask for Node's own modules, and for files beside themselves. */
+const BANNER = [
+  'import { createRequire as requireOfBundle } from "node:module";',
+  'import { fileURLToPath as pathOfBundle } from "node:url";',
+  "const require = requireOfBundle(import.meta.url);",
+  'const __dirname = pathOfBundle(new URL("../native", import.meta.url));',
+].join(" ");
 
 /** What was bundled. */
 export interface BundledJavaScript {

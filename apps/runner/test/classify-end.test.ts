@@ -39,6 +39,23 @@ describe("the end of a child", () => {
     expect(codeOf({ signal: "SIGABRT", stderrTail: told })).toBe("OUT_OF_MEMORY");
   });
 
+  it.each([
+    "ggml_backend_cuda_buffer_type_alloc_buffer: allocating 8192.00 MiB on device 0: cudaMalloc " +
+      "failed: out of memory",
+    "CUDA error: out of memory\n  current device: 0, in function alloc at ggml-cuda.cu:503",
+    "ggml_vulkan: Device memory allocation of size 1 failed.\nggml_vulkan: " +
+      "vk::Device::allocateMemory: ErrorOutOfDeviceMemory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+  ])("that says %j is out of the GPU's memory", (stderrTail) => {
+    const { failure } = classifyEnd({ ...end, signal: "SIGABRT", stderrTail });
+    expect(failure).toMatchObject({
+      code: "OUT_OF_MEMORY",
+      message: expect.stringMatching(/GPU's memory ran out; lower the VRAM budget/),
+      detail: stderrTail,
+    });
+    expect(codeOf({ exitCode: 0, stderrTail })).toBe("EXPERIMENT_ERROR");
+  });
+
   it("of an agent that stops is a lost host, unless the run had its result already", () => {
     expect(codeOf({ isHandedBack: true, signal: "SIGKILL" })).toBe("HOST_LOST");
     const result = { failure: null, summary: {}, inputs: [] };

@@ -34,6 +34,17 @@ describe("what an error means for its run", () => {
     });
   });
 
+  it("is out of memory when a card has too little, explained or not", () => {
+    const explained = failureOf(foreign("OutOfVramError", "OUT_OF_VRAM"), undefined);
+    expect(explained).toEqual({
+      code: "OUT_OF_MEMORY",
+      message: "OUT_OF_VRAM happened; do this",
+    });
+    const bare = failureOf(foreign("GgmlError", "ALLOCATION_FAILED"), undefined);
+    expect(bare).toMatchObject({ code: "OUT_OF_MEMORY" });
+    expect(bare.detail).toContain("ALLOCATION_FAILED happened");
+  });
+
   it("is the experiment's own for any other error, with a stack", () => {
     for (const error of [foreign("MoeError", "WORKER_DIED"), foreign("Other", "BAD_SETTING")]) {
       const failure = failureOf(error, undefined);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { codeFacts } from "../src/reproduction/code-facts.ts";
 import { InputHasher } from "../src/reproduction/input-hash.ts";
-import { machineFacts, parseGpus } from "../src/reproduction/machine-facts.ts";
+import { machineFacts } from "../src/reproduction/machine-facts.ts";
 import { temporaryFolder } from "./fixtures/command.ts";
 
 function repository(): { root: string; git: (...args: string[]) => string } {
@@ -98,14 +98,6 @@ describe("the hash of an input file", () => {
 });
 
 describe("the facts of the machine", () => {
-  it("read what nvidia-smi lists", () => {
-    expect(parseGpus("NVIDIA H200, 143771, 580.65.06\nNVIDIA H200, 143771, 580.65.06\n")).toEqual([
-      { name: "NVIDIA H200", memoryBytes: 143_771 * 1024 * 1024, driver: "580.65.06" },
-      { name: "NVIDIA H200", memoryBytes: 143_771 * 1024 * 1024, driver: "580.65.06" },
-    ]);
-    expect(parseGpus("No devices were found\n")).toEqual([]);
-  });
-
   it("are whole and plausible here", async () => {
     const facts = await machineFacts();
     expect(facts.cpuCount).toBeGreaterThanOrEqual(1);

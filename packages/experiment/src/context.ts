@@ -1,3 +1,4 @@
+import type { GpuFacts } from "./gpu.ts";
 import type { SeriesInput } from "./series.ts";
 
 /** How much a log line matters; `debug` is hidden by default. */
@@ -13,7 +14,7 @@ export interface MachineFacts {
   arch: string;
   kernel: string;
   nodeVersion: string;
-  gpus: { name: string; memoryBytes: number; driver: string }[];
+  gpus: GpuFacts[];
 }
 
 /**

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import type { RunContext } from "./context.ts";
 import { type ConfigProblem, ExperimentError } from "./errors.ts";
+import { type GpuRequirement, VERSION_PATTERN } from "./gpu.ts";
+import { isMachineMetric } from "./machine-metrics.ts";
 import { FIDELITIES, type Fidelity, type MetricSpec } from "./metrics.ts";
 import type { ViewSpec } from "./views.ts";
 
@@ -17,7 +19,8 @@ export interface RequiredFile {
  * What a machine must have to run a config; the queue matches it against machines' capabilities.
  */
 export interface Requirements {
-  gpu?: boolean;
+  /** True: any GPU. Otherwise the back end, and what one card must have. */
+  gpu?: boolean | GpuRequirement;
   /** Main memory the run needs, bytes. */
   memoryBytes?: number;
   files?: RequiredFile[];
@@ -146,6 +149,8 @@ function requirementProblem(
     if (!FIDELITIES.includes(fidelity)) return `fidelity ${fidelity} is not one of ${FIDELITIES}`;
     const { gpu, files = [] } = d.requires(config);
     if (everywhere && gpu) return "runs everywhere, yet needs a GPU";
+    const version = typeof gpu === "object" ? badVersion(gpu) : undefined;
+    if (version !== undefined) return `${version} is no version of numbers and dots`;
     const data = files.find((file) => file.room === "data");
     if (everywhere && data) return `runs everywhere, yet needs third-party data: ${data.path}`;
     return undefined;
@@ -154,11 +159,17 @@ function requirementProblem(
   }
 }
 
+/** A version in a GPU requirement that no card could ever be compared with. */
+function badVersion({ computeCapability = "0", driver = "0" }: GpuRequirement): string | undefined {
+  return [computeCapability, driver].find((version) => !VERSION_PATTERN.test(version));
+}
+
 function metricProblem(d: AnyExperiment): string | undefined {
   if (Object.keys(d.metrics).length === 0) return "no metrics are declared";
   for (const [key, metric] of Object.entries(d.metrics)) {
     if (!/^[a-z][A-Za-z0-9]*$/.test(key)) return `metric ${key} must be camelCase`;
     if (!metric.help.trim()) return `metric ${key} has no help text`;
+    if (isMachineMetric(key)) return `metric ${key} is measured by the runner itself: rename it`;
   }
   return undefined;
 }

@@ -2,6 +2,8 @@ export * from "./claims.ts";
 export * from "./context.ts";
 export * from "./define.ts";
 export * from "./errors.ts";
+export * from "./gpu.ts";
+export * from "./machine-metrics.ts";
 export * from "./metrics.ts";
 export * from "./run-folder.ts";
 export * from "./series.ts";

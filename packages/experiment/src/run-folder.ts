@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { gpuFactsSchema } from "./gpu.ts";
 import { FIDELITIES } from "./metrics.ts";
 
 /**
@@ -47,7 +48,7 @@ export const machineFactsSchema = z.object({
   arch: z.string(),
   kernel: z.string(),
   nodeVersion: z.string(),
-  gpus: z.array(z.object({ name: z.string(), memoryBytes: z.number(), driver: z.string() })),
+  gpus: z.array(gpuFactsSchema),
 });
 
 /** The exact code of a run. `dirty` means uncommitted changes; `diffSha256` then names them. */
@@ -132,7 +133,10 @@ function escapeLabel(text: string): string {
 
 /** Limits, stated and enforced with a clear error by both back ends. */
 export const LIMITS = {
+  /** Keys that the experiment reports. */
   metricKeysPerRun: 500,
+  /** Keys that the runner adds (`MACHINE_METRICS`, times GPUs). */
+  machineMetricKeysPerRun: 200,
   configBytes: 1_000_000,
   artifactBytes: 256 * 1024 * 1024,
   artifactsPerRun: 1_000,

@@ -5,6 +5,7 @@ import type { CodeFacts, MachineFacts } from "@fmlab/experiment";
 import { ChildPool } from "../attempt/child-pool.ts";
 import { Scrubber, standardFolders } from "../context/scrub.ts";
 import { RunnerError, refusalReason } from "../errors.ts";
+import type { SampleMachine } from "../gpu/sample-machine.ts";
 import { type Folders, fmlabVersion, repositoryRoot } from "../repository.ts";
 import { codeFacts } from "../reproduction/code-facts.ts";
 import { machineFacts } from "../reproduction/machine-facts.ts";
@@ -37,6 +38,8 @@ export interface AgentOptions {
   cancelGraceMs: number;
   /** How long running attempts may go on when the agent is asked to stop. */
   shutdownGraceMs: number;
+  /** Measures the machine beside each run. */
+  sampleMachine?: SampleMachine | undefined;
   /** How often leases are renewed; the protocol's beat by default. */
   beatMs?: number;
   /** When a renewal without an answer is given up and made again. */
@@ -160,7 +163,7 @@ export class Agent {
   async #begin(job: Job): Promise<void> {
     const code = await codeFacts();
     if (this.#facts === undefined) throw new Error("assertion failed: facts come before claims");
-    const { server, folders, cancelGraceMs, tell } = this.#options;
+    const { server, folders, cancelGraceMs, sampleMachine, tell } = this.#options;
     tell(`run ${job.runId} attempt ${job.attemptNumber}: ${job.kind}, seed ${job.seed}`);
     const attempt = new ClaimedAttempt({
       job,
@@ -172,6 +175,7 @@ export class Agent {
       scratch: this.#scratch,
       scrubber: this.#scrubber,
       cancelGraceMs,
+      sampleMachine,
       tell,
     });
     this.#running.set(job.attemptId, attempt);

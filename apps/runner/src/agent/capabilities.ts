@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { isAbsolute, join, relative, sep } from "node:path";
-import type { MachineFacts } from "@fmlab/experiment";
+import { gpuTag, type MachineFacts } from "@fmlab/experiment";
+import { gpuBackends } from "../gpu/gpu-backends.ts";
 import type { Folders } from "../repository.ts";
 
 const TAGS_MAX = 10_000;
@@ -17,15 +18,21 @@ export interface Capabilities {
   isCut: boolean;
 }
 
-/** Looks at this machine: `ggml`, `gpu`, `model:<path>` and `data:<path>` for its files. */
+/**
+ * Looks at this machine: `ggml`, `gpu`, `gpu:cuda` and `gpu:vulkan` for ggml's back ends that work,
+ * `model:<path>` and `data:<path>` for its files.
+ */
 export async function findCapabilities(
   facts: MachineFacts,
   folders: Folders,
 ): Promise<Capabilities> {
   const ggmlProblem = await findGgmlProblem();
+  const backends = await gpuBackends();
+  const hasGpu = facts.gpus.length > 0 || backends.length > 0;
   const tags = [
     ...(ggmlProblem === undefined ? ["ggml"] : []),
-    ...(facts.gpus.length > 0 ? ["gpu"] : []),
+    ...(hasGpu ? ["gpu"] : []),
+    ...backends.map(gpuTag),
     ...(await filesIn(folders.modelsDir))
       .filter((path) => path.endsWith(".gguf"))
       .map((path) => `model:${path}`),
@@ -33,7 +40,8 @@ export async function findCapabilities(
       ? []
       : (await filesIn(folders.dataDir)).map((p) => `data:${p}`)),
   ].filter((tag) => tag.length <= TAG_CHARACTERS_MAX);
-  return { tags: tags.slice(0, TAGS_MAX), ggmlProblem, isCut: tags.length > TAGS_MAX };
+  const isCut = tags.length > TAGS_MAX;
+  return { tags: tags.slice(0, TAGS_MAX), ggmlProblem, isCut };
 }
 
 async function findGgmlProblem(): Promise<string | undefined> {

@@ -5,6 +5,7 @@ import { AttemptProcess } from "../attempt/attempt-process.ts";
 import type { RunnerChild } from "../attempt/runner-child.ts";
 import type { ChildJob } from "../child/child-messages.ts";
 import type { Scrubber } from "../context/scrub.ts";
+import type { SampleMachine } from "../gpu/sample-machine.ts";
 import type { Folders } from "../repository.ts";
 import { StreamSink } from "../sink/stream-sink.ts";
 import type { AgentServer } from "./agent-server.ts";
@@ -22,6 +23,7 @@ export interface ClaimedAttemptOptions {
   scratch: ScratchFolders;
   scrubber: Scrubber;
   cancelGraceMs: number;
+  sampleMachine: SampleMachine | undefined;
   tell: (message: string) => void;
 }
 
@@ -59,6 +61,7 @@ export class ClaimedAttempt {
       code: options.code,
       timeLimitSec: job.timeLimitSec,
       graceMs: options.cancelGraceMs,
+      sampleMachine: options.sampleMachine,
     });
     const end = this.#attempt.run();
     this.ended = end.then(() => undefined);

@@ -3,6 +3,7 @@ import type { AbortCause, ChildJob, ChildResult, FromChild } from "../child/chil
 import { LogIntake } from "../context/log-intake.ts";
 import type { RunEvent } from "../context/run-event.ts";
 import type { Scrubber } from "../context/scrub.ts";
+import type { SampleMachine } from "../gpu/sample-machine.ts";
 import type { RunEnd, RunSink } from "../sink/run-sink.ts";
 import { classifyEnd } from "./classify-end.ts";
 import { oomKillCount } from "./oom-events.ts";
@@ -19,6 +20,8 @@ export interface AttemptOptions {
   /** How long an aborted run may take to stop before it is terminated. */
   graceMs: number;
   oomKills?: () => number;
+  /** Measures the machine while the experiment runs. */
+  sampleMachine?: SampleMachine | undefined;
 }
 
 /** A child whose modules are not loaded by then never will be. */
@@ -46,6 +49,7 @@ export class AttemptProcess {
   #abort: AbortCause | undefined;
   #isAbandoned = false;
   #isHandedBack = false;
+  #stopSampling: () => void = () => undefined;
 
   constructor(options: AttemptOptions) {
     this.#options = options;
@@ -80,6 +84,7 @@ export class AttemptProcess {
       child.send({ type: "run", job });
     } else this.kill();
     const exit = await child.ended;
+    this.#stopSampling();
     for (const timer of this.#timers) clearTimeout(timer);
     if (this.#isAbandoned) return null;
     this.#log.end();
@@ -163,12 +168,14 @@ export class AttemptProcess {
         this.#inputs = inputs;
         const reproduction = this.#reproduction();
         this.#options.sink.start({ definitionVersion, config, fidelity, reproduction });
+        this.#startSampling();
         return;
       }
       case "events":
         for (const event of message.events) this.#event(event);
         return;
       case "done":
+        this.#stopSampling();
         this.#result = message.result;
         this.#inputs = message.result.inputs;
         this.#after(EXIT_GRACE_MS, () => this.kill());
@@ -177,6 +184,12 @@ export class AttemptProcess {
       case "broken":
         return;
     }
+  }
+
+  #startSampling(): void {
+    const { sampleMachine, sink } = this.#options;
+    const nowMs = () => this.#nowMs();
+    this.#stopSampling = sampleMachine?.(nowMs, (points) => sink.metrics(points)) ?? (() => {});
   }
 
   #event(event: RunEvent): void {

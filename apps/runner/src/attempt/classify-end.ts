@@ -30,6 +30,14 @@ const OUT_OF_MEMORY = [
   /cannot allocate memory/i,
 ];
 
+/** Signatures of a process that ran out of a GPU's memory: ggml's CUDA and Vulkan, cuBLAS. */
+const OUT_OF_VRAM = [
+  /cudaMalloc failed: out of memory/,
+  /CUDA error: out of memory/i,
+  /CUBLAS_STATUS_ALLOC_FAILED/,
+  /ErrorOutOfDeviceMemory/,
+];
+
 /** How an attempt ended, told apart by what the child said and how its process died. */
 export function classifyEnd(end: ChildEnd): { state: EndState; failure: Failure | null } {
   if (end.abort === "cancelled") {
@@ -52,6 +60,11 @@ function deathOf(end: ChildEnd): Failure {
   const detail = end.stderrTail.trim() === "" ? {} : { detail: end.stderrTail.slice(-8_000) };
   if (end.exitCode !== 0 && OUT_OF_MEMORY.some((signature) => signature.test(end.stderrTail))) {
     const message = "the process ran out of memory; give the run less to hold or a larger machine";
+    return { code: "OUT_OF_MEMORY", message, ...detail };
+  }
+  if (end.exitCode !== 0 && OUT_OF_VRAM.some((signature) => signature.test(end.stderrTail))) {
+    const message =
+      "the GPU's memory ran out; lower the VRAM budget or the context, or end what else holds VRAM";
     return { code: "OUT_OF_MEMORY", message, ...detail };
   }
   if (end.signal === "SIGKILL" && end.oomKills > 0) {

@@ -9,9 +9,14 @@ export function failureOf(error: unknown, aborted: AbortCause | undefined): Fail
   if (aborted === "timed-out") return { code: "TIMED_OUT", message: "the time limit has passed" };
   if (aborted === "cancelled") return { code: "CANCELLED", message: "the run was cancelled" };
   const code = codeOf(error, message);
-  const isExplained = code !== "EXPERIMENT_ERROR" && code !== "OUT_OF_MEMORY";
+  const isUnexplained = code === "OUT_OF_MEMORY" && !isOutOfVram(error);
+  const isExplained = code !== "EXPERIMENT_ERROR" && !isUnexplained;
   return { code, message, ...(isExplained ? {} : { detail: withCauses(detail, error) }) };
 }
+
+/** Says itself which part does not fit, and what would. */
+const isOutOfVram = (error: unknown): boolean =>
+  isDomainError(error) && error.code === "OUT_OF_VRAM";
 
 function codeOf(error: unknown, message: string): FailureCode {
   const fault = userFaultOf(error);
@@ -24,6 +29,10 @@ function codeOf(error: unknown, message: string): FailureCode {
         return "VERSION_MISMATCH";
       case "CANCELLED":
         return "CANCELLED";
+      case "OUT_OF_VRAM":
+      case "ALLOCATION_FAILED":
+      case "HOST_MEMORY_UNAVAILABLE":
+        return "OUT_OF_MEMORY";
     }
   }
   // V8 throws these instead of ending the process when a buffer, not the heap, cannot be had.

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { Agent } from "../agent/agent.ts";
 import { remoteAgentServer } from "../agent/remote-agent-server.ts";
 import { extraModules } from "../experiments.ts";
+import { sampleMachine } from "../gpu/sample-machine.ts";
 import { machineFolders } from "../repository.ts";
 import { findConnection, ServerConnection } from "../server-connection.ts";
 import { parseWhole } from "./config-input.ts";
@@ -18,6 +19,7 @@ export interface AgentCommandOptions {
   cancelGrace: string;
   shutdownGrace: string;
   heapMib?: string;
+  gpuSample: string;
   experiments: string[];
 }
 
@@ -29,6 +31,7 @@ export async function agentCommand(options: AgentCommandOptions): Promise<number
   const folders = machineFolders();
   const connection = findConnection(options, "agent", folders.homeDir);
   const stop = new AbortController();
+  const sampling = await sampleMachine(parseWhole("--gpu-sample", options.gpuSample));
   const agent = new Agent({
     server: remoteAgentServer(new ServerConnection(connection)),
     name: options.name ?? hostname(),
@@ -39,6 +42,7 @@ export async function agentCommand(options: AgentCommandOptions): Promise<number
       options.heapMib === undefined ? undefined : parseWhole("--heap-mib", options.heapMib, 16),
     cancelGraceMs: parseWhole("--cancel-grace", options.cancelGrace) * 1_000,
     shutdownGraceMs: parseWhole("--shutdown-grace", options.shutdownGrace) * 1_000,
+    sampleMachine: sampling,
     tell: (message) => {
       note(`agent: ${message}`);
       process.send?.({ type: "agent", message });

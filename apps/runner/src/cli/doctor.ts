@@ -1,7 +1,14 @@
 import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { resolve } from "node:path";
-import { type AnyExperiment, parseConfig, presetConfig } from "@fmlab/experiment";
+import {
+  type AnyExperiment,
+  gpuMisfit,
+  gpuTag,
+  type MachineFacts,
+  parseConfig,
+  presetConfig,
+} from "@fmlab/experiment";
 import { findCapabilities } from "../agent/capabilities.ts";
 import { type BundleRecord, readBundleRecord } from "../bundle-record.ts";
 import { type Check, optional, required } from "../doctor/check.ts";
@@ -56,7 +63,7 @@ export async function doctorCommand(options: DoctorOptions): Promise<number> {
     (error: Error) => ({ all: [] as AnyExperiment[], problem: error.message }),
   );
   const offered = new Set(capabilities.tags);
-  const runnable = loaded.all.flatMap((one) => runnables(one, offered, facts.memoryBytes));
+  const runnable = loaded.all.flatMap((one) => runnables(one, offered, facts));
   const [bundle, devices] = await Promise.all([readBundleRecord(repositoryRoot), probeDevices()]);
   const checks: Check[] = [
     nodeCheck(),
@@ -100,12 +107,15 @@ function print(checks: Check[], runnable: Runnable[]): void {
 function runnables(
   definition: AnyExperiment,
   offered: Set<string>,
-  memoryBytes: number,
+  { gpus, memoryBytes }: MachineFacts,
 ): Runnable[] {
   return Object.keys(definition.presets).map((preset) => {
     const config = parseConfig(definition, presetConfig(definition, preset));
     const needs = definition.requires(config);
-    const tags = [...(needs.tags ?? []), ...(needs.gpu === true ? ["gpu"] : [])];
+    const gpu = typeof needs.gpu === "object" ? needs.gpu : undefined;
+    const gpuTags = gpu !== undefined ? [gpuTag(gpu.device)] : needs.gpu === true ? ["gpu"] : [];
+    const tags = [...(needs.tags ?? []), ...gpuTags];
+    const misfit = gpu === undefined ? undefined : gpuMisfit(gpus, gpu);
     const missing = [
       ...tags.filter((tag) => !offered.has(tag)).map((tag) => `needs ${tag}`),
       ...(needs.files ?? [])
@@ -114,6 +124,7 @@ function runnables(
           ({ room, path, source, licence }) =>
             `needs the ${room} ${path} from ${source} (licence: ${licence})`,
         ),
+      ...(misfit === undefined ? [] : [`this machine ${misfit}`]),
       ...((needs.memoryBytes ?? 0) > memoryBytes
         ? [`needs ${((needs.memoryBytes ?? 0) / GIB).toFixed(1)} GiB of memory`]
         : []),
@@ -139,10 +150,14 @@ function tellVersion(bundle: BundleRecord | undefined): string {
   return `${fmlabVersion}, a bundle of ${gitCommit ?? "no commit"}${dirty ? " with changes" : ""}`;
 }
 
-function gpuCheck(gpus: { name: string; memoryBytes: number; driver: string }[]): Check {
-  if (gpus.length === 0) return optional("gpu", false, "none (nvidia-smi shows none)");
-  const told = gpus.map(
-    (g) => `${g.name} ${(g.memoryBytes / GIB).toFixed(0)} GiB, driver ${g.driver}`,
+function gpuCheck(gpus: MachineFacts["gpus"]): Check {
+  if (gpus.length === 0) return optional("gpu", false, "NVIDIA's driver shows none");
+  const told = gpus.map(({ computeCapability, cudaVersion, driver, memoryBytes, name }) =>
+    [
+      `${name} ${(memoryBytes / GIB).toFixed(0)} GiB`,
+      ...(computeCapability === undefined ? [] : [`compute capability ${computeCapability}`]),
+      `driver ${driver}${cudaVersion === undefined ? "" : ` (CUDA up to ${cudaVersion})`}`,
+    ].join(", "),
   );
   return required("gpu", true, told.join("; "));
 }

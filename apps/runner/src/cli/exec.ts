@@ -10,6 +10,7 @@ import { resolveFile } from "../context/resolve-file.ts";
 import { Scrubber, standardFolders } from "../context/scrub.ts";
 import { usageError } from "../errors.ts";
 import { experimentOf, extraModules, loadExperiments } from "../experiments.ts";
+import { sampleMachine } from "../gpu/sample-machine.ts";
 import { machineFolders, repositoryRoot } from "../repository.ts";
 import { codeFacts } from "../reproduction/code-facts.ts";
 import { machineFacts } from "../reproduction/machine-facts.ts";
@@ -34,6 +35,7 @@ export interface ExecOptions {
   timeLimit: string;
   cancelGrace: string;
   heapMib?: string;
+  gpuSample: string;
   experiments: string[];
 }
 
@@ -47,6 +49,7 @@ export async function execCommand(kind: string, options: ExecOptions): Promise<n
   const graceMs = parseWhole("--cancel-grace", options.cancelGrace) * 1_000;
   const heapMiB =
     options.heapMib === undefined ? undefined : parseWhole("--heap-mib", options.heapMib, 16);
+  const sampling = await sampleMachine(parseWhole("--gpu-sample", options.gpuSample));
   const folder = resolve(options.out ?? defaultFolder(kind, seed));
   const temporary = mkdtempSync(join(tmpdir(), "fmlab-exec-"));
   let child: RunnerChild | undefined;
@@ -80,7 +83,10 @@ export async function execCommand(kind: string, options: ExecOptions): Promise<n
       onLog: (entry) => progress?.line(entry.text),
       onPoint: (point) => digest.add(point),
     });
-    const attempt = new AttemptProcess({ child, job, sink, scrubber, code, timeLimitSec, graceMs });
+    const attempt = new AttemptProcess({
+      ...{ child, job, sink, scrubber, code, timeLimitSec, graceMs },
+      sampleMachine: sampling,
+    });
     const unwatch = watchInterrupts(attempt);
     const end = await attempt.run();
     unwatch();

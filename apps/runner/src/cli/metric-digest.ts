@@ -1,4 +1,4 @@
-import type { AnyExperiment, Summary } from "@fmlab/experiment";
+import { type AnyExperiment, MACHINE_METRICS, type Summary } from "@fmlab/experiment";
 import type { MetricPoint } from "../context/run-event.ts";
 import { columns, shortNumber } from "./terminal.ts";
 
@@ -34,15 +34,16 @@ export class MetricDigest {
 }
 
 /**
- * A run's declared metrics with their units: the summary's value, else the last point; and the
- * range.
+ * A run's metrics with their units, the machine's last: the summary's value, else the last point;
+ * and the range.
  */
 export function summaryTable(
   definition: AnyExperiment,
   summary: Summary | null,
   digest: MetricDigest,
 ): string {
-  const rows = Object.entries(definition.metrics).flatMap(([key, spec]) => {
+  const specs = { ...definition.metrics, ...MACHINE_METRICS };
+  const rows = Object.entries(specs).flatMap(([key, spec]) => {
     const curve = digest.get(key);
     const told = summary?.[key];
     const value = typeof told === "number" ? told : curve?.last;

@@ -49,6 +49,7 @@ function addLocal(program: Command, exit: (code: number) => void): void {
     .option("--time-limit <sec>", "end the run after this many seconds", "86400")
     .option("--cancel-grace <sec>", "how long a cancelled run may take to stop", "10")
     .option("--heap-mib <n>", "limit of the JavaScript heap of the run, MiB")
+    .addOption(gpuSample())
     .option("--quiet", "no progress", false)
     .addOption(json())
     .addOption(modules())
@@ -104,6 +105,7 @@ function addAgent(program: Command, exit: (code: number) => void): void {
     .option("--cancel-grace <sec>", "how long a cancelled run may take to stop", "10")
     .option("--shutdown-grace <sec>", "how long runs may go on when the agent is stopped", "5")
     .option("--heap-mib <n>", "limit of the JavaScript heap of a run, MiB")
+    .addOption(gpuSample())
     .addOption(modules())
     .addHelpText("after", CONNECTION)
     .addHelpText("after", EXPERIMENTS)
@@ -192,6 +194,12 @@ function connected(command: Command): Command {
 
 function json(): Option {
   return new Option("--json", "print one JSON value").default(false);
+}
+
+function gpuSample(): Option {
+  return new Option("--gpu-sample <ms>", "how often a run's GPUs are measured; 0 is never")
+    .env("FMLAB_GPU_SAMPLE_MS")
+    .default("500");
 }
 
 function modules(): Option {

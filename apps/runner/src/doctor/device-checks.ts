@@ -50,14 +50,14 @@ function backEndCheck(backEnd: BackEndReport, devices: readonly FoundDevice[]): 
     case "no device":
       return optional(what, false, `it loads and finds no device; ${REMEDY[api].device}`);
     case "broken":
-      return required(what, false, `${backEnd.problem}; ${REMEDY[api].library}`);
+      return required(what, false, `${backEnd.problem}; ${libraryRemedy(api, backEnd.problem)}`);
   }
 }
 
 const REMEDY = {
   cuda: {
     device: "see nvidia-smi and CUDA_VISIBLE_DEVICES; the driver must know CUDA 13 (580 or newer)",
-    library: "CUDA's runtime and cuBLAS of version 13 and NVIDIA's driver have to be installed",
+    library: "CUDA's runtime and cuBLAS of version 13 have to be installed",
   },
   vulkan: {
     device:
@@ -66,6 +66,11 @@ const REMEDY = {
     library: `the Vulkan loader is missing: ${VULKAN_PACKAGES}`,
   },
 } as const;
+
+function libraryRemedy(api: "cuda" | "vulkan", problem: string): string {
+  if (!problem.includes("libcuda.so.1")) return REMEDY[api].library;
+  return "that is NVIDIA's driver: install it, or give the container the GPU";
+}
 
 function runtimeCheck(backEnd: BackEndReport, cuda: CudaRuntime): Check {
   const what = "CUDA runtime";

@@ -60,7 +60,7 @@ async function whyNotLoaded(path: string): Promise<string | undefined> {
     return undefined;
   } catch (error) {
     const { signal, stderr = "" } = error as { signal?: string | null; stderr?: string };
-    const told = stderr.split("\n").find((line) => /error|cannot|not found/i.test(line));
+    const told = stderr.split("\n").find((line) => /^\w*Error\b/.test(line));
     return told?.trim() ?? (signal ? `it ended by ${signal}` : stderr.trim().slice(0, 200));
   }
 }

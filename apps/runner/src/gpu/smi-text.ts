@@ -80,7 +80,7 @@ export function parseSmiXml(xml: string): SmiLog {
     uuid: tag(gpu, "uuid") ?? "",
     sample: sampleIn(gpu),
   }));
-  return { cudaVersion: tag(xml.slice(0, xml.indexOf("<gpu ") >>> 0), "cuda_version"), gpus };
+  return { cudaVersion: tag(xml, "cuda_version"), gpus };
 }
 
 function sampleIn(gpu: string): GpuSample {

@@ -1,10 +1,7 @@
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
-import { promisify } from "node:util";
 import type { MachineFacts } from "@fmlab/experiment";
-
-const run = promisify(execFile);
+import { gpuReader } from "../gpu/gpu-reader.ts";
 
 /** Facts about this machine, as far as this process may use it. */
 export async function machineFacts(): Promise<MachineFacts> {
@@ -16,32 +13,8 @@ export async function machineFacts(): Promise<MachineFacts> {
     arch: process.arch,
     kernel: release(),
     nodeVersion: process.version,
-    gpus: await gpus(),
+    gpus: (await (await gpuReader())?.facts()) ?? [],
   };
-}
-
-/** NVIDIA GPUs by nvidia-smi; none when it is not there or does not answer. */
-async function gpus(): Promise<MachineFacts["gpus"]> {
-  const query = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"];
-  try {
-    const { stdout } = await run("nvidia-smi", query, { timeout: 10_000 });
-    return parseGpus(stdout);
-  } catch {
-    // No NVIDIA driver on this machine: nothing to report.
-    return [];
-  }
-}
-
-/** Lines of `name, MiB, driver`; exported for tests. */
-export function parseGpus(csv: string): MachineFacts["gpus"] {
-  return csv
-    .split("\n")
-    .map((line) => line.split(",").map((part) => part.trim()))
-    .flatMap(([name, mebibytes, driver]) =>
-      name && driver && Number.isFinite(Number(mebibytes))
-        ? [{ name, memoryBytes: Number(mebibytes) * 1024 * 1024, driver }]
-        : [],
-    );
 }
 
 /**

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type Prisma, storableJson, type Tx } from "@fmlab/db";
+import { Prisma, storableJson, type Tx } from "@fmlab/db";
 import type { AnyExperiment } from "@fmlab/experiment";
 import type { CheckedConfig } from "../definitions.ts";
 import { ApiError } from "../errors.ts";
@@ -66,6 +66,7 @@ export async function createRuns(tx: Tx, launch: Launch): Promise<Launched> {
       priority: launch.priority,
       requiredTags: needs.tags,
       requiredMemory: Math.ceil(needs.memoryBytes),
+      requiredGpu: needs.gpu === null ? Prisma.DbNull : { ...needs.gpu },
       timeLimitSec: launch.timeLimitSec,
       maxAttempts: launch.maxAttempts,
       createdById: launch.createdById,

@@ -1,11 +1,22 @@
-import type { AnyExperiment, RequiredFile, Requirements } from "@fmlab/experiment";
+import {
+  type AnyExperiment,
+  type GpuFacts,
+  type GpuRequirement,
+  gpuMisfit,
+  gpuTag,
+  namesCard,
+  type RequiredFile,
+  type Requirements,
+} from "@fmlab/experiment";
 import { ApiError } from "../errors.ts";
 import { assertLaunchablePath } from "./launchable-path.ts";
 
-/** What the queue matches: tags a machine must offer, and main memory in bytes. */
+/** What the queue matches: tags a machine must offer, main memory in bytes, and its GPU. */
 export interface Needs {
   tags: string[];
   memoryBytes: number;
+  /** What one card must have; null: nothing beyond the tags. */
+  gpu: GpuRequirement | null;
   files: RequiredFile[];
 }
 
@@ -14,6 +25,7 @@ export interface Offer {
   name: string;
   capabilities: readonly string[];
   memoryBytes: number;
+  gpus: readonly GpuFacts[];
   /** `{ kind: version }` */
   definitions: Readonly<Record<string, number>>;
 }
@@ -25,15 +37,19 @@ export const fileTag = (file: RequiredFile): string => `${file.room}:${file.path
 export function needsOf(requires: Requirements): Needs {
   const files = requires.files ?? [];
   for (const file of files) assertLaunchablePath(file.path);
-  const tags = [...(requires.tags ?? []), ...(requires.gpu ? ["gpu"] : []), ...files.map(fileTag)];
-  return { tags: [...new Set(tags)].sort(), memoryBytes: requires.memoryBytes ?? 0, files };
+  const { gpu } = requires;
+  const card = typeof gpu === "object" && namesCard(gpu) ? gpu : null;
+  const gpuTags = typeof gpu === "object" ? [gpuTag(gpu.device)] : gpu ? ["gpu"] : [];
+  const tags = [...(requires.tags ?? []), ...gpuTags, ...files.map(fileTag)];
+  const memoryBytes = requires.memoryBytes ?? 0;
+  return { tags: [...new Set(tags)].sort(), memoryBytes, gpu: card, files };
 }
 
 /** Why `machine` cannot run it; undefined when it can. */
 export function misfitOf(
   machine: Offer,
   experiment: { kind: string; version: number },
-  needs: { tags: readonly string[]; memoryBytes: number },
+  needs: Pick<Needs, "memoryBytes" | "gpu"> & { tags: readonly string[] },
 ): string | undefined {
   const version = machine.definitions[experiment.kind];
   if (version === undefined) return `${machine.name} does not know ${experiment.kind}`;
@@ -44,10 +60,15 @@ export function misfitOf(
     );
   }
   const missing = needs.tags.filter((tag) => !machine.capabilities.includes(tag));
-  if (missing.length > 0) return `${machine.name} lacks ${missing.join(", ")}`;
+  if (missing.length > 0) {
+    const hint = missing.some((tag) => tag.startsWith("gpu:")) ? ": see `fmlab doctor` there" : "";
+    return `${machine.name} lacks ${missing.join(", ")}${hint}`;
+  }
   if (machine.memoryBytes < needs.memoryBytes) {
     return `${machine.name} has ${gib(machine.memoryBytes)}, ${gib(needs.memoryBytes)} are needed`;
   }
+  const misfit = needs.gpu === null ? undefined : gpuMisfit(machine.gpus, needs.gpu);
+  if (misfit !== undefined) return `${machine.name} ${misfit}`;
   return undefined;
 }
 

@@ -2,6 +2,7 @@ import { type Db, Prisma, type Tx } from "@fmlab/db";
 import { notFound } from "../errors.ts";
 import type { Job } from "../protocol.ts";
 import { applyRunEvent, type LockedRun, leaseEnd } from "./apply-event.ts";
+import { gpuFits } from "./gpu-fits.ts";
 
 interface Candidate extends LockedRun {
   definitionVersion: number;
@@ -14,7 +15,8 @@ interface Candidate extends LockedRun {
  * Gives the machine the first queued run that it can do, or null. Safe with any number of machines
  * and servers: the row is locked while it is taken, and rows that others lock are skipped.
  *
- * Order: priority falling, then time queued. A machine's free memory is what its own claims leave.
+ * Order: priority falling, then time queued. A machine's free memory and VRAM are what its own
+ * claims leave.
  *
  * @throws ApiError `NOT_FOUND` when the machine is not registered in the organisation
  */
@@ -60,10 +62,18 @@ async function lockCandidate(tx: Tx, machineId: string): Promise<Candidate | und
     WHERE r.state = 'QUEUED' AND ${FITS_MACHINE} AND r."requiredMemory" <= m."memoryBytes" - (
       SELECT coalesce(sum(busy."requiredMemory"), 0) FROM attempt a JOIN run busy ON busy.id = a."runId"
       WHERE a."machineId" = m.id AND a.state IN ('CLAIMED', 'RUNNING'))
+      AND ${gpuFits(GPU_NEED, MACHINE_GPUS, CLAIMED_VRAM)}
     ORDER BY r.priority DESC, r."queuedAt", r.id
     LIMIT 1 FOR UPDATE OF r SKIP LOCKED`;
   return rows[0];
 }
+
+const GPU_NEED = Prisma.sql`r."requiredGpu"`;
+const MACHINE_GPUS = Prisma.sql`m.facts -> 'gpus'`;
+const CLAIMED_VRAM = Prisma.sql`(
+  SELECT coalesce(sum((busy."requiredGpu" ->> 'vramBytes')::numeric), 0)
+  FROM attempt a JOIN run busy ON busy.id = a."runId"
+  WHERE a."machineId" = m.id AND a.state IN ('CLAIMED', 'RUNNING'))`;
 
 /** Over `run r` and `machine m`: the machine offers what the run requires, in the same version. */
 const FITS_MACHINE = Prisma.sql`r."requiredTags" <@ m.capabilities

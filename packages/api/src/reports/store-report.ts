@@ -7,7 +7,7 @@ import {
   upsertLogChunks,
   upsertMetricChunks,
 } from "@fmlab/db";
-import { LIMITS } from "@fmlab/experiment";
+import { LIMITS, MACHINE_METRICS } from "@fmlab/experiment";
 import type { z } from "zod";
 import { ApiError } from "../errors.ts";
 import { notifyRun, type RunChange } from "../events/notify.ts";
@@ -84,12 +84,17 @@ export async function storeBatches(
   return what;
 }
 
+/** The experiment's keys and those that the runner adds are limited apart. */
 async function assertKeyCount(tx: Tx, runId: string, keys: string[]): Promise<void> {
-  const [row] = await tx.$queryRaw<{ count: number }[]>`
-    SELECT count(*)::int AS count FROM (
+  const machine = Object.keys(MACHINE_METRICS);
+  const [row] = await tx.$queryRaw<{ own: number; machine: number }[]>`
+    SELECT count(*) FILTER (WHERE NOT is_machine)::int AS own,
+      count(*) FILTER (WHERE is_machine)::int AS machine
+    FROM (SELECT split_part(key, '{', 1) = ANY(${machine}::text[]) AS is_machine FROM (
       SELECT key FROM metric_summary WHERE "runId" = ${runId}::uuid UNION SELECT unnest(${keys}::text[])
-    ) all_keys`;
-  assertLimit("metric keys in a run", LIMITS.metricKeysPerRun, row?.count ?? 0);
+    ) every_key) all_keys`;
+  assertLimit("metric keys in a run", LIMITS.metricKeysPerRun, row?.own ?? 0);
+  assertLimit("machine metrics in a run", LIMITS.machineMetricKeysPerRun, row?.machine ?? 0);
 }
 
 async function upsertSeries(

@@ -1,4 +1,5 @@
 import { Prisma, type Tx } from "@fmlab/db";
+import type { GpuRequirement } from "@fmlab/experiment";
 import { misfitOf } from "../launch/machine-fit.ts";
 import { listMachines } from "../launch/machines.ts";
 
@@ -18,6 +19,8 @@ export interface QueuedRun {
   definitionVersion: number;
   requiredTags: string[];
   requiredMemory: bigint;
+  /** A `GpuRequirement`, or null. */
+  requiredGpu: unknown;
 }
 
 /** Where a queued run stands and what it waits for. */
@@ -34,7 +37,8 @@ const BEFORE_ME = Prisma.sql`(-r.priority, r."queuedAt", r.id) < (-me.priority, 
 async function waitingFor(tx: Tx, run: QueuedRun): Promise<string | null> {
   const machines = (await listMachines(tx, run.organizationId)).filter((m) => m.online);
   if (machines.length === 0) return "no machine is online: start one with `fmlab agent`";
-  const needs = { tags: run.requiredTags, memoryBytes: Number(run.requiredMemory) };
+  const gpu = run.requiredGpu as GpuRequirement | null;
+  const needs = { tags: run.requiredTags, memoryBytes: Number(run.requiredMemory), gpu };
   const wanted = { kind: run.kind, version: run.definitionVersion };
   const reasons = machines.map((machine) => misfitOf(machine, wanted, needs));
   if (reasons.includes(undefined)) return null;

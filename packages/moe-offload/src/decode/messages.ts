@@ -1,4 +1,5 @@
 import type { TimelineSeries } from "@fmlab/experiment";
+import type { DeviceName } from "../engine/device/device-names.ts";
 import type { ScheduleCounts } from "../offload/scheduler.ts";
 import type { Strategy } from "../offload/strategies.ts";
 import type { TwinKind } from "../precision/names.ts";
@@ -21,6 +22,8 @@ export interface LowPrecisionSettings {
 export interface SessionOptions {
   modelPath: string;
   strategy: Strategy;
+  /** Where the model is computed, and fast memory lies; default: the CPU. */
+  device?: DeviceName;
   /** Every byte of expert storage in fast memory, staging included. */
   budgetBytes: number;
   /** Slots of layers by the calibration's miss curves, for the policy that learns; else equal. */

@@ -26,6 +26,7 @@ export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summar
   const options: SessionOptions = {
     modelPath: await ctx.resolveFile(config.model),
     strategy: strategyOf(config),
+    device: config.device,
     budgetBytes: Math.floor(config.budgetMiB * MIB),
     layerSizes: config.layerSizes,
     kvInBudget: config.kvInBudget,

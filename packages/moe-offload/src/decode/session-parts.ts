@@ -152,6 +152,7 @@ function traceOf({ model }: Opened, offloaded: OffloadedModel, options: SessionO
 function settingsOf(model: ModelDescription, { clock, options }: Opening): OffloadOptions {
   return {
     strategy: options.strategy,
+    ...(options.device && { device: options.device }),
     budgetBytes: options.budgetBytes,
     host: options.host,
     link: options.link,
@@ -171,8 +172,15 @@ function settingsOf(model: ModelDescription, { clock, options }: Opening): Offlo
  */
 function twinsOf({ file, layout, model }: Opened, opening: Opening): Twins | undefined {
   const { clock, listener, options } = opening;
-  const { host, lowPrecision, strategy } = options;
+  const { device = "cpu", host, lowPrecision, strategy } = options;
   if (!lowPrecision || strategy.policy === "all-resident") return undefined;
+  if (device !== "cpu") {
+    throw new MoeError(
+      "low-precision copies are not computed on a card yet. Set lowPrecision.type to none, or " +
+        "device to cpu.",
+      { code: "CONFLICTING_SETTINGS", settings: ["device", "lowPrecision.type"] },
+    );
+  }
   if (host.budgetBytes > 0 && host.mode === "window") {
     throw new MoeError(
       "a host tier in window mode reads whole layers ahead and has no place for low-precision " +

@@ -12,6 +12,7 @@ import { z } from "zod";
 import {
   ALL_MIB,
   budgetField,
+  deviceField,
   HALF_MIB,
   hostField,
   linkField,
@@ -45,6 +46,7 @@ export const decodeConfig = z.object({
     .max(100_000)
     .default(64)
     .describe("Tokens to generate for each prompt; prompt and tokens must fit the context."),
+  device: deviceField,
   budgetMiB: budgetField,
   layerSizes: z
     .enum(["equal", "miss-curves"])
@@ -340,8 +342,9 @@ export const decode = defineExperiment({
       },
     },
   },
-  requires: ({ calibrationFile, model }) => ({
+  requires: ({ calibrationFile, device, model }) => ({
     tags: ["ggml"],
+    ...(device !== "cpu" && { gpu: { device } }),
     files: textFiles({ model, textFile: calibrationFile }),
   }),
   fidelity: (config) =>

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { DEVICES } from "../engine/device/device-names.ts";
 import { PREFETCH_CONTROLS } from "../offload/strategy-names.ts";
 import { POLICY_NAMES } from "../policies/names.ts";
 import { TWIN_KINDS } from "../precision/names.ts";
@@ -22,6 +23,12 @@ export const modelField = z
   .default(SHIPPED_MODEL)
   .describe("GGUF file of a Mixture-of-Experts model, in the models folder.")
   .meta({ file: "model" });
+
+/** Config field `device`. */
+export const deviceField = z
+  .enum(DEVICES)
+  .default("cpu")
+  .describe("Where the model is computed; on a card its memory is the fast one.");
 
 /** Config field `budgetMiB`. */
 export const budgetField = z

@@ -74,11 +74,13 @@ function tellResident({ splitMs, wholeMs }: ShapeResult["resident"]): string {
 
 /** Tokens whose times are summed before strategies are compared: neighbours are alike. */
 const BLOCK_TOKENS = 16;
+/** Fewer say nothing of their spread. */
+const BLOCKS_MIN = 3;
 
 /** Speed over Fate's under the same budget, paired by blocks of tokens, with its 95 % interval. */
 function overFate(cell: CellResult, cells: readonly CellResult[]) {
   const fate = cells.find((one) => one.strategy === "fate" && one.slots === cell.slots);
-  if (!fate || fate === cell || cell.stepMs.length < 2 * BLOCK_TOKENS) return undefined;
+  if (!fate || fate === cell || cell.stepMs.length < BLOCKS_MIN * BLOCK_TOKENS) return undefined;
   return pairedRatioCi(blocksOf(fate.stepMs), blocksOf(cell.stepMs));
 }
 

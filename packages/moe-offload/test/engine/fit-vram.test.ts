@@ -43,7 +43,7 @@ function changesByTrial(demand: VramDemand, freeBytes: number): Partial<VramChan
 
 /** Qwen1.5-MoE in 4 bits with every expert in a slot. */
 const qwen: VramDemand = {
-  weightsBytes: 1.2 * GIB,
+  weightsBytes: Math.round(1.2 * GIB),
   slotBytes: 4_866_048,
   slotCount: 1_440,
   slotCountMin: 8,
@@ -57,7 +57,7 @@ const qwen: VramDemand = {
 describe("the fit of a model in VRAM", () => {
   it("names the changes that trying every number finds, for demands of every kind", () => {
     const random = createPrng(7);
-    const int = (low: number, high: number) => low + Math.floor(random.float() * (high - low + 1));
+    const int = (low: number, high: number) => low + random.nextInt(high - low + 1);
     const seen = new Set<string>();
     for (let round = 0; round < 3_000; round++) {
       const demand: VramDemand = {
@@ -91,7 +91,7 @@ describe("the fit of a model in VRAM", () => {
     expect(error.message).toBe(
       "9.6 GiB of VRAM are needed (weights 1.2 GiB, expert slots 6.5 GiB, KV cache 1.5 GiB, " +
         "compute buffers 300 MiB), 7.5 GiB are free. Lower the expert budget from 6.5 GiB to " +
-        "4.507 GiB: 994 slots in place of 1,440",
+        "4.505 GiB: 994 slots in place of 1,440",
     );
     const short = outOfVram(qwen, { freeBytes: 9 * GIB });
     expect(short.message).toMatch(/, or lower the context from 8,192 to 5,120 tokens$/);
@@ -100,9 +100,9 @@ describe("the fit of a model in VRAM", () => {
   it("gives a budget that, typed in, holds the slots it names", () => {
     const random = createPrng(11);
     for (let round = 0; round < 500; round++) {
-      const slotBytes = 1_000 + Math.floor(random.float() * 2 ** 28);
+      const slotBytes = 1_000 + Math.floor(random.nextFloat() * 2 ** 28);
       const demand = { ...qwen, slotBytes, slotCount: 2_000, slotCountMin: 1 };
-      const slots = 1 + Math.floor(random.float() * 1_999);
+      const slots = 1 + Math.floor(random.nextFloat() * 1_999);
       const rest = total({ ...demand, slotCount: 0 });
       const { message } = outOfVram(demand, { freeBytes: rest + slots * slotBytes });
       const found = / to ([\d.]+) (\w+): ([\d,]+) slots/.exec(message);

@@ -5,6 +5,7 @@ import Link from "next/link";
 import { OnlineSign } from "@/features/organization/online-sign.tsx";
 import { routes } from "@/features/shell/routes.ts";
 import { useTRPC } from "@/trpc/client.tsx";
+import { gpuInShort } from "@/ui/format/gpu.ts";
 import { formatBytes, plural } from "@/ui/format/number.ts";
 import { Panel } from "@/ui/panel.tsx";
 import { EmptyState, ErrorState, Loading } from "@/ui/status.tsx";
@@ -54,7 +55,7 @@ export function MachineSummary({ organizationId }: { organizationId: string }) {
               </p>
               <p className="truncate text-xs text-muted">
                 {plural(machine.facts.cpuCount, "thread")}, {formatBytes(machine.facts.memoryBytes)}
-                {machine.facts.gpus.map((gpu) => `, ${gpu.name}`).join("")}
+                {machine.facts.gpus.map((gpu) => `, ${gpuInShort(gpu)}`).join("")}
               </p>
             </li>
           ))}

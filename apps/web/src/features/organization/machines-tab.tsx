@@ -5,6 +5,7 @@ import type { ReactNode } from "react";
 import { type RouterOutputs, useTRPC } from "@/trpc/client.tsx";
 import { Tag } from "@/ui/badges.tsx";
 import { formatBytes, plural } from "@/ui/format/number.ts";
+import { GpuList } from "@/ui/gpu-list.tsx";
 import { Facts, Panel } from "@/ui/panel.tsx";
 import { EmptyState, ErrorState, Loading } from "@/ui/status.tsx";
 import { Ago } from "@/ui/time.tsx";
@@ -63,12 +64,7 @@ function MachinePanel({ machine, actions }: { machine: Machine; actions: ReactNo
           ["Last seen", <Ago key="seen" at={machine.lastSeenAt} />],
           ["CPU", `${facts.cpuModel}, ${plural(facts.cpuCount, "thread")}`],
           ["Memory", formatBytes(facts.memoryBytes)],
-          [
-            "GPU",
-            facts.gpus.length === 0
-              ? "none"
-              : facts.gpus.map((g) => `${g.name}, ${formatBytes(g.memoryBytes)}`).join("; "),
-          ],
+          ["GPU", <GpuList key="gpus" gpus={facts.gpus} />],
           ["System", `${facts.platform} ${facts.arch}, ${facts.kernel}`],
           [
             "Running",

@@ -24,7 +24,16 @@ const CURVES_MAX = 32;
 type Fetched = RouterOutputs["run"]["metrics"];
 
 /** The live curves of one metric. Dragging over it zooms, and the zoomed part is read anew. */
-export function MetricChart({ run, group }: { run: RunDetail; group: MetricGroup }) {
+export function MetricChart({
+  run,
+  group,
+  fidelity = run.fidelity,
+}: {
+  run: RunDetail;
+  group: MetricGroup;
+  /** How its numbers came to be, where that is not as for the run's own. */
+  fidelity?: string;
+}) {
   const trpc = useTRPC();
   const poll = useFallbackPoll();
   const [range, setRange] = useState<{ xMin: number; xMax: number } | null>(null);
@@ -43,7 +52,7 @@ export function MetricChart({ run, group }: { run: RunDetail; group: MetricGroup
     () => toCurves(metrics.data ?? [], group.title),
     [metrics.data, group.title],
   );
-  const badge = run.fidelity !== "measured" && <FidelityBadge fidelity={run.fidelity} />;
+  const badge = fidelity !== "measured" && <FidelityBadge fidelity={fidelity} />;
   const actions = (
     <>
       {range !== null && (

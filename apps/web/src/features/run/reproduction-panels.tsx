@@ -3,6 +3,7 @@
 import type { Reproduction } from "@fmlab/experiment";
 import { humanise } from "@/features/launch/humanise.ts";
 import { formatBytes, plural } from "@/ui/format/number.ts";
+import { GpuList } from "@/ui/gpu-list.tsx";
 import { Facts, Panel } from "@/ui/panel.tsx";
 
 /** The machine, the code and the inputs of a run, as the runner recorded them. */
@@ -23,14 +24,7 @@ export function ReproductionPanels({
             ["Name", machineName ?? "removed since"],
             ["CPU", `${machine.cpuModel}, ${plural(machine.cpuCount, "thread")}`],
             ["Memory", formatBytes(machine.memoryBytes)],
-            [
-              "GPU",
-              machine.gpus.length === 0
-                ? "none"
-                : machine.gpus
-                    .map((gpu) => `${gpu.name}, ${formatBytes(gpu.memoryBytes)}, ${gpu.driver}`)
-                    .join("; "),
-            ],
+            ["GPU", <GpuList key="gpus" gpus={machine.gpus} />],
             ["System", `${machine.platform} ${machine.arch}, ${machine.kernel}`],
             ["Node", machine.nodeVersion],
             ...Object.entries(notes).map(([key, value]) => noteFact(key, value)),

@@ -1,6 +1,6 @@
 "use client";
 
-import type { Series } from "@fmlab/experiment";
+import { isMachineMetric, MACHINE_METRICS, type Series } from "@fmlab/experiment";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useFallbackPoll } from "@/features/live/live-provider.tsx";
@@ -11,6 +11,7 @@ import { cn } from "@/ui/cn.ts";
 import { SeriesView } from "@/ui/series/series-view.tsx";
 import { EmptyState, ErrorState, Loading } from "@/ui/status.tsx";
 import { Value } from "@/ui/value.tsx";
+import { MachineCounters } from "./machine-counters.tsx";
 import { MetricChart } from "./metric-chart.tsx";
 import { groupMetrics, type MetricGroup } from "./metric-groups.ts";
 import type { RunDetail } from "./run-page.tsx";
@@ -26,10 +27,14 @@ type View = NonNullable<RunDetail["definition"]>["views"][number];
 
 /** Key numbers, live curves, and the definition's pictures. */
 export function RunResults({ run, isLive }: { run: RunDetail; isLive: boolean }) {
-  const groups = useMemo(
-    () => groupMetrics(Object.keys(run.metrics), run.definition?.metrics ?? {}),
-    [run.metrics, run.definition],
-  );
+  const { groups, machineGroups } = useMemo(() => {
+    const keys = Object.keys(run.metrics);
+    const own = keys.filter((key) => !isMachineMetric(key));
+    return {
+      groups: groupMetrics(own, run.definition?.metrics ?? {}),
+      machineGroups: groupMetrics(keys.filter(isMachineMetric), MACHINE_METRICS),
+    };
+  }, [run.metrics, run.definition]);
   const curves = groups.filter((group) => group.keys.some((key) => (run.metrics[key]?.n ?? 0) > 1));
   const [all, setAll] = useState(false);
   const views = run.definition?.views ?? [];
@@ -56,6 +61,7 @@ export function RunResults({ run, isLive }: { run: RunDetail; isLive: boolean })
           Show all {curves.length} charts
         </Button>
       )}
+      <MachineCounters run={run} groups={machineGroups} />
       {run.definition === null && (
         <p className="text-muted">
           This server does not know the experiment {run.kind}, so its pictures are not drawn.

@@ -35,7 +35,7 @@ export const check = projectProcedure("viewer")
     return {
       ok: problems.length === 0,
       problems,
-      requires: { tags: needs.tags, memoryBytes: needs.memoryBytes, files: needs.files },
+      requires: needs,
       missingFiles: missingFiles(machines, needs),
       runnableOn: machines
         .filter((m) => m.online && misfitOf(m, definition, needs) === undefined)

@@ -1,4 +1,4 @@
-import type { AnyExperiment } from "@fmlab/experiment";
+import { type AnyExperiment, MACHINE_METRICS, type MetricSpec } from "@fmlab/experiment";
 import { projectProcedure } from "../../trpc.ts";
 
 /** The metric keys of the project's runs, the commonest first, for the column chooser. */
@@ -23,8 +23,13 @@ export const metricKeys = projectProcedure("viewer").query(async ({ ctx, input }
   });
 });
 
-/** The declared metric behind a key such as `hitRate{layer=3}`. */
-function specOf(experiments: ReadonlyMap<string, AnyExperiment>, kinds: string[], key: string) {
+/** The declared metric, or the machine's, behind a key such as `hitRate{layer=3}`. */
+function specOf(
+  experiments: ReadonlyMap<string, AnyExperiment>,
+  kinds: string[],
+  key: string,
+): MetricSpec | undefined {
   const name = key.replace(/\{.*$/, "");
-  return kinds.map((kind) => experiments.get(kind)?.metrics[name]).find((spec) => spec);
+  const machine: Record<string, MetricSpec> = MACHINE_METRICS;
+  return kinds.map((kind) => experiments.get(kind)?.metrics[name]).find(Boolean) ?? machine[name];
 }
