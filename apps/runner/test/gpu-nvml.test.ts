@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { openGpuReader } from "../src/gpu/gpu-reader.ts";
 import { readRunFolder } from "../src/sink/run-folder-reader.ts";
 import { fmlab, temporaryFolder } from "./fixtures/command.ts";
+import { Lab } from "./fixtures/lab.ts";
 import { buildNvml } from "./fixtures/nvml-stand-in.ts";
 
 const library = buildNvml();
@@ -136,5 +137,38 @@ withCompiler("fmlab exec on a machine with GPUs", () => {
     const short = await count("--gpu-sample", "20");
     expect(short.exitCode).toBe(2);
     expect(short.stderr).toContain("--gpu-sample 20 must be 0 (off) or at least 100 ms");
+  });
+});
+
+withCompiler("an agent on a machine with GPUs", () => {
+  it("tells the server of its cards, and of every counter while a run goes", async () => {
+    const lab = await Lab.open();
+    try {
+      const driver = { FMLAB_NVML_LIBRARY: String(library), FMLAB_GPU_SAMPLE_MS: "100" };
+      await lab.agent("gpu-box", { env: driver });
+      const { organizationId } = lab.platform;
+      const viewer = lab.platform.as("viewer");
+      const [machine] = await viewer.machine.list.query({ organizationId });
+      expect(machine?.facts.gpus).toMatchObject([H100, { name: "NVIDIA H200" }]);
+      expect(machine?.capabilities).toContain("gpu");
+      const [id = ""] = await lab.launch("runner-test.count", { points: 40, everyMs: 20 });
+      const run = await lab.ended(id);
+      expect(run.state).toBe("SUCCEEDED");
+      const own = Object.keys(run.metrics).filter((key) => !key.startsWith("gpu"));
+      expect(own).toEqual(["count"]);
+      for (const [name, value] of Object.entries(SAMPLE)) {
+        expect(run.metrics[`${name}{gpu=0}`]).toMatchObject({
+          last: value,
+          min: value,
+          max: value,
+        });
+      }
+      const seconds = (await lab.points(id, "gpuVramBytes{gpu=1}")).map(([step]) => step);
+      expect(seconds.length).toBeGreaterThan(1);
+      expect(seconds).toEqual([...new Set(seconds)].sort((a, b) => a - b));
+      expect(run.attempts[0]?.reproduction?.machine.gpus[0]).toEqual(H100);
+    } finally {
+      await lab.close();
+    }
   });
 });

@@ -7,11 +7,15 @@ import { parseSmiCsv, parseSmiXml, SMI_FIELDS, SMI_FIELDS_OLD } from "../src/gpu
 import { temporaryFolder } from "./fixtures/command.ts";
 
 const MIB = 2 ** 20;
+const GB10 = [
+  "NVIDIA GB10, GPU-dd, [N/A], [N/A], 580.95.05, 12.1",
+  "[N/A], 5, 1, 16, [Not Supported], [N/A], 3003, [N/A], [Unknown Error]",
+];
 const CSV = [
   "NVIDIA H100 PCIe, GPU-aa, 81559, 80994, 580.65.06, 9.0, 5, 5, 16, 16, 1755, 1593, 1755, 1593, 350.00",
   "NVIDIA H200, GPU-bb, 143771, 143156, 580.65.06, 9.0, 5, 5, 16, 16, 1980, 3201, 1980, 3201, 700.00",
   "NVIDIA GeForce RTX 3090, GPU-cc, 24576, 23917, 550.54.15, 8.6, 1, 4, 16, 16, 210, 405, 2100, 9751, 350.00",
-  "NVIDIA GB10, GPU-dd, [N/A], [N/A], 580.95.05, 12.1, [N/A], 5, 1, 16, [Not Supported], [N/A], 3003, [N/A], [Unknown Error]",
+  GB10.join(", "),
 ].join("\n");
 
 /** One card of `nvidia-smi -q -x`, in the words of driver 550 unless told otherwise. */

@@ -37,7 +37,7 @@ export const registerInput = z.object({
    */
   name: plainText(100).min(1),
   facts: machineFactsSchema,
-  /** Tags offered: `ggml`, `gpu`, `model:<path>`, `data:<path>`. */
+  /** Tags offered: `ggml`, `gpu`, `gpu:cuda`, `gpu:vulkan`, `model:<path>`, `data:<path>`. */
   capabilities: z.array(plainText(512)).max(10_000),
   definitions: z.record(plainText(200), z.int32()),
 });

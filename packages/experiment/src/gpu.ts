@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** PCIe link of a GPU. An idle GPU lowers its generation, so `Max` is what it runs at under load. */
+/** PCIe link of a GPU. An idle one lowers its generation: `Max` is what it runs at under load. */
 const pcieSchema = z.object({
   generation: z.number().optional(),
   width: z.number().optional(),

@@ -6,7 +6,7 @@ const counter = (title: string, unit: string, help: string): MetricSpec => ({
   better: "none",
   help: `${help} Of the whole card, whichever process uses it.`,
   measured: true,
-  step: "s",
+  step: "seconds",
 });
 
 /**

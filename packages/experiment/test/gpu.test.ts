@@ -107,7 +107,7 @@ describe("an experiment", () => {
     expect(isMachineMetric("toString")).toBe(false);
     for (const { help, step } of Object.values(MACHINE_METRICS)) {
       expect(help).toMatch(/whichever process/);
-      expect(step).toBe("s");
+      expect(step).toBe("seconds");
     }
   });
 

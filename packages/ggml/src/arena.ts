@@ -158,7 +158,8 @@ export class Arena {
 
   /**
    * Makes the result of an operation lie within the memory of `target`, from `offsetBytes` on,
-   * whatever its type: this is how several results are read in one piece. Call it before `allocate`.
+   * whatever its type: this is how several results are read in one piece. Call it before
+   * `allocate`.
    */
   placeWithin(result: Tensor, target: Tensor, offsetBytes: number): void {
     const { buffer, address } = target.memory();

@@ -1,3 +1,5 @@
+// Outline: the C functions as JavaScript calls them; their declarations; koffi with the libraries
+// opened.
 import { createRequire } from "node:module";
 import { GgmlError } from "./errors.ts";
 import type { LibraryPaths } from "./library-path.ts";

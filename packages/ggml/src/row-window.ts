@@ -5,8 +5,9 @@ import type { Tensor } from "./tensor.ts";
 const SHAPE_BYTES = 32;
 
 /**
- * A view whose number of rows (dimension 1, or another) can change between computations of the same graph, as
- * the filled part of a KV cache does. Graphs stay built; only one number in native memory changes.
+ * A view whose number of rows (dimension 1, or another) can change between computations of the same
+ * graph, as the filled part of a KV cache does. Graphs stay built; only one number in native memory
+ * changes.
  */
 export class RowWindow {
   readonly #shape: BigInt64Array;

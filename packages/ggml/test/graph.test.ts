@@ -294,6 +294,43 @@ describe("GraphAllocator", () => {
     lent.arena.close();
   });
 
+  it("gives a graph its memory back while that has not moved, and the same results", () => {
+    const allocator = new GraphAllocator(device);
+    const backend = device.open();
+    const make = (elements: number) => {
+      const bench = new Workbench();
+      const input = bench.arena.tensor(F32, [elements]);
+      const output = ops.silu(bench.arena, input);
+      output.markOutput();
+      bench.arena.graph.expand(output);
+      return { bench, input, output };
+    };
+    const large = make(4096);
+    const small = make(64);
+    const results = (one: ReturnType<typeof make>, seed: number) => {
+      one.input.write(noise(one.input.elements, seed));
+      backend.compute(one.bench.arena.graph);
+      return one.output.read(new Float32Array(one.output.elements));
+    };
+    expect(allocator.resume(large.bench.arena.graph)).toBe(false);
+    allocator.allocate(large.bench.arena.graph);
+    const expected = results(large, 3);
+    allocator.allocate(small.bench.arena.graph);
+    results(small, 4);
+    expect(codeOf(() => backend.compute(large.bench.arena.graph))).toBe("CLOSED");
+    expect(allocator.resume(large.bench.arena.graph)).toBe(true);
+    expect(results(large, 3)).toEqual(expected);
+    expect(codeOf(() => backend.compute(small.bench.arena.graph))).toBe("CLOSED");
+    // A larger graph moves the memory: what was built before is useless.
+    const larger = make(1 << 20);
+    allocator.allocate(larger.bench.arena.graph);
+    expect(allocator.resume(large.bench.arena.graph)).toBe(false);
+    allocator.close();
+    expect(allocator.resume(larger.bench.arena.graph)).toBe(false);
+    backend.close();
+    for (const { bench } of [large, small, larger]) bench.arena.close();
+  });
+
   it("takes the memory of one graph away when it serves the next", () => {
     const allocator = new GraphAllocator(device);
     const [first, second] = [1, 2].map((seed) => {

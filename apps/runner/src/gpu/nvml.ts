@@ -52,9 +52,9 @@ export const CHIP = 0;
 const TEXT_BYTES = 96;
 
 /**
- * NVIDIA's management library (NVML), loaded from the driver. Its calls may block for milliseconds,
- * the PCIe counters for 20, so that all are made on threads of koffi's and awaited. It is never shut
- * down: it lives as long as the process.
+ * NVIDIA's management library (NVML), loaded from the driver. Its calls may block for some
+ * milliseconds, the PCIe counters for 20, so that all are made on threads of koffi's and awaited.
+ * It is never shut down: it lives as long as the process.
  */
 export class Nvml {
   readonly #functions: ReadonlyMap<string, NvmlFunction>;

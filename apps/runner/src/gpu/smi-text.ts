@@ -111,7 +111,7 @@ function inner(xml: string, name: string): string {
 
 const tag = (xml: string, name: string): string | undefined => known(inner(xml, name).trim());
 
-/** nvidia-smi writes `N/A`, `[N/A]`, `[Not Supported]`, `[Unknown Error]` for what it cannot tell. */
+/** nvidia-smi writes `N/A`, `[N/A]`, `[Not Supported]` and the like for what it cannot tell. */
 function known(text: string | undefined): string | undefined {
   return text === undefined || text === "" || text === "N/A" || text.startsWith("[")
     ? undefined

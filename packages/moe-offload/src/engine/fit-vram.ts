@@ -37,7 +37,7 @@ export interface VramParts {
   computeBytes: number;
 }
 
-/** A change that makes it fit, each on its own. Numbers are what is asked for and what would fit. */
+/** A change that makes it fit by itself: what is asked for, and what would fit. */
 export type VramChange =
   | { what: "slots"; from: number; to: number; slotBytes: number }
   | { what: "context"; from: number; to: number }
@@ -77,9 +77,9 @@ export function vramParts(demand: VramDemand): VramParts {
 }
 
 /**
- * Says whether a demand fits, and every change that alone makes it: the most slots that fit with the
- * context as it is, the longest context that fits with the slots as they are, or, when neither is
- * enough, the least context with the most slots beside it.
+ * Says whether a demand fits, and every change that alone makes it: the most slots that fit with
+ * the context as it is, the longest context that fits with the slots as they are, or, when neither
+ * is enough, the least context with the most slots beside it.
  */
 export function fitVram(demand: VramDemand, supply: VramSupply): VramFit {
   const { freeBytes, totalBytes = freeBytes } = supply;

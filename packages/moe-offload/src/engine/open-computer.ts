@@ -13,6 +13,7 @@ import type { EngineOptions, ModelFile } from "./interfaces.ts";
 import { PromptGraph } from "./prompt-graph.ts";
 import { NativeSlotPool } from "./slot-pool.ts";
 import { SplitGraphs } from "./split-graphs.ts";
+import { tellingVram } from "./telling-vram.ts";
 import { loadWeights } from "./weights.ts";
 import { WholeGraph } from "./whole-graph.ts";
 
@@ -40,14 +41,18 @@ export function openComputer(
   if (device.isHost) useThreads(backend, options, resources);
   const weights = resources.add(loadWeights(file, model, device));
   const layout = options.layout ?? expertLayout(file, model);
-  const pool = resources.add(new NativeSlotPool(layout, device, options.slotCount));
   const contextLength = options.contextLength ?? model.contextLength;
+  const slotCounts = [options.slotCount].flat();
+  const tell = { device, model, layout, slotCounts, contextLength };
+  const pool = tellingVram(tell, () =>
+    resources.add(new NativeSlotPool(layout, device, options.slotCount)),
+  );
   const batchTokens = Math.min(options.batchTokens ?? BATCH_TOKENS_DEFAULT, contextLength);
   const sizes = { contextLength, batchTokens };
   const machine = { device, backend, model, weights, pool, aheadDepth: options.aheadDepth ?? 0 };
   return device.isHost
     ? hostComputer(machine, sizes, resources)
-    : deviceComputer(machine, sizes, resources);
+    : tellingVram(tell, () => deviceComputer(machine, sizes, resources));
 }
 
 interface Opened {

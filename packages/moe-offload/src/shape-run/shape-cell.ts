@@ -27,7 +27,7 @@ export interface CellResult {
   /** Chosen experts that lay in a slot, and that were on their way; of all chosen. */
   readonly hitRate: number;
   readonly lateRate: number;
-  /** Bytes a token of experts that were chosen and not there when the text before it was done. */
+  /** Bytes a token of experts that had to come over the link to be used. */
   readonly missedBytes: number;
   readonly loadedBytes: number;
   readonly waitMs: number;
@@ -41,7 +41,7 @@ export interface CellResult {
 
 /** All experts resident. */
 export interface ResidentResult {
-  /** A token as one graph, its own routers choosing, ms, median; undefined where it does not fit. */
+  /** A token as one graph, its own routers choosing, ms, median; undefined: it does not fit. */
   readonly wholeMs: number | undefined;
   /** A token as one graph a layer, what the router says read back, ms, median. */
   readonly splitMs: number;
@@ -63,8 +63,7 @@ export function runResident(bench: ShapeBench): ResidentResult {
     wholeMs = medianOf(decode(own, bench, undefined).stepMs);
     own.engine.reset();
     const times = { waitMs: 0 };
-    const clock = () => performance.now();
-    own.engine.onLayer = paced(bench.job.layerMs, clock, times);
+    own.engine.onLayer = paced(bench.job.layerMs, bench.nowMs, times);
     return { wholeMs, splitMs: medianOf(decode(own, bench, undefined).stepMs) };
   } finally {
     own.close();
@@ -88,7 +87,7 @@ export function runCell(
   });
   try {
     const times: PhaseTimes = { waitMs: 0 };
-    const nowMs = () => model.lane?.nowMs() ?? performance.now();
+    const nowMs = () => model.lane?.nowMs() ?? bench.nowMs();
     const pace = paced(job.layerMs, nowMs, times);
     model.engine.onLayer = (phase, layer) => {
       overlap.phase(phase, nowMs());
@@ -163,7 +162,7 @@ interface Counting {
 
 function decode(
   model: OffloadedModel,
-  { host, job }: ShapeBench,
+  { host, job, nowMs }: ShapeBench,
   counting: Counting | undefined,
 ): { stepMs: number[] } {
   const stepMs: number[] = [];
@@ -172,9 +171,9 @@ function decode(
     for (let position = 0; position < job.tokens; position++) {
       if (position % 16 === 0) host.throwIfCancelled();
       if (position === job.warmupTokens) counting?.begin();
-      const startMs = performance.now();
+      const startMs = nowMs();
       model.engine.decode(1 + ((sequence * 7919 + position * 104_729) % TOKENS));
-      if (position >= job.warmupTokens) stepMs.push(performance.now() - startMs);
+      if (position >= job.warmupTokens) stepMs.push(nowMs() - startMs);
     }
     counting?.end();
   }

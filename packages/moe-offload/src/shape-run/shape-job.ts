@@ -17,6 +17,7 @@ import { TraceRouting } from "../shapes/trace-routing.ts";
 import { contentsOf, type ExpertContents } from "../tiers/expert-contents.ts";
 import { expertTable } from "../tiers/expert-table.ts";
 import { HostTier } from "../tiers/host-tier.ts";
+import { MonotonicClock } from "../tiers/monotonic-clock.ts";
 import type { Trace } from "../traces/trace.ts";
 import { blockOf, joinBlocks, contentsOf as traceContents } from "../traces/trace-block.ts";
 import { measureLink } from "./link-probe.ts";
@@ -81,6 +82,7 @@ export interface ShapeBench {
   /** Texts that a plan is made on; nothing was learned from them. */
   readonly planning: Trace;
   readonly host: ComputeHost;
+  readonly nowMs: () => number;
 }
 
 /**
@@ -91,6 +93,8 @@ export interface ShapeBench {
  */
 export function runShapeJob(job: ShapeJob, host: ComputeHost): ShapeResult {
   const library = GgmlLibrary.load();
+  const clock = new MonotonicClock();
+  const nowMs = () => clock.nowMs();
   const model = SHAPE_MODELS[job.shape];
   const cut = job.layerCount > 0 && job.layerCount < model.layerCount;
   const shape = cut ? shrinkShape(model, { layerCount: job.layerCount }) : model;
@@ -114,6 +118,7 @@ export function runShapeJob(job: ShapeJob, host: ComputeHost): ShapeResult {
       calibration,
       planning: traces.planning,
       host,
+      nowMs,
     };
     const label = shapeLabel(file, traces.measured);
     const linkMBps = measureLink(bench);

@@ -54,23 +54,12 @@ export function MetricChart({
   );
   const badge = fidelity !== "measured" && <FidelityBadge fidelity={fidelity} />;
   const actions = (
-    <>
-      {range !== null && (
-        <Button size="small" variant="quiet" onClick={() => setRange(null)}>
-          <Undo2 aria-hidden /> Show all
-        </Button>
-      )}
-      <Button
-        size="small"
-        variant="quiet"
-        aria-pressed={asTable}
-        aria-label={`Show metric ${group.title} as a table`}
-        onClick={() => setAsTable(!asTable)}
-        className="aria-pressed:bg-raised aria-pressed:text-ink"
-      >
-        <Table2 aria-hidden /> Table
-      </Button>
-    </>
+    <ChartActions
+      title={group.title}
+      asTable={asTable}
+      onTable={() => setAsTable(!asTable)}
+      onShowAll={range === null ? undefined : () => setRange(null)}
+    />
   );
   return (
     <Panel
@@ -101,6 +90,39 @@ export function MetricChart({
       )}
       {single.length > 0 && <SingleValues run={run} group={group} keys={single} />}
     </Panel>
+  );
+}
+
+function ChartActions({
+  title,
+  asTable,
+  onTable,
+  onShowAll,
+}: {
+  title: string;
+  asTable: boolean;
+  onTable: () => void;
+  /** Missing when all is shown already. */
+  onShowAll: (() => void) | undefined;
+}) {
+  return (
+    <>
+      {onShowAll !== undefined && (
+        <Button size="small" variant="quiet" onClick={onShowAll}>
+          <Undo2 aria-hidden /> Show all
+        </Button>
+      )}
+      <Button
+        size="small"
+        variant="quiet"
+        aria-pressed={asTable}
+        aria-label={`Show metric ${title} as a table`}
+        onClick={onTable}
+        className="aria-pressed:bg-raised aria-pressed:text-ink"
+      >
+        <Table2 aria-hidden /> Table
+      </Button>
+    </>
   );
 }
 

@@ -192,7 +192,7 @@ export class DeviceSplitGraphs implements TokenGraphs {
     return { ...passed, shared: output };
   }
 
-  /** The input of `layer`: what the segment before has left, through its experts and dense layers. */
+  /** The input of `layer`: what the segment before has left, through experts and dense layers. */
   #arrive(graph: LayerGraph, arena: Arena, before: Passed | undefined, layer: number): Tensor {
     let x = before ? this.#experts(graph, arena, before) : graph.embed();
     for (let dense = (before?.layer ?? -1) + 1; dense < layer; dense++) {
