@@ -8,6 +8,8 @@ export type SimFailure =
   | { code: "BAD_RANGE"; name: string; value: number }
   /** Something was to be picked out of nothing. */
   | { code: "EMPTY_CHOICE" }
+  /** Work of a kind that the cost table does not price. Measure it, or give it a cost. */
+  | { code: "UNKNOWN_OPERATION"; operation: string; known: string[] }
   /** An event was scheduled, or the clock was set, before the present or at no time at all. */
   | { code: "BAD_TIME"; atMs: number; nowMs: number }
   /**

@@ -22,6 +22,12 @@ export interface RunLimit {
 export class Simulation implements Clock {
   readonly #clock = new VirtualClock();
   readonly #queue = new EventQueue<() => void>();
+  #eventsRun = 0;
+
+  /** How many actions have run since the start. */
+  get eventsRun(): number {
+    return this.#eventsRun;
+  }
 
   /** Virtual milliseconds since the start. */
   nowMs(): number {
@@ -65,8 +71,21 @@ export class Simulation implements Clock {
     const next = this.#queue.pop();
     if (next === undefined) return false;
     this.#clock.advanceTo(next.atMs);
+    this.#eventsRun++;
     next.value();
     return true;
+  }
+
+  /**
+   * Runs so many actions, or fewer when no more wait.
+   *
+   * @returns how many actions ran
+   */
+  runEvents(count: number): number {
+    for (let ran = 0; ran < count; ran++) {
+      if (!this.runNext()) return ran;
+    }
+    return count;
   }
 
   /**

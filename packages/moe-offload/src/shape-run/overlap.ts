@@ -9,18 +9,23 @@ interface Stretch {
 
 /**
  * How much of the time in which experts were copied was hidden behind computing: not a moment of
- * it in which the computation waited for experts.
+ * it in which the computation waited for experts. Copies that a layer demanded cannot be hidden,
+ * since nothing else is there to compute; those made ahead of it can.
  */
 export class Overlap {
   #copies: Stretch[] = [];
+  #ahead: Stretch[] = [];
   #waits: Stretch[] = [];
   #waitSinceMs = Number.NaN;
   #copyMs = 0;
   #exposedMs = 0;
+  #aheadMs = 0;
+  #aheadExposedMs = 0;
 
   /** A load has ended. */
-  load({ startMs, endMs }: FinishedLoad): void {
+  load({ startMs, endMs, urgency }: FinishedLoad): void {
     this.#copies.push({ startMs, endMs });
+    if (urgency === "prefetch") this.#ahead.push({ startMs, endMs });
   }
 
   /** A phase of a token begins. */
@@ -34,14 +39,19 @@ export class Overlap {
   /** From here on it counts. */
   begin(): void {
     this.#copies = [];
+    this.#ahead = [];
     this.#waits = [];
   }
 
   /** Up to here. */
   end(): void {
     const copies = merged(this.#copies);
-    this.#copyMs += copies.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0);
-    this.#exposedMs += common(copies, merged(this.#waits));
+    const ahead = merged(this.#ahead);
+    const waits = merged(this.#waits);
+    this.#copyMs += lengthOf(copies);
+    this.#exposedMs += common(copies, waits);
+    this.#aheadMs += lengthOf(ahead);
+    this.#aheadExposedMs += common(ahead, waits);
     this.begin();
   }
 
@@ -53,6 +63,11 @@ export class Overlap {
   /** Share of it in which something was computed; 1 where nothing was copied. */
   get hiddenShare(): number {
     return this.#copyMs === 0 ? 1 : 1 - this.#exposedMs / this.#copyMs;
+  }
+
+  /** The same of copies made ahead of demand. */
+  get hiddenAheadShare(): number {
+    return this.#aheadMs === 0 ? 1 : 1 - this.#aheadExposedMs / this.#aheadMs;
   }
 }
 
@@ -66,6 +81,10 @@ function merged(stretches: readonly Stretch[]): Stretch[] {
     else result.push({ startMs, endMs });
   }
   return result;
+}
+
+function lengthOf(stretches: readonly Stretch[]): number {
+  return stretches.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0);
 }
 
 /** Time that lies in stretches of both lists, each merged. */

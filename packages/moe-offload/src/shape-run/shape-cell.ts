@@ -34,6 +34,8 @@ export interface CellResult {
   /** Of copies: time a token, and the share of it in which something was computed. */
   readonly copyMs: number;
   readonly hiddenShare: number;
+  /** The same share of copies made ahead of demand, those that can be hidden. */
+  readonly hiddenAheadShare: number;
   /** `max(compute, missed bytes / link)` a token, and its share of the time taken. */
   readonly boundMs: number;
   readonly boundShare: number;
@@ -149,6 +151,7 @@ function cellOf(
     waitMs: sums.waitMs / tokens,
     copyMs: overlap.copyMs / tokens,
     hiddenShare: overlap.hiddenShare,
+    hiddenAheadShare: overlap.hiddenAheadShare,
     boundMs,
     boundShare: boundMs / meanMs,
   };

@@ -1,13 +1,14 @@
 import { createPrng } from "@fmlab/sim";
 import { describe, expect, it } from "vitest";
+import type { Urgency } from "../../src/offload/lane.ts";
 import { Overlap } from "../../src/shape-run/overlap.ts";
 import { paced } from "../../src/shape-run/pace.ts";
 
-const load = (startMs: number, endMs: number) => ({
+const load = (startMs: number, endMs: number, urgency: Urgency = "demand") => ({
   key: 0,
   slot: 0,
   bytes: 1,
-  urgency: "demand" as const,
+  urgency,
   submittedMs: startMs,
   startMs,
   endMs,
@@ -20,6 +21,17 @@ describe("the share of copying that is hidden", () => {
     overlap.end();
     expect(overlap.copyMs).toBe(2);
     expect(overlap.hiddenShare).toBe(1);
+  });
+
+  it("tells copies made ahead from those that were demanded", () => {
+    const overlap = new Overlap();
+    overlap.load(load(0, 4, "prefetch"));
+    overlap.load(load(4, 8));
+    overlap.phase("wait", 3);
+    overlap.phase("experts", 8);
+    overlap.end();
+    expect(overlap.hiddenShare).toBe(3 / 8);
+    expect(overlap.hiddenAheadShare).toBe(3 / 4);
   });
 
   it("counts moments of copies and waits once, as a sum over small steps does", () => {

@@ -1,0 +1,132 @@
+import { createRequire } from "node:module";
+import { type Device, HostMemory } from "@fmlab/ggml";
+import type koffiModule from "koffi";
+import { bindLlama, type LlamaFunctions } from "./llama-functions.ts";
+
+/** How llama.cpp is put on a card. Flash attention is on and the whole context lies on the card. */
+export interface DeviceLlamaOptions {
+  readonly contextLength: number;
+  readonly vocabularySize: number;
+  /** Routed experts are kept in host memory and computed there, as with `--n-cpu-moe`. */
+  readonly expertsOnCpu: boolean;
+  /** Threads of what is computed on the CPU. */
+  readonly threads: number;
+}
+
+/** Tokens of one prompt batch; also what the engine takes at once. */
+const BATCH_TOKENS = 512;
+/** More than any model has. */
+const ALL_LAYERS = 999;
+/** llama.cpp's own pattern for `--n-cpu-moe`. @see common/common.h `LLM_FFN_EXPS_REGEX` (b7347) */
+const EXPERTS_PATTERN = "\\.ffn_(up|down|gate)_(ch|)exps";
+
+/**
+ * llama.cpp of the package whose ggml the engine uses, on the same card: both see one registry of
+ * devices, since the library it needs is the one already loaded. Bench code: arguments are not
+ * checked.
+ */
+export class DeviceLlama {
+  readonly #api: LlamaFunctions;
+  readonly #koffi: typeof koffiModule;
+  readonly #memory: HostMemory;
+  readonly #model: bigint;
+  readonly #context: bigint;
+  readonly #tokens = new Int32Array(BATCH_TOKENS);
+  readonly #vocabularySize: number;
+  #logitsAddress = 0n;
+  #logits = new Float32Array(0);
+
+  /** @throws Error when libllama is missing, has another layout, or cannot load the model */
+  constructor(modelPath: string, device: Device, options: DeviceLlamaOptions) {
+    const { library } = device;
+    this.#koffi = createRequire(import.meta.url)("koffi") as typeof koffiModule;
+    const api = bindLlama(this.#koffi, library.directory);
+    this.#api = api;
+    this.#vocabularySize = options.vocabularySize;
+    this.#memory = new HostMemory(library.foreign, LISTS_BYTES, "lists of libllama");
+    const lists = this.#fillLists(device);
+    const modelParams = api.modelDefaults() as Record<string, unknown>;
+    if (modelParams.use_mmap !== true || modelParams.n_gpu_layers === undefined) {
+      throw new Error("llama_model_params has another layout than that of b7347");
+    }
+    modelParams.devices = lists.devices;
+    modelParams.n_gpu_layers = ALL_LAYERS;
+    if (options.expertsOnCpu) modelParams.tensor_buft_overrides = lists.overrides;
+    const model = api.load(modelPath, modelParams) as bigint | null;
+    if (!model) throw new Error(`llama.cpp cannot load ${modelPath} on ${device.name}`);
+    this.#model = model;
+    const params = api.contextDefaults() as Record<string, unknown>;
+    params.n_ctx = options.contextLength;
+    params.n_batch = BATCH_TOKENS;
+    params.n_ubatch = BATCH_TOKENS;
+    params.n_threads = options.threads;
+    params.n_threads_batch = options.threads;
+    params.flash_attn_type = 1;
+    const context = api.create(model, params) as bigint | null;
+    if (!context) throw new Error("llama.cpp cannot make a context");
+    this.#context = context;
+  }
+
+  /** Evaluates tokens after those in the context, in batches; logits of the last. */
+  evaluate(tokens: Int32Array): Float32Array {
+    for (let from = 0; from < tokens.length; from += BATCH_TOKENS) {
+      const batch = tokens.subarray(from, from + BATCH_TOKENS);
+      this.#tokens.set(batch);
+      this.#decode(batch.length);
+    }
+    return this.#last();
+  }
+
+  /** Evaluates one token; its logits. */
+  evaluateOne(token: number): Float32Array {
+    this.#tokens[0] = token;
+    this.#decode(1);
+    return this.#last();
+  }
+
+  /** Forgets the context, without clearing its memory. */
+  reset(): void {
+    this.#api.clear(this.#api.memory(this.#context), false);
+  }
+
+  close(): void {
+    this.#api.freeContext(this.#context);
+    this.#api.freeModel(this.#model);
+    this.#logits = new Float32Array(0);
+    this.#memory.free();
+  }
+
+  #decode(count: number): void {
+    const status = this.#api.decode(this.#context, this.#api.batch(this.#tokens, count));
+    if (status !== 0) throw new Error(`llama_decode failed with ${status}`);
+  }
+
+  /** Waits for the card, then shows the logits. */
+  #last(): Float32Array {
+    const address = this.#api.logits(this.#context, -1) as bigint;
+    // A view costs memory for good, and the logits nearly always lie at one place.
+    if (address !== this.#logitsAddress) {
+      this.#logits = new Float32Array(this.#koffi.view(address, this.#vocabularySize * 4));
+      this.#logitsAddress = address;
+    }
+    return this.#logits;
+  }
+
+  /** `{ device, NULL }` and `{ { pattern, CPU buffers }, { NULL, NULL } }`, in native memory. */
+  #fillLists({ library, pointer }: Device): { devices: bigint; overrides: bigint } {
+    const { address } = this.#memory;
+    const pattern = this.#memory.bytes(PATTERN_AT, LISTS_BYTES - PATTERN_AT).fill(0);
+    pattern.set(Buffer.from(EXPERTS_PATTERN, "utf8"));
+    const words = this.#memory.bytes(0, PATTERN_AT).fill(0);
+    const view = new DataView(words.buffer, words.byteOffset, words.byteLength);
+    view.setBigUint64(0, pointer, true);
+    view.setBigUint64(OVERRIDES_AT, address + BigInt(PATTERN_AT), true);
+    view.setBigUint64(OVERRIDES_AT + 8, library.cpu.bufferType, true);
+    return { devices: address, overrides: address + BigInt(OVERRIDES_AT) };
+  }
+}
+
+/** Where the lists begin, in bytes. */
+const OVERRIDES_AT = 16;
+const PATTERN_AT = 64;
+const LISTS_BYTES = 256;

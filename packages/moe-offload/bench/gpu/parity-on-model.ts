@@ -1,0 +1,163 @@
+import { GgmlLibrary } from "@fmlab/ggml";
+import { createPrng } from "@fmlab/sim";
+import type { DeviceName } from "../../src/engine/device/device-names.ts";
+import type { MoeEngine } from "../../src/engine/engine.ts";
+import { argmax, sampleTokens } from "../../test/engine/sampled-text.ts";
+import { evaluateText, type RoutingChange, routingChanges } from "./evaluated-text.ts";
+import { inFloats, partsOf } from "./exact-weights.ts";
+import { compareRows, type LogitComparison, type NearTie, tieOf } from "./logit-comparison.ts";
+import { type BenchModel, openOn, withModelFile } from "./open-model.ts";
+
+const SEED = 20_261_123;
+/**
+ * Most that distributions may diverge, nats, mean over tokens, and at one token. Routing that falls
+ * otherwise at a near tie changes experts, so that single logits have no bound worth stating.
+ * Rounding on the CPU alone: 9e-4 and 5e-3 (shipped model, 8 tokens, against F32 weights).
+ */
+const KL_MEAN_MAX = 5e-3;
+const KL_MAX = 0.05;
+
+/** Lengths of prompts that are evaluated as one graph, as far as the text reaches. */
+const PROMPT_LENGTHS = [2, 7, 33, 64, 100, 128, 200, 256, 300, 384, 512] as const;
+
+/** Files up to this size are also compared with their weights in F32; chosen. */
+const EXPANDED_BYTES_MAX = 200 * 2 ** 20;
+
+/** Text that each machine writes by itself, always the likeliest token. */
+export interface GreedyResult {
+  readonly tokens: number;
+  /** Tokens that are the same from the start on. */
+  readonly sameTokens: number;
+  /** What decided the first that differs; its step is the place in the text. */
+  readonly nearTie: NearTie | undefined;
+}
+
+/** A model file on the device against the CPU. */
+export interface ModelParity {
+  /** Token by token along a text that was written on the CPU; one graph a token on the device. */
+  readonly forced: LogitComparison;
+  /** The same with one graph a layer. */
+  readonly split: LogitComparison;
+  /**
+   * The CPU and the device against the CPU with the same weights in F32: what rounding does on each
+   * of them. Undefined for files too large to be expanded.
+   */
+  readonly exact: { readonly cpu: LogitComparison; readonly device: LogitComparison } | undefined;
+  /** First token that was routed otherwise on the device, and how many tokens came before it. */
+  readonly firstChange: RoutingChange | undefined;
+  readonly sameRoutingSteps: number;
+  readonly greedy: GreedyResult;
+  /** The last token's logits of prompts evaluated as one graph. */
+  readonly prefill: LogitComparison;
+  readonly prefillLengths: readonly number[];
+}
+
+/** Compares a device with the CPU on a model file. */
+export function compareOnModel(
+  model: BenchModel,
+  device: DeviceName,
+  tokenCount: number,
+): ModelParity {
+  const contextLength = Math.min(model.description.contextLength, Math.max(tokenCount, 8));
+  const cpu = openOn(model, { device: "cpu", contextLength });
+  const card = openOn(model, { device, contextLength });
+  try {
+    const count = Math.min(tokenCount, contextLength);
+    const tokens = sampleTokens(cpu.engine, createPrng(SEED, "text"), count);
+    const reference = evaluateText(cpu.engine, tokens);
+    const onDevice = evaluateText(card.engine, tokens);
+    const { changes, sameSteps } = routingChanges(reference, onDevice);
+    const split = splitGraphs(card.engine, () => evaluateText(card.engine, tokens));
+    const prefillLengths = promptLengths(count);
+    const prompts = (engine: MoeEngine) =>
+      prefillLengths.map((length) => lastLogits(engine, tokens.subarray(0, length)));
+    return {
+      forced: compareRows(reference.logits, onDevice.logits),
+      split: compareRows(reference.logits, split.logits),
+      exact: compareWithExact(model, contextLength, tokens, reference.logits, onDevice.logits),
+      firstChange: changes[0],
+      sameRoutingSteps: sameSteps.length,
+      greedy: writeGreedily(cpu.engine, card.engine, tokens[0] ?? 0, count),
+      prefill: compareRows(prompts(cpu.engine), prompts(card.engine)),
+      prefillLengths,
+    };
+  } finally {
+    card.close();
+    cpu.close();
+  }
+}
+
+/** Whether all comparisons are within the stated tolerance; near ties may fall either way. */
+export function isWithin({ forced, prefill, split }: ModelParity): boolean {
+  return [forced, split, prefill].every(
+    ({ klMax, klMean }) => klMean <= KL_MEAN_MAX && klMax <= KL_MAX,
+  );
+}
+
+/** Text that the model wrote on the CPU. */
+export function textOf(model: BenchModel, tokens: number): Int32Array {
+  const contextLength = Math.min(model.description.contextLength, tokens);
+  const cpu = openOn(model, { device: "cpu", contextLength });
+  try {
+    return sampleTokens(cpu.engine, createPrng(SEED, "text"), contextLength);
+  } finally {
+    cpu.close();
+  }
+}
+
+/** Runs with the graphs that are split by layer, as they are wherever experts are loaded. */
+export function splitGraphs<T>(engine: MoeEngine, run: () => T): T {
+  engine.onLayer = () => {};
+  const result = run();
+  engine.onLayer = undefined;
+  return result;
+}
+
+function compareWithExact(
+  model: BenchModel,
+  contextLength: number,
+  tokens: Int32Array,
+  cpu: readonly Float32Array[],
+  device: readonly Float32Array[],
+): ModelParity["exact"] {
+  if (model.file.sizeBytes > EXPANDED_BYTES_MAX) return undefined;
+  const input = inFloats(GgmlLibrary.load(), partsOf(model.file));
+  const exact = withModelFile(input, (expanded) => {
+    const opened = openOn(expanded, { device: "cpu", contextLength });
+    try {
+      return evaluateText(opened.engine, tokens).logits;
+    } finally {
+      opened.close();
+    }
+  });
+  return { cpu: compareRows(exact, cpu), device: compareRows(exact, device) };
+}
+
+function promptLengths(longest: number): number[] {
+  const lengths = PROMPT_LENGTHS.filter((length) => length < longest);
+  // The longest first, so that memory for graphs is taken once.
+  return longest > 1 ? [...lengths, longest].reverse() : [];
+}
+
+function lastLogits(engine: MoeEngine, prompt: Int32Array): Float32Array {
+  engine.reset();
+  return engine.prefill(prompt).slice();
+}
+
+function writeGreedily(
+  cpu: MoeEngine,
+  card: MoeEngine,
+  first: number,
+  tokens: number,
+): GreedyResult {
+  cpu.reset();
+  card.reset();
+  let token = first;
+  for (let step = 0; step < tokens; step++) {
+    const reference = cpu.decode(token);
+    const nearTie = tieOf(reference, card.decode(token), step);
+    if (nearTie) return { tokens, sameTokens: step, nearTie };
+    token = argmax(reference);
+  }
+  return { tokens, sameTokens: tokens, nearTie: undefined };
+}

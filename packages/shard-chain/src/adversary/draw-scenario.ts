@@ -1,0 +1,229 @@
+import { createPrng, type NetworkFault, type Prng } from "@fmlab/sim";
+import type { ConsensusName } from "../node/consensus.ts";
+import type { FaultyValidator, MessageHold, Restart, Scenario, Strategy } from "./scenario.ts";
+
+/** How much power the adversary gets. */
+export type Budget =
+  /** Less than a third: every oracle must hold. */
+  | "below-third"
+  /** From a third to below two thirds: agreement may break. */
+  | "third-to-two-thirds";
+
+/** Draws a scenario; equal arguments draw the same. */
+export function drawScenario(consensus: ConsensusName, seed: number, budget: Budget): Scenario {
+  const prng = createPrng(seed, `${consensus}/${budget}`);
+  const size = prng.pick([4, 4, 5, 6, 7, 7, 7]);
+  const isWeighted = prng.chance(0.3);
+  const powers = Array.from({ length: size }, () => (isWeighted ? 1 + prng.nextInt(5) : 1));
+  const settledMs = 300 + prng.nextInt(2_700);
+  const chosen = chooseFaulty(prng.fork("faulty"), powers, budget);
+  const others = powers.map((_, i) => i).filter((i) => !chosen.includes(i));
+  const sides = split(prng.fork("sides"), others);
+  const frame = { sides, others, settledMs, budget };
+  // Often all faulty validators play one plan together; it breaks more than many at random.
+  const plan = prng.chance(budget === "below-third" ? 0.5 : 0.8)
+    ? drawPlan(prng.fork("plan"), sides, budget)
+    : undefined;
+  const faulty: FaultyValidator[] = chosen.map((validator) => ({
+    validator,
+    strategies: plan ?? drawStrategies(prng.fork(`strategies/${validator}`), frame),
+  }));
+  return {
+    consensus,
+    seed,
+    powers,
+    faulty,
+    faults: [
+      ...drawFaults(prng.fork("faults"), size, settledMs),
+      ...drawSplit(prng.fork("split"), sides, settledMs, budget),
+    ],
+    holds: drawHolds(prng.fork("holds"), size, chosen, settledMs),
+    restarts: drawRestarts(prng.fork("restarts"), others, settledMs),
+    jitter: prng.pick([0.1, 1, 4]),
+    settledMs,
+    commands: 6,
+  };
+}
+
+function chooseFaulty(prng: Prng, powers: readonly number[], budget: Budget): number[] {
+  const total = powers.reduce((sum, power) => sum + power, 0);
+  const bound = budget === "below-third" ? total / 3 : (2 * total) / 3;
+  const chosen: number[] = [];
+  let power = 0;
+  for (const validator of prng.shuffle(powers.map((_, i) => i))) {
+    const more = power + (powers[validator] ?? 0);
+    if (more >= bound) continue;
+    chosen.push(validator);
+    power = more;
+  }
+  return chosen.sort((a, b) => a - b);
+}
+
+/** Two sides that together are all; now and then some are on both. */
+function split(prng: Prng, validators: readonly number[]): number[][] {
+  const sides: number[][] = [[], []];
+  for (const validator of validators) {
+    const side = prng.nextInt(2);
+    sides[side]?.push(validator);
+    if (prng.chance(0.15)) sides[1 - side]?.push(validator);
+  }
+  return sides;
+}
+
+interface StrategyFrame {
+  readonly sides: readonly (readonly number[])[];
+  readonly others: readonly number[];
+  readonly settledMs: number;
+  readonly budget: Budget;
+}
+
+/** Votes that make a block final where they arrive. */
+const FINAL_KINDS = ["precommit", "commit", "vote"];
+const MESSAGE_TYPES = [
+  ...FINAL_KINDS,
+  "prevote",
+  "prepare",
+  "proposal",
+  "polka",
+  "timeout",
+  "pre-prepare",
+  "view-change",
+  "blocks",
+];
+
+function drawPlan(prng: Prng, sides: readonly (readonly number[])[], budget: Budget): Strategy[] {
+  const plan: Strategy[] = [];
+  if (prng.chance(budget === "below-third" ? 0.6 : 0.9)) plan.push({ kind: "equivocate", sides });
+  if (prng.chance(0.5)) plan.push({ kind: "stale-proposal" });
+  if (prng.chance(0.5)) plan.push({ kind: "false-vote" });
+  return plan;
+}
+
+/** What the network does to single types of messages. */
+function drawHolds(
+  prng: Prng,
+  size: number,
+  faulty: readonly number[],
+  settledMs: number,
+): MessageHold[] {
+  const nodes = Array.from({ length: size }, (_, i) => i);
+  const some = () => nodes.filter(() => prng.chance(0.6));
+  const holds = Array.from({ length: prng.nextInt(3) }, (): MessageHold => {
+    const startMs = prng.nextInt(settledMs);
+    const endMs = Math.min(settledMs, startMs + 50 + prng.nextInt(1_500));
+    const types = MESSAGE_TYPES.filter(() => prng.chance(0.3));
+    return { types, from: some(), to: some(), startMs, endMs };
+  });
+  return prng.chance(0.5)
+    ? [...holds, ...drawLonelyDecider(prng, nodes, faulty, settledMs)]
+    : holds;
+}
+
+/** What tells others of what a validator knows, other than its first vote in a round. */
+const TELLING = [
+  "precommit",
+  "commit",
+  "proposal",
+  "polka",
+  "timeout",
+  "pre-prepare",
+  "view-change",
+];
+
+/**
+ * One validator alone learns that a block is final and cannot tell; another one does not even see
+ * proposals. The rest must not forget what they have locked.
+ */
+function drawLonelyDecider(
+  prng: Prng,
+  nodes: readonly number[],
+  faulty: readonly number[],
+  settledMs: number,
+): MessageHold[] {
+  const startMs = prng.nextInt(settledMs);
+  const window = { startMs, endMs: Math.min(settledMs, startMs + 200 + prng.nextInt(2_000)) };
+  const correct = prng.shuffle(nodes.filter((node) => !faulty.includes(node)));
+  // Between two faulty ones in the rotation, as often as not.
+  const between = correct.filter((node) => faulty.includes((node + 1) % nodes.length));
+  const alone = (prng.chance(0.5) ? between[0] : undefined) ?? correct[0] ?? 0;
+  const dark = correct.find((node) => node !== alone) ?? alone;
+  const others = nodes.filter((node) => node !== alone);
+  const holds = [{ ...window, types: [...TELLING, "blocks"], from: [alone], to: others }];
+  if (prng.chance(0.4)) return holds;
+  return [...holds, { ...window, types: ["proposal", "polka"], from: others, to: [dark] }];
+}
+
+function drawStrategies(prng: Prng, frame: StrategyFrame): Strategy[] {
+  const { sides, others, settledMs, budget } = frame;
+  const strategies: Strategy[] = [];
+  if (prng.chance(budget === "below-third" ? 0.5 : 0.9)) {
+    strategies.push({ kind: "equivocate", sides });
+  }
+  if (prng.chance(0.4)) strategies.push({ kind: "false-vote" });
+  if (prng.chance(0.3)) strategies.push({ kind: "stale-proposal" });
+  if (prng.chance(0.3)) {
+    const to = others.filter(() => prng.chance(0.5));
+    const types = MESSAGE_TYPES.filter(() => prng.chance(0.4));
+    strategies.push(prng.chance(0.5) ? { kind: "withhold", to } : { kind: "withhold", to, types });
+  }
+  if (prng.chance(0.2)) {
+    const to = others.filter(() => prng.chance(0.5));
+    strategies.push({ kind: "delay", to, delayMs: 1 + prng.nextInt(400) });
+  }
+  if (prng.chance(0.2)) {
+    const atMs = prng.nextInt(settledMs + 500);
+    strategies.push({ kind: "stale-snapshot", atMs, blocksBack: prng.nextInt(3) });
+  }
+  if (prng.chance(0.1)) strategies.push({ kind: "censor" });
+  if (prng.chance(0.1)) strategies.push({ kind: "invalid-payload" });
+  return strategies;
+}
+
+/** Often the correct sides hear nothing of each other until the network settles. */
+function drawSplit(
+  prng: Prng,
+  sides: readonly (readonly number[])[],
+  settledMs: number,
+  budget: Budget,
+): NetworkFault[] {
+  if (!prng.chance(budget === "below-third" ? 0.3 : 0.9)) return [];
+  const [left = [], right = []] = sides;
+  const window = { startMs: 0, endMs: settledMs, delayMs: [settledMs, settledMs] as const };
+  return [
+    { kind: "delay", ...window, from: left, to: right },
+    { kind: "delay", ...window, from: right, to: left },
+  ];
+}
+
+function drawFaults(prng: Prng, size: number, settledMs: number): NetworkFault[] {
+  const nodes = Array.from({ length: size }, (_, i) => i);
+  const some = () => nodes.filter(() => prng.chance(0.5));
+  return Array.from({ length: prng.nextInt(7) }, (): NetworkFault => {
+    const startMs = prng.nextInt(settledMs);
+    const endMs = Math.min(settledMs, startMs + 1 + prng.nextInt(1_500));
+    const window = { startMs, endMs };
+    switch (prng.nextInt(4)) {
+      case 0: {
+        const left = some();
+        const groups = [left, nodes.filter((node) => !left.includes(node))];
+        return { kind: "partition", ...window, groups, mode: prng.pick(["hold", "drop"]) };
+      }
+      case 1:
+        return { kind: "loss", ...window, from: some(), to: some(), probability: prng.nextFloat() };
+      default: {
+        const most = 50 + prng.nextInt(2_000);
+        return { kind: "delay", ...window, from: some(), to: some(), delayMs: [0, most] };
+      }
+    }
+  });
+}
+
+function drawRestarts(prng: Prng, correct: readonly number[], settledMs: number): Restart[] {
+  if (!prng.chance(0.3)) return [];
+  return correct
+    .filter(() => prng.chance(0.4))
+    .map((validator) => {
+      const atMs = prng.nextInt(settledMs - 100);
+      return { validator, atMs, downMs: 1 + prng.nextInt(settledMs - atMs - 1) };
+    });
+}

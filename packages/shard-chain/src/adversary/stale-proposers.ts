@@ -1,0 +1,46 @@
+import { HotStuff, type ProposalBasis } from "../consensus/hotstuff.ts";
+import { Pbft } from "../consensus/pbft.ts";
+import type { PbftViewChange, PreparedBlock } from "../consensus/pbft-messages.ts";
+import { Tendermint } from "../consensus/tendermint.ts";
+import type { PolkaMessage } from "../consensus/tendermint-messages.ts";
+import type { Certificate } from "../node/block.ts";
+
+/** Proposes a new block though it knows one that two thirds have prevoted. */
+export class StaleTendermint extends Tendermint {
+  protected override validForProposal(): PolkaMessage | undefined {
+    return undefined;
+  }
+}
+
+/** Hides the highest certificate it knows and builds below it: on a final block, or before. */
+export class StaleHotStuff extends HotStuff {
+  protected override basis(): ProposalBasis | undefined {
+    const basis = super.basis();
+    const [pending] = basis?.pending ?? [];
+    // The last final block here need not be final elsewhere, so it tries the one before as well.
+    const [before, last] = this.chain.answer(this.chain.height - 2)?.blocks ?? [];
+    if (this.view % 2 === 0 && before !== undefined && last !== undefined) {
+      const { id, header } = before.block;
+      const { height, timestampMs } = header;
+      return { parent: { id, height, timestampMs }, highest: last.block.justify, pending: [] };
+    }
+    if (pending === undefined) return basis;
+    return { parent: this.chain.tip, highest: pending.justify, pending: [] };
+  }
+
+  protected override highestForTimeout(): Certificate | undefined {
+    const [last] = this.chain.answer(this.chain.height - 1)?.blocks ?? [];
+    return last?.block.justify;
+  }
+}
+
+/** Takes part in view changes without telling what it has prepared, and proposes what it likes. */
+export class StalePbft extends Pbft {
+  protected override preparedForViewChange(): PreparedBlock | undefined {
+    return undefined;
+  }
+
+  protected override preparedAmong(_: readonly PbftViewChange[]): PreparedBlock | undefined {
+    return undefined;
+  }
+}

@@ -1,0 +1,100 @@
+import { type CostTable, createPrng } from "@fmlab/sim";
+import { COMMAND_CODEC, CommandApplication } from "../../src/adversary/command-application.ts";
+import {
+  ConsensusCodec,
+  type ConsensusMessage,
+  ConsensusNode,
+  type ConsensusTiming,
+  createConsensus,
+  hostLink,
+} from "../../src/consensus/index.ts";
+import { ELIDED, type SignatureScheme, type Signer } from "../../src/crypto/signatures.ts";
+import {
+  Committee,
+  type Consensus,
+  type ConsensusName,
+  type Host,
+  VirtualWorld,
+} from "../../src/node/index.ts";
+
+export const TIMING: ConsensusTiming = {
+  proposeMs: 100,
+  voteMs: 50,
+  growthMs: 25,
+  pauseMs: 5,
+  resendMs: 400,
+};
+
+export interface SmallWorldSettings {
+  readonly name: ConsensusName;
+  readonly powers?: readonly number[];
+  readonly scheme?: SignatureScheme;
+  readonly jitter?: number;
+  readonly costs?: CostTable;
+  readonly commands?: number;
+  readonly seed?: number;
+}
+
+/** Correct validators of one chain, 10 ms apart; nothing else. */
+export class SmallWorld {
+  readonly committee: Committee;
+  readonly signers: readonly Signer[];
+  readonly scheme: SignatureScheme;
+  readonly world: VirtualWorld;
+  readonly applications: CommandApplication[];
+  readonly validators: Consensus<ConsensusMessage>[];
+  readonly codec: ConsensusCodec;
+  /** Every message that arrived. */
+  readonly messages: ConsensusMessage[] = [];
+  readonly commitTimesMs: number[] = [];
+
+  constructor(settings: SmallWorldSettings) {
+    const { name, powers = [1, 1, 1, 1], scheme = ELIDED, jitter = 0, costs } = settings;
+    const { commands = 8, seed = 1 } = settings;
+    this.scheme = scheme;
+    this.signers = powers.map((_, i) => scheme.createSigner(new Uint8Array(32).fill(i + 1)));
+    this.committee = new Committee(
+      "shard-0",
+      this.signers.map(({ publicKey }, node) => ({ node, power: powers[node] ?? 1, publicKey })),
+    );
+    this.codec = new ConsensusCodec(name, COMMAND_CODEC);
+    const network = { nodeRegions: powers.map(() => 0), rttMs: [[20]], jitter };
+    this.world = new VirtualWorld(createPrng(seed), { network, costs }, (_to, _from, { body }) => {
+      this.messages.push(body as ConsensusMessage);
+    });
+    const known = Array.from({ length: commands }, (_, i) => i + 1);
+    this.applications = powers.map(() => new CommandApplication(known));
+    this.validators = powers.map((_, i) => this.#createValidator(name, i));
+  }
+
+  run(untilMs: number): this {
+    this.world.simulation.runUntil(untilMs);
+    return this;
+  }
+
+  chain(i: number): string[] {
+    return (this.applications[i] as CommandApplication).committed.map(({ block }) => block.id);
+  }
+
+  #createValidator(name: ConsensusName, i: number): Consensus<ConsensusMessage> {
+    const host: Host = this.world.host(i);
+    const application = this.applications[i] as CommandApplication;
+    const consensus = createConsensus(name, {
+      committee: this.committee,
+      link: hostLink(host, this.committee, (message) => this.codec.sizeOf(message)),
+      application: {
+        propose: (place) => application.propose(place),
+        validate: (payload, place) => application.validate(payload, place),
+        deliver: (committed) => {
+          application.deliver(committed);
+          if (i === 0) this.commitTimesMs.push(host.nowMs());
+        },
+      },
+      signer: this.signers[i] as Signer,
+      scheme: this.scheme,
+      timing: TIMING,
+    });
+    this.world.place(i, new ConsensusNode(this.committee, consensus));
+    return consensus;
+  }
+}
