@@ -18,6 +18,7 @@ const config: NextConfig = {
     "@fmlab/api",
     "@fmlab/db",
     "@fmlab/experiment",
+    "@fmlab/cnc-brain",
     "@fmlab/moe-offload",
     "@fmlab/registry",
     "@fmlab/sim",

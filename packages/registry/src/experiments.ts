@@ -1,3 +1,4 @@
+import { definitions as cncBrain } from "@fmlab/cnc-brain/definitions";
 import type { AnyExperiment } from "@fmlab/experiment";
 import { definitions as moeOffload } from "@fmlab/moe-offload/definitions";
 import { assembleRegistry, findExperiment, type Registry } from "./assemble.ts";
@@ -6,7 +7,7 @@ import { assembleRegistry, findExperiment, type Registry } from "./assemble.ts";
  * Every experiment of this installation. A research package joins by one line here: its
  * `./definitions` entry point, which imports nothing native.
  */
-export const experiments: Registry = assembleRegistry([...moeOffload]);
+export const experiments: Registry = assembleRegistry([...moeOffload, ...cncBrain]);
 
 /** @throws ExperimentError `UNKNOWN_EXPERIMENT` with the nearest name and all there are */
 export function getExperiment(kind: string): AnyExperiment {
