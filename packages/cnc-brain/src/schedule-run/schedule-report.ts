@@ -157,7 +157,7 @@ function explanationText({ explanations, best }: ScheduleFindings): SeriesInput 
       const why = excluded.slice(0, 4).map(({ name, excluded: reason }) => `${name}: ${reason}`);
       return {
         title: `Request ${request.id}: ${request.functionName} of ${request.tenant}`,
-        prompt: `${best.name} chose ${names}`,
+        prompt: `${best.name} chose ${names}\n`,
         text: [...counterfactuals.map(({ text }) => text), ...why].join("\n"),
       };
     }),

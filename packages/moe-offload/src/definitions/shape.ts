@@ -230,9 +230,18 @@ export const shape = defineExperiment({
   fidelity: ({ layerMs, linkMBps }) => (layerMs > 0 || linkMBps > 0 ? "emulated" : "measured"),
   metrics,
   views: [
-    table("cells", "By cell", "A cell is a strategy with so many experts in fast memory."),
-    scatter("front", "Memory and speed", "Up and left is best; one group for each strategy."),
-    bars("speed", "Decode speed", "Tokens a second by cell."),
+    table(
+      "cells",
+      "By cell",
+      "A cell is a strategy with so many experts in fast memory. A shape with random content, its " +
+        "routing replayed from a generated trace: times and bytes mean something, text does not.",
+    ),
+    scatter(
+      "front",
+      "Memory and speed",
+      "Up and left is best; one group for each strategy. Random content, simulated routing.",
+    ),
+    bars("speed", "Decode speed", "Tokens a second by cell. Random content, simulated routing."),
   ],
   load: () => import(/* turbopackIgnore: true */ "../shape-run/run.ts"),
 });
