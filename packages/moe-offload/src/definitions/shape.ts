@@ -236,6 +236,12 @@ export const shape = defineExperiment({
       "A cell is a strategy with so many experts in fast memory. A shape with random content, its " +
         "routing replayed from a generated trace: times and bytes mean something, text does not.",
     ),
+    table(
+      "foresight",
+      "With foresight",
+      "Simulated: the same texts replayed in virtual time, with the times measured here, for those " +
+        "who know the future. Experts are missed in bursts, so nobody reaches the bound everywhere.",
+    ),
     scatter(
       "front",
       "Memory and speed",

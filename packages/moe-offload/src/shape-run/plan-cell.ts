@@ -2,7 +2,7 @@ import { MoeError } from "../errors.ts";
 import { STRATEGIES, type Strategy } from "../offload/strategies.ts";
 import { CANDIDATES, type PlanCandidate } from "../planner/candidates.ts";
 import { uniformTimes } from "../replay/compute-times.ts";
-import { replayStrategy } from "../replay/strategy-replay.ts";
+import { type ReplayMachine, replayStrategy } from "../replay/strategy-replay.ts";
 import type { MeasuredMachine } from "./shape-cell.ts";
 import type { ShapeBench } from "./shape-job.ts";
 
@@ -55,21 +55,8 @@ export function planCell(
   slots: number,
   machine: MeasuredMachine,
 ): PlannedStrategy {
-  const { calibration, layout, planning } = bench;
-  const layerMs = machine.computeMs / (layout.layerCount + HEAD_LAYERS);
-  const times = uniformTimes(planning.shape, {
-    attentionMs: (1 - EXPERT_SHARE) * layerMs,
-    expertMs: (EXPERT_SHARE * layerMs) / layout.expertUsedCount,
-    headMs: HEAD_LAYERS * layerMs,
-    denseMs: layerMs,
-  });
-  const replayed = {
-    budgetBytes: slots * layout.expertBytes,
-    expertBytes: () => layout.expertBytes,
-    link: { bandwidthMBps: machine.linkMBps, latencyUs: 0, queueDepth: 1 },
-    times,
-    warmupTokens: bench.job.warmupTokens,
-  };
+  const { calibration, planning } = bench;
+  const replayed = replayMachine(bench, slots, machine);
   let best: PlannedStrategy | undefined;
   for (const { sizing, strategy, title } of [...CANDIDATES, ...MORE]) {
     if (sizing === "curves") continue;
@@ -83,6 +70,27 @@ export function planCell(
     budgetBytes: replayed.budgetBytes,
     neededBytes: replayed.budgetBytes + layout.expertBytes,
   });
+}
+
+/** The machine as it was measured, with so many slots, for replays in virtual time. */
+export function replayMachine(
+  { job, layout, planning }: ShapeBench,
+  slots: number,
+  machine: MeasuredMachine,
+): ReplayMachine {
+  const layerMs = machine.computeMs / (layout.layerCount + HEAD_LAYERS);
+  return {
+    budgetBytes: slots * layout.expertBytes,
+    expertBytes: () => layout.expertBytes,
+    link: { bandwidthMBps: machine.linkMBps, latencyUs: 0, queueDepth: 1 },
+    times: uniformTimes(planning.shape, {
+      attentionMs: (1 - EXPERT_SHARE) * layerMs,
+      expertMs: (EXPERT_SHARE * layerMs) / layout.expertUsedCount,
+      headMs: HEAD_LAYERS * layerMs,
+      denseMs: layerMs,
+    }),
+    warmupTokens: job.warmupTokens,
+  };
 }
 
 /** Tokens/s of a replay; 0 for a strategy that needs more memory. */

@@ -20,6 +20,7 @@ import { HostTier } from "../tiers/host-tier.ts";
 import { MonotonicClock } from "../tiers/monotonic-clock.ts";
 import type { Trace } from "../traces/trace.ts";
 import { blockOf, joinBlocks, contentsOf as traceContents } from "../traces/trace-block.ts";
+import { type Foresight, foresightOf } from "./foresight.ts";
 import { measureLink } from "./link-probe.ts";
 import {
   type CellResult,
@@ -68,6 +69,8 @@ export interface ShapeResult {
   readonly measuredLinkMBps: number;
   readonly resident: ResidentResult;
   readonly cells: readonly CellResult[];
+  /** What those could do who know the future, by budget; replayed. */
+  readonly foresight: readonly Foresight[];
 }
 
 /** Everything that the cells of a run share. */
@@ -125,12 +128,14 @@ export function runShapeJob(job: ShapeJob, host: ComputeHost): ShapeResult {
     host.log(`link: ${linkMBps.toFixed(0)} MB/s`);
     const resident = runResident(bench);
     const cells: CellResult[] = [];
+    const machine = { computeMs: resident.splitMs, linkMBps };
+    const foresight = job.slots.flatMap((slots) => foresightOf(bench, slots, machine));
     for (const slots of job.slots) {
       for (const strategy of job.strategies) {
         host.throwIfCancelled();
         const total = job.slots.length * job.strategies.length;
         host.progress(cells.length, total, `${titleOf(strategy)}, ${slots} slots`);
-        const cell = runCell(bench, strategy, slots, { computeMs: resident.splitMs, linkMBps });
+        const cell = runCell(bench, strategy, slots, machine);
         cells.push(cell);
         host.partial(cells.length - 1, [
           {
@@ -152,6 +157,7 @@ export function runShapeJob(job: ShapeJob, host: ComputeHost): ShapeResult {
       measuredLinkMBps: linkMBps,
       resident,
       cells,
+      foresight,
     };
   } finally {
     hostTier.free();

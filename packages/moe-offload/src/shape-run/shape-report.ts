@@ -18,6 +18,7 @@ export function reportShape(ctx: RunContext, config: ShapeConfig, result: ShapeR
   }
   ctx.note("resident", tellResident(resident));
   ctx.series("cells", tableOf(result));
+  if (result.foresight.length > 0) ctx.series("foresight", foresightTable(result));
   ctx.series("front", frontOf(cells));
   ctx.series("speed", {
     kind: "bars",
@@ -125,6 +126,32 @@ function tableOf({ cells, expertBytes, expertTotal }: ShapeResult): SeriesInput 
         overFateHigh: ratio?.high ?? null,
       };
     }),
+  };
+}
+
+function foresightTable({ cells, foresight }: ShapeResult): SeriesInput {
+  return {
+    kind: "table",
+    columns: [
+      { key: "slots", title: "slots", type: "number" },
+      { key: "known", title: "known", type: "text" },
+      { key: "speed", title: "speed", unit: "tok/s", type: "number" },
+      { key: "missed", title: "missed", unit: "MB/token", type: "number" },
+      { key: "bound", title: "its bound", unit: "ms", type: "number" },
+      { key: "ofBound", title: "of its bound", unit: "%", type: "number" },
+      { key: "fastest", title: "fastest strategy", unit: "tok/s", type: "number" },
+    ],
+    rows: foresight.map((one) => ({
+      slots: one.slots,
+      known: one.title,
+      speed: 1000 / one.tokenMs,
+      missed: one.missedBytes / 1e6,
+      bound: one.boundMs,
+      ofBound: 100 * one.boundShare,
+      fastest: Math.max(
+        ...cells.flatMap((cell) => (cell.slots === one.slots ? [cell.tokensPerSecond] : [])),
+      ),
+    })),
   };
 }
 

@@ -38,6 +38,11 @@ describe("a shape", () => {
     expect(lru?.missedBytes).toBeLessThan(8 * result.expertBytes);
     expect(planned?.plan?.title).toBeTruthy();
     for (const cell of result.cells) expect(cell.stepMs).toHaveLength(6);
+    // Who knows more misses no more, and nobody is faster than the bound.
+    const [gate, all] = result.foresight;
+    expect(gate?.missedBytes).toBeLessThanOrEqual(lru?.missedBytes ?? 0);
+    for (const one of [gate, all]) expect(one?.boundShare).toBeLessThanOrEqual(1.000_001);
+    expect(all?.tokenMs).toBeLessThanOrEqual((gate?.tokenMs ?? 0) * 1.000_001);
   });
 
   it("stops when it is cancelled", () => {
