@@ -1,4 +1,4 @@
-import type { AnyExperiment } from "@fmlab/experiment";
+import { type AnyExperiment, tellGpuNeed } from "@fmlab/experiment";
 import { listConfigFields } from "./config-fields.ts";
 import { describeExperiment, type ExperimentDescription } from "./describe.ts";
 
@@ -42,7 +42,7 @@ export function renderExperimentDocs(definitions: Iterable<AnyExperiment>): Map<
 function introduction(e: ExperimentDescription): string {
   const files = (e.requires.files ?? []).map((f) => `\`${f.path}\` (${f.source}; ${f.licence})`);
   const needs = [
-    e.requires.gpu ? "a GPU" : undefined,
+    e.requires.gpu ? tellGpuNeed(e.requires.gpu === true ? {} : e.requires.gpu) : undefined,
     ...(e.requires.tags ?? []).map((tag) => `\`${tag}\``),
     ...files,
   ].filter((need) => need !== undefined);
