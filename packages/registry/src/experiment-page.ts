@@ -40,9 +40,10 @@ export function renderExperimentDocs(definitions: Iterable<AnyExperiment>): Map<
 }
 
 function introduction(e: ExperimentDescription): string {
+  const { gpu } = e.requires;
   const files = (e.requires.files ?? []).map((f) => `\`${f.path}\` (${f.source}; ${f.licence})`);
   const needs = [
-    e.requires.gpu ? tellGpuNeed(e.requires.gpu === true ? {} : e.requires.gpu) : undefined,
+    gpu === true ? "a GPU" : gpu ? tellGpuNeed(gpu) : undefined,
     ...(e.requires.tags ?? []).map((tag) => `\`${tag}\``),
     ...files,
   ].filter((need) => need !== undefined);

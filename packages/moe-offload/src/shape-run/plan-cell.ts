@@ -55,7 +55,7 @@ export function planCell(
   slots: number,
   machine: MeasuredMachine,
 ): PlannedStrategy {
-  const { calibration, planning } = bench;
+  const { calibration, layout, planning } = bench;
   const replayed = replayMachine(bench, slots, machine);
   let best: PlannedStrategy | undefined;
   for (const { sizing, strategy, title } of [...CANDIDATES, ...MORE]) {
