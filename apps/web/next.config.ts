@@ -21,6 +21,7 @@ const config: NextConfig = {
     "@fmlab/cnc-brain",
     "@fmlab/moe-offload",
     "@fmlab/registry",
+    "@fmlab/shard-chain",
     "@fmlab/sim",
     "@fmlab/stats",
   ],

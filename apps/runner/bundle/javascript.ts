@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join, relative, resolve } from "node:path";
@@ -9,6 +9,8 @@ const LEFT_OUT = ["@tensorflow/tfjs-node", "@tensorflow/tfjs-node-gpu", "@node-l
 
 /** A thread's or a child process's entry: `new URL("./x.mjs", import.meta.url)`. */
 const ENTRY_URL = /new URL\(\s*"(\.{1,2}\/[^"]+\.mjs)",\s*import\.meta\.url,?\s*\)/g;
+/** A script of another language that lies beside the source that runs it. */
+const SCRIPT_URL = /new URL\("([\w-]+\.py)",\s*import\.meta\.url\)/g;
 /** In an entry, how it loads TypeScript: nothing else is loaded by a relative `require`. */
 const ENTRY_LOAD = /createRequire\(import\.meta\.url\)\(("\.[^"]+")\)/g;
 const KOFFI_LOAD = /createRequire\(import\.meta\.url\)\("koffi"\)/g;
@@ -61,7 +63,19 @@ export async function bundleJavaScript(
     checkOutputs(outputFiles);
     mkdirSync(folder, { recursive: true });
     for (const { contents, path } of outputFiles) writeFileSync(path, contents);
+    const inputs = Object.keys(metafile.inputs).map((input) => resolve(root, input));
+    for (const { text } of outputFiles) copyScripts(text, inputs, folder);
     return { entries, inputs: Object.keys(metafile.inputs).sort() };
+  }
+}
+
+/** Lays the scripts that an output names beside it, from beside the source that names them. */
+function copyScripts(text: string, inputs: readonly string[], folder: string): void {
+  for (const [, name = ""] of text.matchAll(SCRIPT_URL)) {
+    const beside = inputs.map((input) => join(dirname(input), name)).find((one) => existsSync(one));
+    if (beside === undefined)
+      throw new Error(`${name} does not lie beside the source that names it`);
+    copyFileSync(beside, join(folder, name));
   }
 }
 

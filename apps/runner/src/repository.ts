@@ -28,3 +28,8 @@ export function machineFolders(env: NodeJS.ProcessEnv = process.env): Folders {
     homeDir: resolve(env.FMLAB_HOME || join(repositoryRoot, ".data")),
   };
 }
+
+/** Where `fmlab calibrate` keeps the costs of this machine; runs find it by `FMLAB_COSTS`. */
+export function costsFile({ homeDir }: Pick<Folders, "homeDir">): string {
+  return join(homeDir, "costs.json");
+}

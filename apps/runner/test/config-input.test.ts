@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { defineExperiment } from "@fmlab/experiment";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { parseSeeds, readConfig } from "../src/cli/config-input.ts";
+import { changesFields, parseSeeds, readConfig } from "../src/cli/config-input.ts";
 import { temporaryFolder } from "./fixtures/command.ts";
 
 const definition = defineExperiment({
@@ -23,6 +23,35 @@ const definition = defineExperiment({
   metrics: { m: { title: "m", unit: "", better: "none", help: "m.", measured: false } },
   views: [],
   load: () => Promise.reject(new Error("not run here")),
+});
+
+const budgeted = {
+  ...definition,
+  config: z.object({ vram: z.string().default(""), linkSpeed: z.string().default("") }),
+};
+
+describe("budgets by name", () => {
+  it("set the fields for them, before single fields are set", () => {
+    expect(readConfig(budgeted, { vram: "8GiB", link: "12GB/s", set: [] })).toEqual({
+      vram: "8GiB",
+      linkSpeed: "12GB/s",
+    });
+    expect(readConfig(budgeted, { vram: "8GiB", set: ["vram=6GiB"] }).vram).toBe("6GiB");
+  });
+
+  it("are refused where an experiment has none", () => {
+    expect(() => readConfig(definition, { vram: "8GiB", set: [] })).toThrow(
+      /--vram 8GiB: test.config has no such budget/,
+    );
+    expect(() => readConfig(definition, { link: "1GB/s", set: [] })).toThrow(/--link 1GB\/s/);
+  });
+
+  it("make a config another than its preset's", () => {
+    expect(changesFields({ preset: "p", set: [] })).toBe(false);
+    expect(changesFields({ preset: "p", set: ["count=1"] })).toBe(true);
+    expect(changesFields({ preset: "p", set: [], vram: "8GiB" })).toBe(true);
+    expect(changesFields({ preset: "p", set: [], link: "1GB/s" })).toBe(true);
+  });
 });
 
 describe("a config", () => {

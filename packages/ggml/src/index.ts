@@ -11,6 +11,7 @@ export * from "./library.ts";
 export * from "./library-path.ts";
 export * as ops from "./ops/index.ts";
 export * from "./plan.ts";
+export * from "./pointed-tensor.ts";
 export * from "./quantise.ts";
 export * from "./row-window.ts";
 export * from "./staged-tensor.ts";

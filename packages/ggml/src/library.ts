@@ -4,8 +4,8 @@ import { findLibraries, type LibraryPaths } from "./library-path.ts";
 import { Foreign, type Native } from "./native.ts";
 import { TENSOR_TYPE } from "./tensor-types.ts";
 
-/** Byte offsets inside `struct ggml_tensor`, measured on x86-64 and checked at load. */
-export const TENSOR_STRUCT = { type: 0, shape: 16, strides: 48 } as const;
+/** Byte offsets inside `struct ggml_tensor`, measured on x86-64 and checked before use. */
+export const TENSOR_STRUCT = { type: 0, shape: 16, strides: 48, data: 248 } as const;
 
 /**
  * ggml, loaded into this process. One object per thread and folder: {@link GgmlLibrary.load}.

@@ -5,11 +5,14 @@
  * are brought to the host.
  *
  *     npm run bench -- gpu-llama --device cuda|vulkan [--model FILE | --shape NAME [--dir DIR]]
- *       [--tokens 128] [--prompt 512] [--rounds 5] [--experts-on-cpu] [--threads N] [--json]
+ *       [--tokens 128] [--prompt 512] [--rounds 5] [--threads N] [--json]
  *       [--open auto|together|by-turns]
+ *       [--experts-on-cpu LAYERS|all [--strategy lru] [--cpu-experts THREADS]]
  *
  * `--shape` writes a published model's shape (random content) to a folder of its own first;
- * `--experts-on-cpu` adds llama.cpp with its routed experts computed on the CPU;
+ * `--experts-on-cpu` compares something else: llama.cpp with the routed experts of its first layers
+ * (or of all) computed on the CPU, as with `--n-cpu-moe`, against this engine with as many bytes of
+ * experts on the card and the rest in pinned host memory; there is no bar for it;
  * `--open by-turns`, which is chosen where the card does not hold the model twice, has one engine
  * open at a time.
  *
@@ -19,10 +22,17 @@
 import os from "node:os";
 import { parseArgs } from "node:util";
 import { createPrng } from "@fmlab/sim";
+import { STRATEGY_NAMES } from "../src/offload/strategies.ts";
 import { sampleTokens } from "../test/engine/sampled-text.ts";
-import { llamaCpp, ownEngine, type Stage } from "./gpu/contenders.ts";
+import {
+  expertBytesBeyond,
+  llamaCpp,
+  ownEngine,
+  ownOffloaded,
+  type Stage,
+} from "./gpu/contenders.ts";
 import { cardOf, describeCard, headLine, wholeNumber } from "./gpu/device-facts.ts";
-import { type DuelResult, type DuelText, fight, PHASES } from "./gpu/duel.ts";
+import { type DuelContender, type DuelResult, type DuelText, fight, PHASES } from "./gpu/duel.ts";
 import { compareRows } from "./gpu/logit-comparison.ts";
 import { modelPath, openBenchFile, openOn } from "./gpu/open-model.ts";
 import { putShapeOnDisk } from "./gpu/shape-on-disk.ts";
@@ -47,7 +57,9 @@ const { values } = parseArgs({
     prompt: { type: "string", default: "512" },
     rounds: { type: "string", default: "5" },
     threads: { type: "string", default: String(os.availableParallelism()) },
-    "experts-on-cpu": { type: "boolean", default: false },
+    "experts-on-cpu": { type: "string" },
+    strategy: { type: "string", default: "lru" },
+    "cpu-experts": { type: "string", default: "0" },
     open: { type: "string", default: "auto" },
     json: { type: "boolean", default: false },
   },
@@ -60,6 +72,8 @@ interface Outcome {
   readonly rounds: number;
   readonly byTurns: boolean;
   readonly results: readonly DuelResult[];
+  /** Experts are held in part only, which has no bar. */
+  readonly isOffload: boolean;
   /** Set where the model is none. */
   readonly label: string | undefined;
 }
@@ -82,21 +96,36 @@ function main(): boolean {
     const threads = wholeNumber("threads", values.threads, 1);
     const stage: Stage = { model, name, card, contextLength, threads };
     const text = writeText(stage, counts);
-    const contenders = [
-      ownEngine(stage),
-      llamaCpp(stage, false),
-      ...(values["experts-on-cpu"] ? [llamaCpp(stage, true)] : []),
-    ];
+    const { contenders, isOffload } = contendersOf(stage);
     const freeBytes = () => card.memory().freeBytes;
     const copyBytes = model.file.sizeBytes + ROOM_BYTES;
     const byTurns =
       values.open === "by-turns" || (values.open !== "together" && freeBytes() < 2 * copyBytes);
     const results = fight(contenders, text, { rounds, seed: SEED, byTurns, freeBytes });
     model.file.close();
-    return report({ stage, text, rounds, byTurns, results, label: shape?.label });
+    return report({ stage, text, rounds, byTurns, results, isOffload, label: shape?.label });
   } finally {
     shape?.remove();
   }
+}
+
+/** Everything on the card, or as many bytes of experts there for both. */
+function contendersOf(stage: Stage): { contenders: DuelContender[]; isOffload: boolean } {
+  const wanted = values["experts-on-cpu"];
+  if (wanted === undefined) {
+    return { contenders: [ownEngine(stage), llamaCpp(stage, 0)], isOffload: false };
+  }
+  const { layerCount } = stage.model.description;
+  const layers = wanted === "all" ? layerCount : wholeNumber("experts-on-cpu", wanted, 1);
+  const cpuLayers = Math.min(layers, layerCount);
+  const strategy = STRATEGY_NAMES.find((one) => one === values.strategy);
+  if (!strategy) {
+    throw new Error(`--strategy ${values.strategy}; known are ${STRATEGY_NAMES.join(", ")}`);
+  }
+  const budgetBytes = expertBytesBeyond(stage.model, cpuLayers);
+  const cpuThreads = wholeNumber("cpu-experts", values["cpu-experts"], 0);
+  const own = ownOffloaded(stage, { strategy, budgetBytes, cpuThreads });
+  return { contenders: [own, llamaCpp(stage, cpuLayers)], isOffload: true };
 }
 
 /** Text that the model writes on the card. */
@@ -109,22 +138,26 @@ function writeText({ contextLength, model, name }: Stage, counts: Record<string,
 }
 
 function report(outcome: Outcome): boolean {
-  const { label, results, rounds, stage, text } = outcome;
+  const { isOffload, label, results, rounds, stage, text } = outcome;
   const rival = results[1];
   const passed =
-    rival !== undefined && PHASES.every((phase) => rival.ratio[phase].estimate >= RATIO_MIN);
+    isOffload ||
+    (rival !== undefined && PHASES.every((phase) => rival.ratio[phase].estimate >= RATIO_MIN));
   const machine = describeCard(stage.card);
   if (values.json) {
     process.stdout.write(`${JSON.stringify(jsonOf(outcome, passed))}\n`);
     return passed;
   }
+  const what = isOffload ? "experts in part" : "everything";
   const order = outcome.byTurns ? "one engine open at a time" : "all engines open";
   process.stdout.write(
-    `gpu-llama, everything on the card${label ? `; ${label}` : ""}\n${headLine(machine)}\n` +
+    `gpu-llama, ${what} on the card${label ? `; ${label}` : ""}\n${headLine(machine)}\n` +
       `${stage.model.path}: ${text.decode.length} tokens decoded, a prompt of ` +
       `${text.prefill.length}, context ${stage.contextLength}, ${rounds} rounds, ${order}\n\n` +
       `${formatTable(rowsOf(results))}\n\n` +
-      `${passed ? "passed" : "FAILED"}: at least ${RATIO_MIN} of llama.cpp in both wanted\n`,
+      (isOffload
+        ? "prompts: ours token by token, llama.cpp's in batches\n"
+        : `${passed ? "passed" : "FAILED"}: at least ${RATIO_MIN} of llama.cpp in both wanted\n`),
   );
   return passed;
 }
@@ -168,11 +201,15 @@ function differenceOf(
   return differenceMax / spread;
 }
 
-function jsonOf({ byTurns, label, results, rounds, stage, text }: Outcome, passed: boolean) {
+function jsonOf(
+  { byTurns, isOffload, label, results, rounds, stage, text }: Outcome,
+  passed: boolean,
+) {
   return {
     name: "gpu-llama",
     unit: "tok/s",
-    ...{ device: stage.name, model: stage.model.path, label, passed, ratioMin: RATIO_MIN },
+    ...{ device: stage.name, model: stage.model.path, label, passed, isOffload },
+    ratioMin: isOffload ? undefined : RATIO_MIN,
     ...{ tokens: text.decode.length, prompt: text.prefill.length, rounds, byTurns },
     ...{ contextLength: stage.contextLength, threads: stage.threads },
     results: results.map((one) => ({

@@ -6,9 +6,10 @@
  *     npm run bench -- gpu-parity --device cuda|vulkan [--tokens 200] [--model FILE]
  *       [--types Q8_0,Q4_K] [--strategies lru,fate] [--only model,types,policies] [--json]
  *
- * Ends with 1 when a tolerance is exceeded or a bit differs, with 2 where it cannot run. Near ties
- * that fall otherwise on the card are printed; they are no failure. Runs in one process, and from
- * a bundle.
+ * Ends with 1 when a tolerance is exceeded, a bit differs, or the card's likeliest token along the
+ * CPU's greedy text is another where the two were further apart than the logits' tolerance; with 2
+ * where it cannot run. Near ties are printed, with their gaps; they are no failure. Runs in one
+ * process, and from a bundle.
  */
 import { parseArgs } from "node:util";
 import { SUPPORTED_WEIGHT_TYPES } from "../src/model/weight-types.ts";

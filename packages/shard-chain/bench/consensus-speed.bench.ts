@@ -1,11 +1,11 @@
 /**
  * What operations of consensus cost on this machine, and how many blocks a second each consensus
- * makes in virtual time on one core, by size of the committee, signed and elided.
+ * makes in virtual time on one core, by size of the committee and by signatures.
  *
  * `npm run bench -- consensus-speed [--json] [--blocks 300]`
  */
 import { parseArgs } from "node:util";
-import { calibrateCrypto, ED25519, ELIDED } from "../src/crypto/index.ts";
+import { BLS, calibrateCrypto, ED25519, ELIDED } from "../src/crypto/index.ts";
 import { CONSENSUS_NAMES } from "../src/node/consensus.ts";
 import { SmallWorld } from "../test/consensus/small-world.ts";
 
@@ -18,7 +18,7 @@ const { values } = parseArgs({
 const costs = calibrateCrypto({ nowMs: () => performance.now() });
 const results = CONSENSUS_NAMES.flatMap((name) =>
   [4, 16].flatMap((validators) =>
-    [ELIDED, ED25519].map((scheme) => {
+    [ELIDED, ED25519, BLS].map((scheme) => {
       const powers = Array.from({ length: validators }, () => 1);
       const world = new SmallWorld({ name, powers, scheme, jitter: 0.1, costs });
       const startMs = performance.now();

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { FromChild, ToChild } from "../child/child-messages.ts";
+import { costsFile, machineFolders } from "../repository.ts";
 
 const ENTRY = fileURLToPath(new URL("../child/entry.mjs", import.meta.url));
 /** Not handed to experiments: what lets its holder act on the server or its database. */
@@ -42,6 +43,7 @@ export class RunnerChild {
     for (const name of SECRETS) delete env[name];
     env.FMLAB_EXTRA_EXPERIMENTS = options.modules.join(":");
     env.FMLAB_CHILD_PRELOAD = options.preload ? "1" : "0";
+    env.FMLAB_COSTS ||= costsFile(machineFolders());
     const heap = options.heapMiB === undefined ? [] : [`--max-old-space-size=${options.heapMiB}`];
     this.#process = fork(ENTRY, [], {
       execArgv: heap,

@@ -7,10 +7,22 @@ export interface ConfigOptions {
   preset?: string | undefined;
   config?: string | undefined;
   set: string[];
+  /** Sizes with units, for experiments that have such budgets. */
+  vram?: string | undefined;
+  link?: string | undefined;
+}
+
+/** Flags that set one field, each with the field's name. */
+const BUDGET_FLAGS = { vram: "vram", link: "linkSpeed" } as const;
+
+/** True when single fields are changed, so that the config is no longer its preset's. */
+export function changesFields({ link, set, vram }: ConfigOptions): boolean {
+  return set.length > 0 || vram !== undefined || link !== undefined;
 }
 
 /**
- * The config a command was given: a preset or a file (JSON) or the defaults, then each `--set`.
+ * The config a command was given: a preset or a file (JSON) or the defaults, then budgets, then
+ * each `--set`.
  *
  * @throws RunnerError `USAGE`, ExperimentError `UNKNOWN_PRESET` | `BAD_CONFIG`
  */
@@ -22,6 +34,7 @@ export function readConfig(
     throw usageError("give --preset or --config, not both");
   }
   const base = structuredClone(baseConfig(definition, options));
+  setBudgets(definition, base, options);
   for (const assignment of options.set) setField(base, assignment);
   return parseConfig(definition, base);
 }
@@ -49,6 +62,21 @@ function readConfigFile(path: string): Record<string, unknown> {
     throw usageError(`config file ${path} must hold one JSON object`);
   }
   return value as Record<string, unknown>;
+}
+
+function setBudgets(
+  definition: AnyExperiment,
+  config: Record<string, unknown>,
+  options: ConfigOptions,
+): void {
+  for (const [flag, field] of Object.entries(BUDGET_FLAGS)) {
+    const value = options[flag as keyof typeof BUDGET_FLAGS];
+    if (value === undefined) continue;
+    if (!Object.hasOwn(parseConfig(definition, {}), field)) {
+      throw usageError(`--${flag} ${value}: ${definition.kind} has no such budget to set`);
+    }
+    config[field] = value;
+  }
 }
 
 /** Sets `path=value`; the value is JSON where it can be read as such, otherwise text. */

@@ -16,17 +16,14 @@ import { codeFacts } from "../reproduction/code-facts.ts";
 import { machineFacts } from "../reproduction/machine-facts.ts";
 import { prepareRunFolder, RunFolderSink } from "../sink/run-folder-sink.ts";
 import type { RunEnd } from "../sink/run-sink.ts";
-import { parseWhole, readConfig } from "./config-input.ts";
+import { type ConfigOptions, changesFields, parseWhole, readConfig } from "./config-input.ts";
 import { exitCodeOf } from "./exit-code.ts";
 import { MetricDigest, summaryTable } from "./metric-digest.ts";
 import { ProgressView } from "./progress-view.ts";
 import { note, out, outJson, shortDuration } from "./terminal.ts";
 
 /** Flags of `fmlab exec`, as commander hands them over. */
-export interface ExecOptions {
-  preset?: string;
-  config?: string;
-  set: string[];
+export interface ExecOptions extends ConfigOptions {
   seed: string;
   out?: string;
   force: boolean;
@@ -73,7 +70,7 @@ export async function execCommand(kind: string, options: ExecOptions): Promise<n
       runId: randomUUID(),
       kind,
       definitionVersion: definition.version,
-      preset: options.set.length > 0 ? null : (options.preset ?? null),
+      preset: changesFields(options) ? null : (options.preset ?? null),
       config,
       recordConfig,
       seed,

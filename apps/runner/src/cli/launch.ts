@@ -4,7 +4,13 @@ import { RunnerError, usageError } from "../errors.ts";
 import { experimentOf, loadExperiments } from "../experiments.ts";
 import type { ServerConnection } from "../server-connection.ts";
 import { BackOff } from "../sink/back-off.ts";
-import { type ConfigOptions, parseSeeds, parseWhole, readConfig } from "./config-input.ts";
+import {
+  type ConfigOptions,
+  changesFields,
+  parseSeeds,
+  parseWhole,
+  readConfig,
+} from "./config-input.ts";
 import { EXIT, exitCodeOf } from "./exit-code.ts";
 import { type ConnectionOptions, connect, findProject } from "./server-client.ts";
 import { columns, out, outJson } from "./terminal.ts";
@@ -41,7 +47,7 @@ export async function launchCommand(kind: string, options: LaunchOptions): Promi
   const launched = await createOnce(connection, {
     projectId: project.id,
     kind,
-    ...(options.preset === undefined || options.set.length > 0 ? {} : { preset: options.preset }),
+    ...(options.preset === undefined || changesFields(options) ? {} : { preset: options.preset }),
     config,
     seeds: parseSeeds(options.seeds),
     repeats: parseWhole("--repeats", options.repeats, 1),

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { fmlabVersion } from "../repository.ts";
+import { addBrain } from "./brain-program.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 success; 1 a run or a check failed; 2 wrong usage, config or file;
@@ -31,6 +32,7 @@ export function buildProgram(exit: (code: number) => void, kindHelp = ""): Comma
   program.exitOverride();
   addLocal(program, exit);
   addAgent(program, exit);
+  addBrain(program, exit);
   addRemote(program, exit);
   for (const command of program.commands) {
     command.exitOverride();
@@ -65,6 +67,13 @@ function addLocal(program: Command, exit: (code: number) => void): void {
     .addOption(modules())
     .action(async (kind, options) => {
       exit(await (await import("./experiments.ts")).experimentsCommand(kind, options));
+    });
+  program
+    .command("calibrate")
+    .description("measure what validators' operations cost here, and keep it for simulated runs")
+    .addOption(json())
+    .action(async (options) => {
+      exit(await (await import("./calibrate.ts")).calibrateCommand(options));
     });
   const claims = program.command("claims").description("the papers' claims and what our runs say");
   claims
@@ -183,7 +192,9 @@ function config(command: Command): Command {
       "change one field, e.g. --set link.bandwidthMBps=200; may be repeated",
       repeat,
       [],
-    );
+    )
+    .option("--vram <size>", "use no more of the card, e.g. 8GiB: experts get what is left of it")
+    .option("--link <speed>", "hold the link to the card to this speed, e.g. 12GB/s");
 }
 
 function connected(command: Command): Command {

@@ -67,6 +67,9 @@ export const scheduleConfig = z.object({
     .max(SCHEDULER_NAMES.length)
     .default(["round-robin", "least-connections", "jsq-2", "kubernetes", "latency-greedy"])
     .describe("Baselines to compare on the same requests."),
+  policyWeights: dataFile(
+    "A trained policy (artifact of cnc-brain.train) that is compared with them; empty: none.",
+  ),
   keepAlive: z
     .enum(KEEP_ALIVE_NAMES)
     .exclude(["oracle"])
@@ -240,9 +243,11 @@ export const schedule = defineExperiment({
       source: "written by whoever runs this",
       licence: "theirs",
     };
+    const weights = { ...rules, path: config.policyWeights, source: "a run of cnc-brain.train" };
     return {
       files: [
         ...workloadFiles(config),
+        ...(config.policyWeights !== "" ? [weights] : []),
         ...(isFile ? [network] : []),
         ...(config.policiesFile !== "" ? [rules] : []),
       ],

@@ -2,8 +2,12 @@ import type { Clock } from "@fmlab/sim";
 import { createPrng, type Prng } from "@fmlab/sim";
 import { Governor } from "../governance/governor.ts";
 import type { PolicySet } from "../governance/policies.ts";
+import { unknownName } from "../errors.ts";
 import { createKeepAlive } from "../keep-alive/registry.ts";
-import type { SchedulerName } from "../scheduling/names.ts";
+import { learnedScheduler } from "../learn/learned-scheduler.ts";
+import type { PolicyWeights } from "../learn/policy-weights.ts";
+import { ServedPolicy } from "../learn/served-policy.ts";
+import { SCHEDULER_NAMES, type SchedulerName } from "../scheduling/names.ts";
 import { createScheduler } from "../scheduling/registry.ts";
 import type { Decision, PlacementRequest, Scheduler } from "../scheduling/scheduler.ts";
 import type { ClusterView } from "../simulator/cluster-view.ts";
@@ -29,6 +33,8 @@ export interface Setting {
   /** Of every tenant. */
   quota: number;
   seed: number;
+  /** Of the learned policy, where one is compared. */
+  learned?: PolicyWeights;
 }
 
 /** Called after each decision of a run. */
@@ -39,9 +45,12 @@ export type DecisionWatch = (
   scheduler: Scheduler,
 ) => void;
 
+/** A baseline, or the policy that the setting's weights make. */
+export type ComparedName = SchedulerName | "learned";
+
 /** What a policy did. */
 export interface PolicyRun {
-  name: SchedulerName;
+  name: ComparedName;
   result: SimulationResult;
   summary: RunSummary;
   /** Requests that ran where the rules forbid it; found after the run, apart from the mask. */
@@ -53,7 +62,7 @@ export interface PolicyRun {
 /** Runs one policy; every policy sees the same requests, outages and chance of its own. */
 export function runPolicy(
   setting: Setting,
-  name: SchedulerName,
+  name: ComparedName,
   clock: Clock | undefined,
   watch?: DecisionWatch,
 ): PolicyRun {
@@ -65,7 +74,7 @@ export function runPolicy(
     policies,
     tenants.map((tenant) => ({ name: tenant, quota, weight: 1 })),
   );
-  const scheduler = createScheduler(name, createPrng(setting.seed, "schedulers"));
+  const scheduler = schedulerOf(setting, name);
   const result = simulate({
     nodes: cluster.nodes,
     network: cluster.network,
@@ -92,6 +101,12 @@ export function runPolicy(
     violations: countViolations(result, policies),
     heldBack: governor.heldBack,
   };
+}
+
+function schedulerOf({ learned, seed }: Setting, name: ComparedName): Scheduler {
+  if (name !== "learned") return createScheduler(name, createPrng(seed, "schedulers"));
+  if (learned === undefined) throw unknownName("scheduler", name, SCHEDULER_NAMES);
+  return learnedScheduler(new ServedPolicy(learned));
 }
 
 function countViolations(result: SimulationResult, policies: PolicySet): number {

@@ -6,6 +6,7 @@ import { badFile } from "../errors.ts";
 import { AuditLog } from "../governance/audit-log.ts";
 import { type Explanation, explainDecision } from "../governance/explain.ts";
 import { PolicySet, parsePolicies } from "../governance/policies.ts";
+import { type PolicyWeights, parseWeights } from "../learn/policy-weights.ts";
 import { hindsightBound } from "../scheduling/hindsight-bound.ts";
 import { pricedBound } from "../scheduling/priced-bound.ts";
 import { ClusterView } from "../simulator/cluster-view.ts";
@@ -13,6 +14,7 @@ import { buildCluster, capacityOf } from "../workload/build-cluster.ts";
 import { buildWorkload } from "../workload/build-workload.ts";
 import { breathe, workloadSettings } from "../workload/run-settings.ts";
 import {
+  type ComparedName,
   type DecisionWatch,
   drawFailures,
   type PolicyRun,
@@ -33,8 +35,10 @@ export async function run(ctx: RunContext, config: ScheduleConfig): Promise<Summ
   const { cluster, workload } = setting;
   ctx.log(`${workload.trace.count} requests of ${workload.functions.length} functions`);
   const runs: PolicyRun[] = [];
-  for (const [i, name] of config.schedulers.entries()) {
-    ctx.progress(i, config.schedulers.length, name);
+  const names: ComparedName[] = [...config.schedulers];
+  if (setting.learned !== undefined) names.push("learned");
+  for (const [i, name] of names.entries()) {
+    ctx.progress(i, names.length, name);
     await breathe(ctx);
     const done = runPolicy(setting, name, ctx);
     tellPolicy(ctx, done);
@@ -98,7 +102,12 @@ async function buildSetting(ctx: RunContext, config: ScheduleConfig): Promise<Se
     warmupMs: config.warmupShare * spanMs,
     quota: config.quota,
     seed: ctx.seed,
+    ...(config.policyWeights !== "" && { learned: await readWeights(ctx, config.policyWeights) }),
   };
+}
+
+async function readWeights(ctx: RunContext, path: string): Promise<PolicyWeights> {
+  return parseWeights(readFileSync(await ctx.resolveFile(path), "utf8"), path);
 }
 
 async function readPolicies(ctx: RunContext, path: string) {

@@ -40,13 +40,14 @@ describe("this package's definitions", () => {
     }
   });
 
-  it("tell source and licence of every file a preset needs, and that all is simulated", () => {
+  it("tell source and licence of every file a preset needs, and what is simulated", () => {
     for (const definition of definitions) {
       for (const name of Object.keys(definition.presets)) {
         const config = presetConfig(definition, name);
         const { files = [] } = definition.requires(config);
         for (const file of files) expect(file.source && file.licence).toBeTruthy();
-        expect(definition.fidelity(config)).toBe("simulated");
+        const isReal = definition.kind === "cnc-brain.testbed";
+        expect(definition.fidelity(config)).toBe(isReal ? "measured" : "simulated");
       }
       expect(definition.requires(parseConfig(definition, {})).files).toEqual([]);
     }

@@ -12,12 +12,18 @@ import {
   writeSync,
 } from "node:fs";
 import path from "node:path";
-import { openGguf, TENSOR_TYPE } from "@fmlab/ggml";
+import {
+  encodeGgufHeader,
+  type GgufTensorPlan,
+  type GgufValue,
+  ggufPadded,
+  openGguf,
+  TENSOR_TYPE,
+} from "@fmlab/ggml";
 import { createPrng, type Prng } from "@fmlab/sim";
 import { calibrationPath } from "../../src/calibration/calibration-file.ts";
 import { encodeRows, RandomBlocks, tensorBytes } from "./blocks.ts";
 import { type BigModelShape, type RoutingDials, restOf } from "./design.ts";
-import { encodeGgufHeader, type PlannedTensor, paddedBytes, type Scalar } from "./gguf-header.ts";
 import { Language } from "./text.ts";
 
 /** A model file to generate: equal recipes give equal bytes. */
@@ -110,13 +116,13 @@ function writeModel(fd: number, recipe: Recipe): void {
         put(part);
       }
     }
-    put(new Uint8Array(paddedBytes(sizeBytes) - sizeBytes));
+    put(new Uint8Array(ggufPadded(sizeBytes) - sizeBytes));
   }
   // Whole pages, so that the file can also be shown as a block device.
   ftruncateSync(fd, Math.ceil(fstatSync(fd).size / PAGE_BYTES) * PAGE_BYTES);
 }
 
-function metadataOf(recipe: Recipe): Map<string, Scalar> {
+function metadataOf(recipe: Recipe): Map<string, GgufValue> {
   const { shape } = recipe;
   const counts = {
     vocab_size: shape.vocabulary,
@@ -131,8 +137,8 @@ function metadataOf(recipe: Recipe): Map<string, Scalar> {
     expert_feed_forward_length: shape.inner,
     expert_shared_feed_forward_length: shape.sharedInner,
   };
-  const text = (value: string): Scalar => ({ type: "text", value });
-  return new Map<string, Scalar>([
+  const text = (value: string): GgufValue => ({ type: "string", value });
+  return new Map<string, GgufValue>([
     ["general.architecture", text("qwen2moe")],
     ["general.name", text("random weights in the shape of Qwen1.5-MoE")],
     [IDENTITY_KEY, text(identityOf(recipe))],
@@ -140,16 +146,16 @@ function metadataOf(recipe: Recipe): Map<string, Scalar> {
     ["tokenizer.ggml.model", text("no_vocab")],
     ["qwen2moe.rope.freq_base", { type: "float32", value: 1e6 }],
     ["qwen2moe.attention.layer_norm_rms_epsilon", { type: "float32", value: 1e-6 }],
-    ...Object.entries(counts).map(([key, value]): [string, Scalar] => [
+    ...Object.entries(counts).map(([key, value]): [string, GgufValue] => [
       `qwen2moe.${key}`,
       { type: "uint32", value },
     ]),
   ]);
 }
 
-function tensorsOf(shape: BigModelShape): PlannedTensor[] {
+function tensorsOf(shape: BigModelShape): GgufTensorPlan[] {
   const { experts, inner, sharedInner, vocabulary, weightType: type, width } = shape;
-  const tensors: PlannedTensor[] = [];
+  const tensors: GgufTensorPlan[] = [];
   const add = (name: string, of: number, ...sizes: number[]) => {
     tensors.push({ name, type: of, shape: sizes, sizeBytes: tensorBytes(of, sizes) });
   };

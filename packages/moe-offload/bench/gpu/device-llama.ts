@@ -7,8 +7,11 @@ import { bindLlama, type LlamaFunctions } from "./llama-functions.ts";
 export interface DeviceLlamaOptions {
   readonly contextLength: number;
   readonly vocabularySize: number;
-  /** Routed experts are kept in host memory and computed there, as with `--n-cpu-moe`. */
-  readonly expertsOnCpu: boolean;
+  /**
+   * The routed experts of so many first layers are kept in host memory and computed there, as with
+   * `--n-cpu-moe`; 0: all lie on the card.
+   */
+  readonly cpuLayers: number;
   /** Threads of what is computed on the CPU. */
   readonly threads: number;
 }
@@ -17,8 +20,15 @@ export interface DeviceLlamaOptions {
 const BATCH_TOKENS = 512;
 /** More than any model has. */
 const ALL_LAYERS = 999;
-/** llama.cpp's own pattern for `--n-cpu-moe`. @see common/common.h `LLM_FFN_EXPS_REGEX` (b7347) */
-const EXPERTS_PATTERN = "\\.ffn_(up|down|gate)_(ch|)exps";
+
+/**
+ * The tensors of routed experts in the first layers, as `--n-cpu-moe` says it, in one pattern.
+ * @see llama.cpp common/common.h `LLM_FFN_EXPS_REGEX`, `llm_ffn_exps_block_regex` (b7347)
+ */
+export function expertsPattern(layers: number): string {
+  const numbers = Array.from({ length: layers }, (_, layer) => layer).join("|");
+  return `blk\\.(${numbers})\\.ffn_(up|down|gate)_(ch|)exps`;
+}
 
 /**
  * llama.cpp of the package whose ggml the engine uses, on the same card: both see one registry of
@@ -44,14 +54,14 @@ export class DeviceLlama {
     this.#api = api;
     this.#vocabularySize = options.vocabularySize;
     this.#memory = new HostMemory(library.foreign, LISTS_BYTES, "lists of libllama");
-    const lists = this.#fillLists(device);
+    const lists = this.#fillLists(device, expertsPattern(options.cpuLayers));
     const modelParams = api.modelDefaults() as Record<string, unknown>;
     if (modelParams.use_mmap !== true || modelParams.n_gpu_layers === undefined) {
       throw new Error("llama_model_params has another layout than that of b7347");
     }
     modelParams.devices = lists.devices;
     modelParams.n_gpu_layers = ALL_LAYERS;
-    if (options.expertsOnCpu) modelParams.tensor_buft_overrides = lists.overrides;
+    if (options.cpuLayers > 0) modelParams.tensor_buft_overrides = lists.overrides;
     const model = api.load(modelPath, modelParams) as bigint | null;
     if (!model) throw new Error(`llama.cpp cannot load ${modelPath} on ${device.name}`);
     this.#model = model;
@@ -113,10 +123,13 @@ export class DeviceLlama {
   }
 
   /** `{ device, NULL }` and `{ { pattern, CPU buffers }, { NULL, NULL } }`, in native memory. */
-  #fillLists({ library, pointer }: Device): { devices: bigint; overrides: bigint } {
+  #fillLists(
+    { library, pointer }: Device,
+    experts: string,
+  ): Record<"devices" | "overrides", bigint> {
     const { address } = this.#memory;
     const pattern = this.#memory.bytes(PATTERN_AT, LISTS_BYTES - PATTERN_AT).fill(0);
-    pattern.set(Buffer.from(EXPERTS_PATTERN, "utf8"));
+    pattern.set(Buffer.from(experts, "utf8"));
     const words = this.#memory.bytes(0, PATTERN_AT).fill(0);
     const view = new DataView(words.buffer, words.byteOffset, words.byteLength);
     view.setBigUint64(0, pointer, true);
@@ -129,4 +142,5 @@ export class DeviceLlama {
 /** Where the lists begin, in bytes. */
 const OVERRIDES_AT = 16;
 const PATTERN_AT = 64;
-const LISTS_BYTES = 256;
+/** Room for the numbers of some 900 layers. */
+const LISTS_BYTES = 4096;

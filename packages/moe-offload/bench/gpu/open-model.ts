@@ -35,7 +35,7 @@ export interface BenchModel {
 
 /** How a model is put on a device; left out: all resident on one thread. */
 export type Placement = Pick<OffloadOptions, "contextLength"> &
-  Partial<Pick<OffloadOptions, "strategy" | "budgetBytes" | "host" | "threads">> & {
+  Partial<Pick<OffloadOptions, "strategy" | "budgetBytes" | "host" | "threads" | "cpuExperts">> & {
     readonly device: DeviceName;
     readonly calibration?: Calibration | undefined;
   };
@@ -91,6 +91,7 @@ export function openOn(model: BenchModel, placement: Placement): OffloadedModel 
     link: FREE_LINK,
     disk: FREE_LINK,
     device: placement.device,
+    cpuExperts: placement.cpuExperts,
     threads: placement.threads ?? 1,
     contextLength: placement.contextLength,
     calibration: placement.calibration,

@@ -2,10 +2,16 @@ import { GgmlLibrary } from "@fmlab/ggml";
 import { createPrng } from "@fmlab/sim";
 import type { DeviceName } from "../../src/engine/device/device-names.ts";
 import type { MoeEngine } from "../../src/engine/engine.ts";
-import { argmax, sampleTokens } from "../../test/engine/sampled-text.ts";
+import { sampleTokens } from "../../test/engine/sampled-text.ts";
 import { evaluateText, type RoutingChange, routingChanges } from "./evaluated-text.ts";
 import { inFloats, partsOf } from "./exact-weights.ts";
-import { compareRows, type LogitComparison, type NearTie, tieOf } from "./logit-comparison.ts";
+import {
+  compareGreedyText,
+  type GreedyResult,
+  isIdenticalButTies,
+  toleranceOf,
+} from "./greedy-text.ts";
+import { compareRows, type LogitComparison } from "./logit-comparison.ts";
 import { type BenchModel, openOn, withModelFile } from "./open-model.ts";
 
 const SEED = 20_261_123;
@@ -22,15 +28,6 @@ const PROMPT_LENGTHS = [2, 7, 33, 64, 100, 128, 200, 256, 300, 384, 512] as cons
 
 /** Files up to this size are also compared with their weights in F32; chosen. */
 const EXPANDED_BYTES_MAX = 200 * 2 ** 20;
-
-/** Text that each machine writes by itself, always the likeliest token. */
-export interface GreedyResult {
-  readonly tokens: number;
-  /** Tokens that are the same from the start on. */
-  readonly sameTokens: number;
-  /** What decided the first that differs; its step is the place in the text. */
-  readonly nearTie: NearTie | undefined;
-}
 
 /** A model file on the device against the CPU. */
 export interface ModelParity {
@@ -71,13 +68,16 @@ export function compareOnModel(
     const prefillLengths = promptLengths(count);
     const prompts = (engine: MoeEngine) =>
       prefillLengths.map((length) => lastLogits(engine, tokens.subarray(0, length)));
+    const first = tokens[0] ?? 0;
+    const tolerance = toleranceOf(model.file);
+    const greedy = compareGreedyText(cpu.engine, card.engine, first, count, tolerance);
     return {
       forced: compareRows(reference.logits, onDevice.logits),
       split: compareRows(reference.logits, split.logits),
       exact: compareWithExact(model, contextLength, tokens, reference.logits, onDevice.logits),
       firstChange: changes[0],
       sameRoutingSteps: sameSteps.length,
-      greedy: writeGreedily(cpu.engine, card.engine, tokens[0] ?? 0, count),
+      greedy,
       prefill: compareRows(prompts(cpu.engine), prompts(card.engine)),
       prefillLengths,
     };
@@ -88,10 +88,11 @@ export function compareOnModel(
 }
 
 /** Whether all comparisons are within the stated tolerance; near ties may fall either way. */
-export function isWithin({ forced, prefill, split }: ModelParity): boolean {
-  return [forced, split, prefill].every(
+export function isWithin({ forced, greedy, prefill, split }: ModelParity): boolean {
+  const areClose = [forced, split, prefill].every(
     ({ klMax, klMean }) => klMean <= KL_MEAN_MAX && klMax <= KL_MAX,
   );
+  return areClose && isIdenticalButTies(greedy);
 }
 
 /** Text that the model wrote on the CPU. */
@@ -135,29 +136,10 @@ function compareWithExact(
 
 function promptLengths(longest: number): number[] {
   const lengths = PROMPT_LENGTHS.filter((length) => length < longest);
-  // The longest first, so that memory for graphs is taken once.
-  return longest > 1 ? [...lengths, longest].reverse() : [];
+  return longest > 1 ? [...lengths, longest] : [];
 }
 
 function lastLogits(engine: MoeEngine, prompt: Int32Array): Float32Array {
   engine.reset();
   return engine.prefill(prompt).slice();
-}
-
-function writeGreedily(
-  cpu: MoeEngine,
-  card: MoeEngine,
-  first: number,
-  tokens: number,
-): GreedyResult {
-  cpu.reset();
-  card.reset();
-  let token = first;
-  for (let step = 0; step < tokens; step++) {
-    const reference = cpu.decode(token);
-    const nearTie = tieOf(reference, card.decode(token), step);
-    if (nearTie) return { tokens, sameTokens: step, nearTie };
-    token = argmax(reference);
-  }
-  return { tokens, sameTokens: tokens, nearTie: undefined };
 }

@@ -1,4 +1,5 @@
 import { formatTable } from "../paired.ts";
+import type { GreedyResult } from "./greedy-text.ts";
 import type { LogitComparison, NearTie } from "./logit-comparison.ts";
 import type { ModelParity } from "./parity-on-model.ts";
 import type { PolicyReport } from "./policies-on-device.ts";
@@ -29,14 +30,10 @@ export function modelText(parity: ModelParity, show: ShowToken): string {
     ? `routing: the same for ${sameRoutingSteps} tokens; then other experts in layer rank ` +
       `${firstChange.layer}, between which the router decides by ${small(firstChange.margin)}`
     : "routing: the same experts for every token";
-  const text = greedy.nearTie
-    ? `greedy text: diverges at step ${greedy.sameTokens} of ${greedy.tokens}: ` +
-      tieText(greedy.nearTie, show)
-    : `greedy text: identical, ${greedy.tokens} tokens`;
   return [
     `${formatTable(rows)}\nlogits spread by ${forced.spread.toFixed(3)}`,
     routing,
-    text,
+    ...greedyLines(greedy, show),
     ...tieLines("one graph a token", forced, show),
     ...tieLines("one graph a layer", split, show),
     ...tieLines("prompts", prefill, show),
@@ -102,6 +99,34 @@ function comparisonRow(name: string, one: LogitComparison): string[] {
     small(one.klMax),
     `${(100 * one.argmaxAgreement).toFixed(1)} %`,
   ];
+}
+
+/** The text that machines write by themselves, then every step of the one that both follow. */
+function greedyLines({ followed, nearTie, sameTokens, tokens }: GreedyResult, show: ShowToken) {
+  const { differences, tolerance } = followed;
+  const free = nearTie
+    ? `greedy text: diverges at step ${sameTokens} of ${tokens}: ${tieText(nearTie, show)}`
+    : `greedy text: identical, ${tokens} tokens`;
+  const wrong = differences.filter(({ isNearTie }) => !isNearTie).length;
+  const verdict =
+    differences.length === 0
+      ? "identical"
+      : wrong === 0
+        ? `identical except ${differences.length} near ties`
+        : `${wrong} of ${differences.length} differences are NO near ties`;
+  const lines = differences.map((one) => {
+    const share = (value: number) => value.toPrecision(2);
+    const routing = one.rerouted
+      ? `rerouted in layer rank ${one.rerouted.layer}, decided by ${small(one.rerouted.margin)}`
+      : "the same experts";
+    return (
+      `  step ${one.tie.step}: ${tieText(one.tie, show)}; of the tolerance ` +
+      `${share(one.referenceShare)} and ${share(one.deviceShare)}; ${routing}` +
+      (one.isNearTie ? "" : "; NO NEAR TIE")
+    );
+  });
+  const head = `along the CPU's greedy text: ${verdict} (gaps below ${tolerance.toFixed(3)})`;
+  return [free, head, ...lines];
 }
 
 function tieLines(name: string, { nearTies }: LogitComparison, show: ShowToken): string[] {

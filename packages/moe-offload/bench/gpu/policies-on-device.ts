@@ -2,10 +2,10 @@ import type { Calibration } from "../../src/calibration/calibration.ts";
 import { calibrationPath, readCalibration } from "../../src/calibration/calibration-file.ts";
 import { isCalibrated } from "../../src/calibration/obtain.ts";
 import type { DeviceName } from "../../src/engine/device/device-names.ts";
-import { MoeError } from "../../src/errors.ts";
 import { STRATEGIES, STRATEGY_NAMES, type StrategyName } from "../../src/offload/strategies.ts";
 import { modelIdentity } from "../../src/precision/model-identity.ts";
 import { type HostTierOptions, NO_HOST_TIER } from "../../src/tiers/host-tier.ts";
+import { withLeast } from "./contenders.ts";
 import { evaluateText } from "./evaluated-text.ts";
 import { sameBits } from "./logit-comparison.ts";
 import { type BenchModel, openOn } from "./open-model.ts";
@@ -82,7 +82,7 @@ interface Cell {
 
 function runCell(model: BenchModel, cell: Cell, expected: readonly Float32Array[]): PolicyResult {
   const { budgetShare, calibration, device, host, strategy, tokens } = cell;
-  const opened = openLargeEnough(model, budgetShare, (budgetBytes) =>
+  const opened = withLeast(Math.ceil(budgetShare * model.expertBytes), (budgetBytes) =>
     openOn(model, {
       device,
       contextLength: tokens.length,
@@ -104,17 +104,6 @@ function runCell(model: BenchModel, cell: Cell, expected: readonly Float32Array[
     };
   } finally {
     opened.close();
-  }
-}
-
-/** Some strategies need more than the share is worth: they get the least that they can do with. */
-function openLargeEnough<T>(model: BenchModel, share: number, open: (bytes: number) => T): T {
-  try {
-    return open(Math.ceil(share * model.expertBytes));
-  } catch (error) {
-    const failure = error instanceof MoeError ? error.failure : undefined;
-    if (failure?.code !== "BUDGET_TOO_SMALL") throw error;
-    return open(failure.neededBytes);
   }
 }
 

@@ -69,8 +69,8 @@ const MATRICES = [
 ];
 /** A token that is routed otherwise ends the comparison of its sequence; so they are short. */
 const SEQUENCE_TOKENS = 4;
-/** Prompts, longest first, in a model that uses all its experts: none is routed otherwise. */
-const PROMPT_LENGTHS = [48, 20, 8, 2];
+/** Prompts in a model that uses all its experts: none is routed otherwise. */
+const PROMPT_LENGTHS = [2, 8, 20, 48];
 /** Of the tokens at least this share must be comparable. */
 const SAME_ROUTING_MIN = 0.5;
 

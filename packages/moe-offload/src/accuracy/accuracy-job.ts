@@ -1,5 +1,8 @@
+import { GgmlLibrary } from "@fmlab/ggml";
 import { calibrate } from "../calibration/calibrate.ts";
 import type { Calibration } from "../calibration/calibration.ts";
+import type { DeviceName } from "../engine/device/device-names.ts";
+import { findDevice } from "../engine/device/find-device.ts";
 import { MoeEngine } from "../engine/engine.ts";
 import { MoeError } from "../errors.ts";
 import type { ModelDescription } from "../model/description.ts";
@@ -27,6 +30,8 @@ export interface AccuracyJob {
   readonly windowTokens: number;
   /** Tokens of the text that are used; 0 for all. */
   readonly tokensMax: number;
+  /** Where the model is computed; default: the CPU. */
+  readonly device?: DeviceName | undefined;
   readonly threads: number;
   readonly seed: number;
   /** Tokens the model writes itself to learn from; 0 leaves out what needs them. */
@@ -50,6 +55,8 @@ export interface AccuracyResult {
     ModelDescription,
     "name" | "architecture" | "moeLayers" | "expertCount" | "expertUsedCount"
   >;
+  /** What the model was computed on, as it calls itself. */
+  readonly deviceName: string;
   readonly tokenCount: number;
   readonly windowCount: number;
   /** Tokens that hit rates are about. */
@@ -88,7 +95,7 @@ export function runAccuracyJob(job: AccuracyJob, host: ComputeHost): AccuracyRes
     });
     const tokenCount = windows.reduce((sum, window) => sum + window.length, 0);
     const longest = Math.max(...windows.map((window) => window.length), CONTEXT_TOKENS_MIN);
-    engine = openEngine(text, Math.min(longest, contextLength), job.threads, host);
+    engine = openEngine(text, Math.min(longest, contextLength), job, host);
     const total = job.calibrationTokens + 2 * tokenCount;
     const calibration = learn(engine, text, job, host, total);
     const recorded = record(engine, windows, job, host, total);
@@ -106,6 +113,7 @@ export function runAccuracyJob(job: AccuracyJob, host: ComputeHost): AccuracyRes
     const { name, architecture, moeLayers, expertCount, expertUsedCount } = text.model;
     return {
       model: { name, architecture, moeLayers, expertCount, expertUsedCount },
+      deviceName: findDevice(GgmlLibrary.load(), job.device ?? "cpu").description,
       tokenCount,
       windowCount: windows.length,
       hitRateTokens: beginning.tokenCount,
@@ -123,11 +131,12 @@ export function runAccuracyJob(job: AccuracyJob, host: ComputeHost): AccuracyRes
 function openEngine(
   { file, layout }: TextModel,
   contextLength: number,
-  threads: number,
+  { device, threads }: AccuracyJob,
   host: ComputeHost,
 ): MoeEngine {
   const slotCount = layout.classes.map(({ layers }) => layers.length * layout.expertCount);
-  const options = { slotCount, threads, contextLength, aheadDepth: GATE_DEPTH_MAX };
+  const sizes = { slotCount, threads, contextLength, aheadDepth: GATE_DEPTH_MAX };
+  const options = { ...sizes, ...(device && { device }) };
   return MoeEngine.open(file, options, (pool) =>
     residentSource(file, layout, pool, () => host.throwIfCancelled()),
   );

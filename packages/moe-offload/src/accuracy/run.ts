@@ -16,20 +16,22 @@ export async function run(ctx: RunContext, config: AccuracyConfig): Promise<Summ
   checkThreads(config.threads);
   const modelPath = await ctx.resolveFile(config.model);
   const { name, text } = await readTextInput(ctx, config);
-  const { windowTokens, tokensMax, threads } = config;
+  const { device, windowTokens, tokensMax, threads } = config;
   const { budgetsPercent, calibrationTokens, hitRateTokensMax } = config;
-  const result = await runInComputeThread(ctx, {
+  const result = (await runInComputeThread(ctx, {
     kind: "accuracy",
     modelPath,
     text,
     textName: name,
     windowTokens,
     tokensMax,
+    device,
     threads,
     seed: ctx.seed,
     calibrationTokens,
     budgetsPercent,
     hitRateTokensMax,
-  });
-  return reportAccuracy(ctx, result as AccuracyResult, config, name);
+  })) as AccuracyResult;
+  ctx.note("device", result.deviceName);
+  return reportAccuracy(ctx, result, config, name);
 }

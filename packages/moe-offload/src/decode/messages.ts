@@ -1,5 +1,6 @@
 import type { TimelineSeries } from "@fmlab/experiment";
 import type { DeviceName } from "../engine/device/device-names.ts";
+import type { CpuExpertOptions } from "../offload/cpu-experts.ts";
 import type { ScheduleCounts } from "../offload/scheduler.ts";
 import type { Strategy } from "../offload/strategies.ts";
 import type { TwinKind } from "../precision/names.ts";
@@ -42,6 +43,8 @@ export interface SessionOptions {
   calibrationText?: string | undefined;
   /** Undefined: every expert is computed in full. */
   lowPrecision?: LowPrecisionSettings | undefined;
+  /** On a card with host memory: the CPU computes missed experts from there. */
+  cpuExperts?: CpuExpertOptions | undefined;
   sampling: SamplingOptions;
   seed: number;
   /** Where the routing of every token is written to, if anywhere. */
@@ -127,6 +130,8 @@ export interface StepRecord {
   lateHits: number;
   /** Misses that were computed in low precision. */
   lowPrecision: number;
+  /** Misses that the CPU computed beside the card. */
+  cpuComputed: number;
 }
 
 /** How far predictions in low precision are from those in full precision. */

@@ -19,6 +19,7 @@ export interface StepCounts {
   misses: number[];
   lateHits: number;
   lowPrecision: number;
+  cpuComputed: number;
 }
 
 /** Counts what the router chose and what was loaded, and keeps the first steps' timeline. */
@@ -37,7 +38,13 @@ export class Recorder {
   #bytes = 0;
   #transferMs = 0;
   /** Counts of the scheduler at the last `takeStep`. */
-  #before = { stallMs: 0, lateHits: 0, lowPrecision: 0, demanded: [] as number[] };
+  #before = {
+    stallMs: 0,
+    lateHits: 0,
+    lowPrecision: 0,
+    cpuComputed: 0,
+    missed: [] as number[],
+  };
   #phase: { phase: LayerPhase; layer: number; startMs: number } | undefined;
   #nowMs: () => number;
 
@@ -109,7 +116,8 @@ export class Recorder {
       stallMs: counts.stallMs,
       lateHits: counts.lateHits,
       lowPrecision: counts.lowPrecision,
-      demanded: [...layerCounts.demanded],
+      cpuComputed: counts.cpuComputed,
+      missed: [...layerCounts.demanded].map((n, i) => n + (layerCounts.cpuComputed[i] ?? 0)),
     };
     const before = this.#before;
     const step = {
@@ -118,7 +126,8 @@ export class Recorder {
       stallMs: now.stallMs - before.stallMs,
       lateHits: now.lateHits - before.lateHits,
       lowPrecision: now.lowPrecision - before.lowPrecision,
-      misses: now.demanded.map((count, layer) => count - (before.demanded[layer] ?? 0)),
+      cpuComputed: now.cpuComputed - before.cpuComputed,
+      misses: now.missed.map((count, layer) => count - (before.missed[layer] ?? 0)),
     };
     this.#before = now;
     this.#bytes = 0;

@@ -39,6 +39,7 @@ export class Report {
   #misses: number[] = [];
   #lateHits = 0;
   #lowPrecision = 0;
+  #cpuComputed = 0;
   #textSentMs = Number.NEGATIVE_INFINITY;
   /** Steps that wait for their common metric point. */
   #untold: StepRecord[] = [];
@@ -133,6 +134,7 @@ export class Report {
       this.#bytes += record.bytes;
       this.#lateHits += record.lateHits;
       this.#lowPrecision += record.lowPrecision;
+      this.#cpuComputed += record.cpuComputed;
       record.misses.forEach((n, layer) => {
         this.#misses[layer] = (this.#misses[layer] ?? 0) + n;
       });
@@ -143,6 +145,7 @@ export class Report {
     ctx.metric("decodeTokensPerSecond", perSecond(this.#stepMs.length, this.#decodeMs), { step });
     ctx.metric("hitRate", this.#hitRate(), { step });
     ctx.metric("lateHitRate", this.#lateHitRate(), { step });
+    if (this.#mayUseCpu) ctx.metric("cpuRate", this.#shareOfUses(this.#cpuComputed), { step });
     if (this.#opened().twins) ctx.metric("lowPrecisionRate", this.#lowPrecisionRate(), { step });
     this.#progress(`prompt ${this.#prompts.length} of ${this.#config.prompts.length}`);
     const nowMs = ctx.nowMs();
@@ -249,6 +252,7 @@ export class Report {
       tokenMs: steps > 0 ? this.#decodeMs / steps : null,
       hitRate: steps > 0 ? this.#hitRate() : null,
       lateHitRate: steps > 0 ? this.#lateHitRate() : null,
+      ...(this.#mayUseCpu && { cpuRate: steps > 0 ? this.#shareOfUses(this.#cpuComputed) : null }),
       bytesPerToken: steps > 0 ? this.#bytes / steps : null,
       stallMsPerToken: steps > 0 ? sum(this.#stallMs) / steps : null,
       expertMemoryMiB: this.#opened().budget.usedBytes / MIB,
@@ -297,6 +301,10 @@ export class Report {
 
   #lowPrecisionRate(): number {
     return this.#shareOfUses(this.#lowPrecision);
+  }
+
+  get #mayUseCpu(): boolean {
+    return this.#config.cpuExperts.threads > 0;
   }
 
   /** In percent. */

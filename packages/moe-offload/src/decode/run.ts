@@ -1,13 +1,14 @@
 import { readFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { RunContext, Summary } from "@fmlab/experiment";
 import type { DecodeConfig } from "../definitions/decode.ts";
-import { MoeError } from "../errors.ts";
+import { megabytesPerSecondOf } from "../definitions/sizes.ts";
 import type { Strategy } from "../offload/strategies.ts";
+import { checkThreads } from "../quality/run.ts";
 import { readTextInput } from "../quality/text-input.ts";
 import type { HostTierOptions } from "../tiers/host-tier.ts";
 import { runDecodeWorker } from "./decode-worker.ts";
+import { expertBudgetBytes } from "./expert-budget.ts";
 import type { LowPrecisionSettings, SessionOptions } from "./messages.ts";
 import { Report } from "./report.ts";
 
@@ -23,19 +24,22 @@ const TRACE_FILE = "routing.trace.gz";
  */
 export async function run(ctx: RunContext, config: DecodeConfig): Promise<Summary> {
   checkThreads(config.threads);
+  checkThreads(config.cpuExperts.threads, "cpuExperts.threads");
+  const modelPath = await ctx.resolveFile(config.model);
   const options: SessionOptions = {
-    modelPath: await ctx.resolveFile(config.model),
+    modelPath,
     strategy: strategyOf(config),
     device: config.device,
-    budgetBytes: Math.floor(config.budgetMiB * MIB),
+    budgetBytes: expertBudgetBytes(config, modelPath, contextTokensMax(config)),
     layerSizes: config.layerSizes,
     kvInBudget: config.kvInBudget,
     host: hostOf(config),
-    link: config.link,
+    link: linkOf(config),
     disk: config.disk,
     calibrationTokens: config.calibrationTokens,
     calibrationText: await calibrationText(ctx, config),
     lowPrecision: lowPrecisionOf(config, ctx.scratchDir),
+    cpuExperts: config.cpuExperts.threads > 0 ? config.cpuExperts : undefined,
     sampling: config.sampling,
     seed: ctx.seed,
     threads: config.threads,
@@ -94,23 +98,12 @@ function hostOf({ host }: DecodeConfig): HostTierOptions {
 }
 
 /** A token stands for at least one byte, and one is put before the prompt. */
+/** The link, with the bandwidth that `linkSpeed` says where it says one. */
+export function linkOf({ link, linkSpeed }: Pick<DecodeConfig, "link" | "linkSpeed">) {
+  return { ...link, bandwidthMBps: megabytesPerSecondOf(linkSpeed) ?? link.bandwidthMBps };
+}
+
 function contextTokensMax(config: DecodeConfig): number {
   const longest = Math.max(...config.prompts.map((prompt) => Buffer.byteLength(prompt)));
   return longest + 1 + config.maxTokens;
-}
-
-function checkThreads(threads: number): void {
-  const available = availableParallelism();
-  if (threads <= available) return;
-  // Compute threads spin at barriers; more of them than cores make each token take milliseconds.
-  throw new MoeError(
-    `threads is ${threads}, but this machine has ${available} hardware threads. ` +
-      `Set threads to at most ${available}.`,
-    {
-      code: "BAD_SETTING",
-      setting: "threads",
-      value: threads,
-      expected: `at most ${available} on this machine`,
-    },
-  );
 }

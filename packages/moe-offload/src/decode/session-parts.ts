@@ -8,6 +8,7 @@ import {
 import { MoeError } from "../errors.ts";
 import { badModel, describeModel, type ModelDescription } from "../model/description.ts";
 import { type ExpertLayout, expertLayout } from "../model/expert-layout.ts";
+import { noughtBytes } from "../offload/cpu-experts.ts";
 import { ElasticMemory } from "../offload/elastic-memory.ts";
 import { planExpertMemory } from "../offload/expert-memory.ts";
 import { twinStaging } from "../offload/low-precision.ts";
@@ -107,7 +108,8 @@ function openModel(opened: Opened, opening: Opening): SessionParts {
   const sampler = createSampler(options.sampling, () => prng.nextFloat());
   const recorder = new Recorder(layout, () => clock.nowMs());
   const settings = settingsOf(model, opening);
-  const reservedBytes = twins ? twinStaging(twins.layout).bytes : 0;
+  const noughts = options.cpuExperts ? noughtBytes(layout) : 0;
+  const reservedBytes = twins ? twinStaging(twins.layout).bytes : noughts;
   const elasticity = options.kvInBudget
     ? elasticityOf(model, layout, settings, reservedBytes)
     : undefined;
@@ -157,6 +159,7 @@ function settingsOf(model: ModelDescription, { clock, options }: Opening): Offlo
     host: options.host,
     link: options.link,
     disk: options.disk,
+    cpuExperts: options.cpuExperts,
     ...(options.tracePath !== undefined && { aheadDepth: AHEAD_DEPTH_MAX }),
     threads: options.threads,
     contextLength: Math.min(model.contextLength, options.contextTokensMax),

@@ -109,7 +109,11 @@ export const accuracy = defineExperiment({
       },
     },
   },
-  requires: (config) => ({ tags: ["ggml"], files: textFiles(config) }),
+  requires: (config) => ({
+    tags: ["ggml"],
+    ...(config.device !== "cpu" && { gpu: { device: config.device } }),
+    files: textFiles(config),
+  }),
   fidelity: () => "measured",
   metrics,
   views: [

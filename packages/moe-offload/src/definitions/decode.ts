@@ -12,6 +12,7 @@ import { z } from "zod";
 import {
   ALL_MIB,
   budgetField,
+  cpuExpertsField,
   deviceField,
   HALF_MIB,
   hostField,
@@ -21,6 +22,7 @@ import {
   QUARTER_MIB,
   strategyFields,
 } from "./offload-fields.ts";
+import { linkSpeedField, vramField } from "./sizes.ts";
 import { textFiles } from "./text-fields.ts";
 
 /** Written for this repository. */
@@ -48,6 +50,7 @@ export const decodeConfig = z.object({
     .describe("Tokens to generate for each prompt; prompt and tokens must fit the context."),
   device: deviceField,
   budgetMiB: budgetField,
+  vram: vramField("budgetMiB"),
   layerSizes: z
     .enum(["equal", "miss-curves"])
     .default("equal")
@@ -60,8 +63,10 @@ export const decodeConfig = z.object({
     .describe("The budget pays for the KV cache too: slots are given up as the context grows."),
   ...strategyFields,
   lowPrecision: lowPrecisionField,
+  cpuExperts: cpuExpertsField,
   host: hostField,
   link: linkField(200, "into fast memory"),
+  linkSpeed: linkSpeedField("link.bandwidthMBps"),
   disk: linkField(0, "from disk to host memory"),
   sampling: z
     .object({
@@ -195,6 +200,14 @@ const metrics = {
     unit: "%",
     better: "lower",
     help: "Expert uses of decode steps that were computed in low precision; lossy runs only.",
+    measured: true,
+    step: "token",
+  },
+  cpuRate: {
+    title: "On the CPU",
+    unit: "%",
+    better: "lower",
+    help: "Expert uses of decode steps that the CPU computed beside the card, where it may.",
     measured: true,
     step: "token",
   },
@@ -348,7 +361,8 @@ export const decode = defineExperiment({
     files: textFiles({ model, textFile: calibrationFile }),
   }),
   fidelity: (config) =>
-    config.policy !== "all-resident" && [config.link, config.disk].some(isThrottled)
+    config.policy !== "all-resident" &&
+    (config.linkSpeed !== "" || [config.link, config.disk].some(isThrottled))
       ? "emulated"
       : "measured",
   metrics,

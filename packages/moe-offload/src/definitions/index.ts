@@ -6,6 +6,8 @@ import { prefill } from "./prefill.ts";
 import { quality } from "./quality.ts";
 import { replay } from "./replay.ts";
 import { shape } from "./shape.ts";
+import { shapeGroups } from "./shape-groups.ts";
+import { shapePrefill } from "./shape-prefill.ts";
 import { throughput } from "./throughput.ts";
 
 /** This package's experiments. */
@@ -18,4 +20,6 @@ export const definitions: AnyExperiment[] = [
   replay,
   plan,
   shape,
+  shapeGroups,
+  shapePrefill,
 ];

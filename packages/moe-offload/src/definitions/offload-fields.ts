@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { DEVICES } from "../engine/device/device-names.ts";
+import { CPU_CHOICES } from "../offload/cpu-choice-names.ts";
 import { PREFETCH_CONTROLS } from "../offload/strategy-names.ts";
 import { POLICY_NAMES } from "../policies/names.ts";
 import { TWIN_KINDS } from "../precision/names.ts";
@@ -173,6 +174,37 @@ export const lowPrecisionField = z
     "Decode steps load missing experts in low precision; prompts stay in full. Lossy, and what " +
       "misses may depend on the clock: such a run tells its KL divergence. In host memory a copy " +
       "takes the place of a full expert.",
+  );
+
+/** Threads that compute missed experts on the CPU beside a card. */
+export const cpuExpertThreads = z
+  .number()
+  .int()
+  .min(0)
+  .max(64)
+  .default(0)
+  .describe(
+    "Threads that compute missed experts, the one that serves the card among them; 0: none are. " +
+      "Leave some cores to the threads that copy.",
+  );
+
+/** Config field `cpuExperts`: misses computed by the CPU beside a card. */
+export const cpuExpertsField = z
+  .object({
+    threads: cpuExpertThreads,
+    choice: z
+      .enum(CPU_CHOICES)
+      .default("balanced")
+      .describe(
+        "balanced: as many misses as make link and CPU end soonest, by measured times. always: " +
+          "all that lie in host memory.",
+      ),
+  })
+  .prefault({})
+  .describe(
+    "On a card with host memory: the CPU computes missed experts from there while the card " +
+      "computes the others. It rounds otherwise than a card, so that logits may differ in last " +
+      "digits. One slot of each kind of expert is given up for it.",
   );
 
 /** The requirement of a model file, with its source and licence. */

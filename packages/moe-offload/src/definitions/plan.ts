@@ -1,8 +1,8 @@
 import { bars, defineExperiment, type MetricSpec, scatter, table } from "@fmlab/experiment";
 import { z } from "zod";
 import { MACHINE_NAMES } from "../planner/planner-machine.ts";
-import { linkField, modelField, modelFile } from "./offload-fields.ts";
-import { shapeFields, traceFields, wholeNumber } from "./workload-fields.ts";
+import { deviceField, linkField, modelField, modelFile } from "./offload-fields.ts";
+import { cpuTimesField, shapeFields, traceFields, wholeNumber } from "./workload-fields.ts";
 
 /** Config of `moe-offload.plan`. */
 export const planConfig = z.object({
@@ -47,7 +47,12 @@ export const planConfig = z.object({
     .max(100_000_000)
     .default(0)
     .describe("How fast this machine reads weights, MB/s, for shapes; 0 measures it."),
+  device: deviceField.describe(
+    "Where times are measured, and plans are for, if a model file is planned; on a card its memory " +
+      "is the fast one.",
+  ),
   threads: wholeNumber(1, 64, 1).describe("Compute threads; at most the machine's cores."),
+  cpuExperts: cpuTimesField,
 });
 export type PlanConfig = z.output<typeof planConfig>;
 
@@ -157,7 +162,11 @@ export const plan = defineExperiment({
   },
   requires: (config) =>
     config.shape === "none"
-      ? { tags: ["ggml"], files: [modelFile(config.model)] }
+      ? {
+          tags: ["ggml"],
+          ...(config.device !== "cpu" && { gpu: { device: config.device } }),
+          files: [modelFile(config.model)],
+        }
       : { tags: [], files: [] },
   fidelity: () => "simulated",
   metrics,

@@ -8,11 +8,19 @@ import {
 } from "@fmlab/experiment";
 import { z } from "zod";
 import { TWIN_KINDS } from "../precision/names.ts";
-import { HALF_MIB, modelField, modelFile, QUARTER_MIB } from "./offload-fields.ts";
+import {
+  deviceField,
+  HALF_MIB,
+  hostField,
+  modelField,
+  modelFile,
+  QUARTER_MIB,
+} from "./offload-fields.ts";
 
 /** Config of `moe-offload.prefill`. */
 export const prefillConfig = z.object({
   model: modelField,
+  device: deviceField,
   promptTokens: z
     .array(z.number().int().min(1).max(100_000))
     .min(1)
@@ -30,13 +38,17 @@ export const prefillConfig = z.object({
     .min(1)
     .max(16)
     .default([400])
-    .describe("Bandwidths from disk, MB/s (1 MB = 1e6 bytes); 0 imposes no limit."),
+    .describe(
+      "Bandwidths into fast memory, from host memory where there is, else from disk, MB/s " +
+        "(1 MB = 1e6 bytes); 0 imposes no limit.",
+    ),
   latencyUs: z
     .number()
     .min(0)
     .max(1_000_000)
     .default(0)
     .describe("Delay before each expert's first byte, microseconds."),
+  host: hostField,
   repeats: z
     .number()
     .int()
@@ -159,7 +171,9 @@ const metrics = {
     title: "Same bits",
     unit: "%",
     better: "higher",
-    help: "Prompts whose logits equal those with all experts resident to the bit.",
+    help:
+      "Prompts whose logits equal those with all experts resident to the bit; on a card, those of " +
+      "the same graphs.",
     measured: false,
     headline: true,
   },
@@ -207,8 +221,9 @@ export const prefill = defineExperiment({
       config: { budgetsMiB: [0.1, 0.8, 3.1875], linksMBps: [400], repeats: 3 },
     },
   },
-  requires: ({ model, textFile }) => ({
+  requires: ({ device, model, textFile }) => ({
     tags: ["ggml"],
+    ...(device !== "cpu" && { gpu: { device } }),
     files: [
       modelFile(model),
       ...(textFile === ""

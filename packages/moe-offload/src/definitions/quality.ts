@@ -141,7 +141,11 @@ export const quality = defineExperiment({
       config: {},
     },
   },
-  requires: (config) => ({ tags: ["ggml"], files: textFiles(config) }),
+  requires: (config) => ({
+    tags: ["ggml"],
+    ...(config.device !== "cpu" && { gpu: { device: config.device } }),
+    files: textFiles(config),
+  }),
   // Who would be resident is emulated; what precision then does to predictions is measured.
   fidelity: (config) => (config.modes.includes("miss-low") ? "emulated" : "measured"),
   metrics,

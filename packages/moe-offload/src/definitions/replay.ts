@@ -12,8 +12,8 @@ import { PREFETCH_CONTROLS } from "../offload/strategy-names.ts";
 import { MACHINE_NAMES } from "../planner/planner-machine.ts";
 import { POLICY_NAMES } from "../policies/names.ts";
 import { PREDICTOR_NAMES } from "../predictors/names.ts";
-import { modelField, modelFile } from "./offload-fields.ts";
-import { shapeFields, traceFields, wholeNumber } from "./workload-fields.ts";
+import { deviceField, modelField, modelFile } from "./offload-fields.ts";
+import { cpuTimesField, shapeFields, traceFields, wholeNumber } from "./workload-fields.ts";
 
 /** Where a replay's routing comes from. */
 const TRACE_SOURCES = ["own-text", "file", "generated"] as const;
@@ -105,7 +105,11 @@ export const replayConfig = z.object({
     .max(100_000_000)
     .default(20_000)
     .describe("How fast a processor reads weights, MB/s, for machines without a card."),
+  device: deviceField.describe(
+    "Where the model is computed while its routing is recorded and its compute times are measured.",
+  ),
   threads: wholeNumber(1, 64, 1).describe("Compute threads while a trace is recorded."),
+  cpuExperts: cpuTimesField,
 });
 export type ReplayConfig = z.output<typeof replayConfig>;
 
@@ -320,6 +324,7 @@ export const replay = defineExperiment({
     };
     return {
       tags: needsModel ? ["ggml"] : [],
+      ...(needsModel && config.device !== "cpu" && { gpu: { device: config.device } }),
       files: [
         ...(needsModel ? [modelFile(config.model)] : []),
         ...(config.trace === "file" && config.traceFile !== "" ? [file] : []),

@@ -2,7 +2,10 @@ import { bars, defineExperiment, type MetricSpec, scatter, table } from "@fmlab/
 import { z } from "zod";
 import { DEVICES } from "../engine/device/device-names.ts";
 import { STRATEGY_NAMES } from "../offload/strategies.ts";
+import { CELL_CPU_CHOICES } from "../shape-run/cell-cpu.ts";
 import { SHAPE_NAMES } from "../shapes/shape-model.ts";
+import { cpuExpertThreads } from "./offload-fields.ts";
+import { linkSpeedField, vramField } from "./sizes.ts";
 
 /** What Fate's budgets of 6, 7, 8 and 10 GB hold of Qwen1.5-MoE's 1,440 experts in 4 bits. */
 const FATE_QWEN_SLOTS = [158, 356, 555, 952];
@@ -56,6 +59,8 @@ export const shapeConfig = z.object({
     .max(1_000_000)
     .default(0)
     .describe("Bandwidth into fast memory, MB/s (1 MB = 1e6 bytes); 0: as fast as the machine is."),
+  vram: vramField("slots"),
+  linkSpeed: linkSpeedField("linkMBps"),
   layerMs: z
     .number()
     .min(0)
@@ -79,6 +84,19 @@ export const shapeConfig = z.object({
     .default(256)
     .describe("Tokens of the same routers that strategies learn from before."),
   threads: z.number().int().min(1).max(64).default(1).describe("Compute threads of the CPU."),
+  cpuExperts: z
+    .object({
+      threads: cpuExpertThreads,
+      choice: z
+        .enum(CELL_CPU_CHOICES)
+        .default("planned")
+        .describe(
+          "planned: planned cells share misses between link and CPU where a replay says that it " +
+            "is faster. balanced: all cells do; always: in all cells the CPU computes every miss.",
+        ),
+    })
+    .prefault({})
+    .describe("On a card: missed experts computed by the CPU from host memory."),
 });
 export type ShapeConfig = z.output<typeof shapeConfig>;
 
@@ -106,11 +124,20 @@ const metrics = {
     help: "Measured over copies of experts that wait for nothing.",
     measured: true,
   },
+  cpuExpertMs: {
+    title: "Expert on the CPU",
+    unit: "ms",
+    better: "lower",
+    help: "Measured over experts anywhere in host memory; where the CPU may compute missed ones.",
+    measured: true,
+  },
   boundShare: {
     title: "Share of the bound",
     unit: "%",
     better: "higher",
-    help: "max(computing with all resident, missed bytes / link) over the time of a token; median.",
+    help:
+      "max(computing with all resident, missed bytes / link) over the time of a token; median. " +
+      "Missed bytes are copied ones: what the CPU computed is not among them.",
     measured: true,
     headline: true,
   },
@@ -227,14 +254,17 @@ export const shape = defineExperiment({
     tags: ["ggml"],
     ...(device !== "cpu" && { gpu: { device } }),
   }),
-  fidelity: ({ layerMs, linkMBps }) => (layerMs > 0 || linkMBps > 0 ? "emulated" : "measured"),
+  fidelity: ({ layerMs, linkMBps, linkSpeed, vram }) =>
+    layerMs > 0 || linkMBps > 0 || linkSpeed !== "" || vram !== "" ? "emulated" : "measured",
   metrics,
   views: [
     table(
       "cells",
       "By cell",
       "A cell is a strategy with so many experts in fast memory. A shape with random content, its " +
-        "routing replayed from a generated trace: times and bytes mean something, text does not.",
+        "routing replayed from a generated trace: times and bytes mean something, text does not. " +
+        "Missed: bytes that were demanded, or prefetched and used; the bound is computing or " +
+        "copying them, whichever takes longer. What the CPU computed is not among them.",
     ),
     table(
       "foresight",

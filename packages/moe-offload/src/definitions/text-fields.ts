@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { DEFAULT_TEXT } from "../quality/default-text.ts";
-import { modelField, modelFile } from "./offload-fields.ts";
+import { deviceField, modelField, modelFile } from "./offload-fields.ts";
 
 /** Fields of experiments that evaluate a text with a model. */
 export const textFields = {
   model: modelField,
+  device: deviceField,
   textFile: z
     .string()
     .max(1024)

@@ -10,7 +10,14 @@ import {
 import { z } from "zod";
 import { TWIN_KINDS } from "../precision/names.ts";
 import { SCHEDULE_NAMES } from "../throughput/schedules.ts";
-import { budgetField, linkField, modelField, modelFile } from "./offload-fields.ts";
+import {
+  budgetField,
+  deviceField,
+  hostField,
+  linkField,
+  modelField,
+  modelFile,
+} from "./offload-fields.ts";
 
 /** A whole number in a form. */
 const count = (min: number, max: number, preset: number) =>
@@ -19,6 +26,7 @@ const count = (min: number, max: number, preset: number) =>
 /** Config of `moe-offload.throughput`. */
 export const throughputConfig = z.object({
   model: modelField,
+  device: deviceField,
   schedules: z
     .array(z.enum(SCHEDULE_NAMES))
     .min(1)
@@ -40,7 +48,8 @@ export const throughputConfig = z.object({
     .max(16_777_216)
     .default(2048)
     .describe("Memory for slots, caches and activations of a group, MiB; limits the batches."),
-  link: linkField(400, "from disk"),
+  host: hostField,
+  link: linkField(400, "into fast memory, from host memory or else from disk"),
   hotCount: count(0, 4096, 0).describe(
     "Hot experts prefetched (K); 0 for as many as a token uses.",
   ),
@@ -194,8 +203,9 @@ export const throughput = defineExperiment({
       config: { schedules: ["klotski", "aggressive"] },
     },
   },
-  requires: ({ model, textFile }) => ({
+  requires: ({ device, model, textFile }) => ({
     tags: ["ggml"],
+    ...(device !== "cpu" && { gpu: { device } }),
     files: [
       modelFile(model),
       ...(textFile === ""

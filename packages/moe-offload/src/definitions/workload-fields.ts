@@ -5,6 +5,25 @@ import { BITS_PER_WEIGHT, type StorageType } from "../traces/model-shapes.ts";
 /** Types that a published shape's experts can be stored in. */
 const STORAGE_TYPES = Object.keys(BITS_PER_WEIGHT) as [StorageType, ...StorageType[]];
 
+/** Config field `cpuExperts`: what missed experts take on the CPU beside a named card. */
+export const cpuTimesField = z
+  .object({
+    expertMs: z
+      .number()
+      .min(0)
+      .max(1e6)
+      .default(0)
+      .describe("One expert, ms; 0: the CPU computes none. moe-offload.shape measures it."),
+    layerMs: z
+      .number()
+      .min(0)
+      .max(1e6)
+      .default(0)
+      .describe("Once for each layer in which the CPU computes any, ms."),
+  })
+  .prefault({})
+  .describe("Beside a card the CPU may compute missed experts that lie in host memory.");
+
 /** A whole number in a form. */
 export const wholeNumber = (min: number, max: number, preset: number) =>
   z.number().int().min(min).max(max).default(preset);

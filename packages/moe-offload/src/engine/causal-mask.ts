@@ -11,17 +11,20 @@ export class CausalMask {
   /**
    * Each token sees the `position` tokens before the batch, those of the batch up to itself.
    * @param visible  tokens of the cache that the mask covers; default: those up to the last
+   * @param memory   where it shall lie, F16; default: memory of its own
    */
   constructor(
     device: Device,
     tokenCount: number,
     position: number,
     visible: number = position + tokenCount,
+    memory?: Tensor,
   ) {
     const rows = ops.paddedMaskRows(tokenCount);
     this.#arena = new Arena(device.library, { tensorCountMax: 1 });
     try {
       this.tensor = this.#arena.tensor(TENSOR_TYPE.F16, [visible, rows], "mask");
+      if (memory) this.#arena.placeWithin(this.tensor, memory, 0);
       this.#arena.allocate(device);
       const bits = new Uint16Array(visible * rows).fill(F16_MINUS_INFINITY);
       for (let i = 0; i < tokenCount; i++) {

@@ -67,6 +67,23 @@ export interface SlotPool {
 }
 
 /**
+ * The chosen experts of a layer that the CPU computes from host memory while a card computes the
+ * others. Valid from `request` to `release`.
+ */
+export interface CpuShare {
+  /** How many; as many entries of the lists are valid. */
+  readonly count: number;
+  /** Which of the chosen experts, in routing order, `[expertUsedCount]`. */
+  readonly indices: Int32Array;
+  /** Where their bytes lie: gate, up and down one after the other, `[expertUsedCount]`. */
+  readonly addresses: BigInt64Array;
+  /** The CPU begins to compute them. */
+  begin(): void;
+  /** It has their outputs. */
+  end(): void;
+}
+
+/**
  * Keeps the experts of a model in a pool of slots. Called on the compute thread for each layer of
  * each token: `request` after the router, then `isReady` and `waitFor`, then `release` when the
  * layer's experts have been computed.
@@ -83,10 +100,13 @@ export interface ExpertSource {
    * bit: each expert's output has its own row, and rows are summed in routing order.
    */
   readonly readyFirst?: boolean;
+  /** What the CPU computes; undefined when it never does. Needs an engine with `cpuExperts`. */
+  readonly cpuShare?: CpuShare | undefined;
   /**
    * Says where the experts of one layer are or will be.
    *
-   * @param slots  output: the global slot of each chosen expert, in routing order, all different
+   * @param slots  output: the global slot of each chosen expert, in routing order, all different;
+   *               -1 for those of the CPU's share
    */
   request(routing: Routing, slots: Int32Array): void;
   /** True when the slot of the `index`-th chosen expert holds its bytes; until `release`. */
@@ -101,12 +121,21 @@ export interface ExpertSource {
 export type MoeShape = RoutingShape;
 
 /** Where the engine is inside a token. */
-export const LAYER_PHASES = ["attention", "request", "experts", "wait", "head", "idle"] as const;
+export const LAYER_PHASES = [
+  "attention",
+  "request",
+  "cpu",
+  "experts",
+  "wait",
+  "head",
+  "idle",
+] as const;
 export type LayerPhase = (typeof LAYER_PHASES)[number];
 
 /**
  * Called when a phase begins; it lasts until the next call. `wait` is time in which nothing can be
- * computed because experts are missing; `idle` ends the token. The hook reads
+ * computed because experts are missing; in `cpu` the CPU computes missed experts beside the card;
+ * `idle` ends the token. The hook reads
  * its own clock. While a hook is set the engine decodes with the graphs that are split per layer
  * (their results are the same to the bit). A prompt that is evaluated as one graph reports nothing.
  */
@@ -143,6 +172,11 @@ export interface EngineOptions {
   readonly device?: DeviceName;
   /** Compute threads of the CPU, 1..64. */
   readonly threads: number;
+  /**
+   * On a card: the CPU can compute experts beside it, with so many threads of their own, 1..64. The
+   * memory of one expert of each class is taken beside the slots.
+   */
+  readonly cpuExperts?: { readonly threads: number } | undefined;
   /** Tokens the KV cache holds; default and maximum: the model's own context length. */
   readonly contextLength?: number;
   /** Tokens of a prompt that are evaluated together; default 512. */

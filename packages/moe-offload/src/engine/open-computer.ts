@@ -4,10 +4,11 @@ import type { Resources } from "../resources.ts";
 import type { Computer } from "./computer.ts";
 import { ContextMemory } from "./context-memory.ts";
 import { DeviceContext, visibleStretch } from "./device/device-context.ts";
+import type { DeviceMachine } from "./device/device-machine.ts";
 import { DeviceSplitGraphs } from "./device/device-split-graphs.ts";
 import { DeviceWholeGraph } from "./device/device-whole-graph.ts";
 import { findDevice } from "./device/find-device.ts";
-import { requireOption } from "./errors.ts";
+import { EngineError, requireOption } from "./errors.ts";
 import { type HyperParameters, readHyperParameters } from "./hyper-parameters.ts";
 import type { EngineOptions, ModelFile } from "./interfaces.ts";
 import { PromptGraph } from "./prompt-graph.ts";
@@ -37,6 +38,7 @@ export function openComputer(
   const model = readHyperParameters(file);
   checkOptions(options, model);
   const device = findDevice(GgmlLibrary.load(), options.device ?? "cpu");
+  if (device.isHost && options.cpuExperts) throw noCard(options.cpuExperts.threads);
   const backend = resources.add(device.open());
   if (device.isHost) useThreads(backend, options, resources);
   const weights = resources.add(loadWeights(file, model, device));
@@ -45,14 +47,18 @@ export function openComputer(
   const slotCounts = [options.slotCount].flat();
   const tell = { device, model, layout, slotCounts, contextLength };
   const pool = tellingVram(tell, () =>
-    resources.add(new NativeSlotPool(layout, device, options.slotCount)),
+    resources.add(
+      new NativeSlotPool(layout, device, options.slotCount, options.cpuExperts !== undefined),
+    ),
   );
   const batchTokens = Math.min(options.batchTokens ?? BATCH_TOKENS_DEFAULT, contextLength);
   const sizes = { contextLength, batchTokens };
   const machine = { device, backend, model, weights, pool, aheadDepth: options.aheadDepth ?? 0 };
   return device.isHost
     ? hostComputer(machine, sizes, resources)
-    : tellingVram(tell, () => deviceComputer(machine, sizes, resources));
+    : tellingVram(tell, () =>
+        deviceComputer({ ...machine, cpuThreads: options.cpuExperts?.threads }, sizes, resources),
+      );
 }
 
 interface Opened {
@@ -85,7 +91,11 @@ function hostComputer(opened: Opened, sizes: Sizes, resources: Resources): Compu
   };
 }
 
-function deviceComputer(opened: Opened, sizes: Sizes, resources: Resources): Computer {
+function deviceComputer(
+  opened: Opened & Pick<DeviceMachine, "cpuThreads">,
+  sizes: Sizes,
+  resources: Resources,
+): Computer {
   const { backend, device, model, pool, weights } = opened;
   const { batchTokens, contextLength } = sizes;
   const context = resources.add(
@@ -104,6 +114,16 @@ function deviceComputer(opened: Opened, sizes: Sizes, resources: Resources): Com
   };
 }
 
+function noCard(threads: number): EngineError {
+  const expected = "left out where the CPU computes everything";
+  return new EngineError(`cpuExperts.threads is ${threads}; expected it ${expected}`, {
+    code: "BAD_OPTION",
+    option: "cpuExperts.threads",
+    value: threads,
+    expected,
+  });
+}
+
 function checkOptions(options: EngineOptions, model: HyperParameters): void {
   const { threads, threadPool } = options;
   const slotsMax = model.moeLayers.length * model.expertCount;
@@ -112,6 +132,9 @@ function checkOptions(options: EngineOptions, model: HyperParameters): void {
   }
   requireOption("aheadDepth", options.aheadDepth ?? 0, 0, AHEAD_DEPTH_MAX);
   requireOption("threads", threads, 1, THREADS_MAX);
+  if (options.cpuExperts) {
+    requireOption("cpuExperts.threads", options.cpuExperts.threads, 1, THREADS_MAX);
+  }
   if (threadPool)
     requireOption("threads with a pool", threads, threadPool.threads, threadPool.threads);
   if (options.contextLength !== undefined) {

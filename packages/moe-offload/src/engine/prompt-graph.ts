@@ -1,4 +1,4 @@
-import { Arena, GraphAllocator, type Tensor } from "@fmlab/ggml";
+import { Arena, type Device, GraphAllocator, ops, TENSOR_TYPE, type Tensor } from "@fmlab/ggml";
 import { CausalMask } from "./causal-mask.ts";
 import type { GraphContext } from "./graph-context.ts";
 import type { RoutingHook } from "./interfaces.ts";
@@ -34,6 +34,28 @@ interface Built {
   close(): void;
 }
 
+/** Memory of a card that the masks of all batches lie in, one after the other. */
+class LastingMemory {
+  readonly mask: Tensor; // [contextLength, padded batchTokens] F16
+  readonly #arena: Arena;
+
+  constructor(device: Device, contextLength: number, batchTokens: number) {
+    this.#arena = new Arena(device.library, { tensorCountMax: 1 });
+    const shape = [contextLength, ops.paddedMaskRows(batchTokens)];
+    try {
+      this.mask = this.#arena.tensor(TENSOR_TYPE.F16, shape, "masks");
+      this.#arena.allocate(device);
+    } catch (error) {
+      this.#arena.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#arena.close();
+  }
+}
+
 /**
  * Evaluates many tokens as one graph, for experts that are all resident in natural order. Its shape
  * depends on length and position, so that it is built anew unless the batch before had the same.
@@ -41,6 +63,7 @@ interface Built {
 export class PromptGraph {
   readonly #machine: PromptMachine;
   readonly #allocator: GraphAllocator;
+  readonly #memory: LastingMemory | undefined;
   readonly #logits: Float32Array;
   #built: Built | undefined;
 
@@ -48,6 +71,17 @@ export class PromptGraph {
     this.#machine = machine;
     this.#allocator = new GraphAllocator(machine.device);
     this.#logits = new Float32Array(machine.model.vocabularySize);
+    try {
+      this.#memory = machine.device.isHost ? undefined : this.#takeLongest();
+    } catch (error) {
+      this.#allocator.close();
+      throw error;
+    }
+  }
+
+  /** Bytes that batches share for what they compute; on a card the same for all lengths. */
+  get sharedBytes(): number {
+    return this.#allocator.sizeBytes;
   }
 
   /**
@@ -67,6 +101,27 @@ export class PromptGraph {
   close(): void {
     this.#built?.close();
     this.#allocator.close();
+    this.#memory?.close();
+  }
+
+  /**
+   * Takes what the longest batch needs, so that shorter ones before it give nothing back to a card.
+   * A back end of Vulkan goes on binding what earlier graphs were computed with, unused; that is
+   * allowed, but Mesa's software driver (22.3) counts references in what is already freed then.
+   */
+  #takeLongest(): LastingMemory {
+    const { context, device } = this.#machine;
+    const [tokenCount] = context.positions.shape;
+    const memory = new LastingMemory(device, context.contextLength, tokenCount);
+    try {
+      const position = context.contextLength - tokenCount;
+      const onRouting = () => {};
+      this.#makeGraph({ tokenCount, position, wantsLogits: true, onRouting }, memory).close();
+      return memory;
+    } catch (error) {
+      memory.close();
+      throw error;
+    }
   }
 
   #graphOf(batch: PromptBatch): Built {
@@ -75,12 +130,18 @@ export class PromptGraph {
     if (this.#built?.form === form) return this.#built;
     this.#built?.close();
     this.#built = undefined;
+    this.#built = { form, ...this.#makeGraph(batch, this.#memory) };
+    return this.#built;
+  }
+
+  #makeGraph(batch: PromptBatch, memory: LastingMemory | undefined): Omit<Built, "form"> {
+    const { position, tokenCount } = batch;
     const { device, model } = this.#machine;
     const size = nodeCountMax(model, model.layerCount);
     const arena = new Arena(device.library, { tensorCountMax: size, graphNodeCountMax: size });
     const seen = position + tokenCount;
     const visible = this.#machine.visibleOf?.(seen) ?? seen;
-    const mask = new CausalMask(device, tokenCount, position, visible);
+    const mask = new CausalMask(device, tokenCount, position, visible, memory?.mask);
     try {
       const { logits, sorted } = this.#build(arena, batch, visible, arena.alias(mask.tensor));
       this.#allocator.allocate(arena.graph);
@@ -88,8 +149,7 @@ export class PromptGraph {
         arena.close();
         mask.close();
       };
-      this.#built = { form, arena, logits, sorted, close };
-      return this.#built;
+      return { arena, logits, sorted, close };
     } catch (error) {
       arena.close();
       mask.close();

@@ -1,7 +1,7 @@
 import type { Routing } from "../offload/routing.ts";
 import { EngineError } from "./errors.ts";
 import type { HyperParameters } from "./hyper-parameters.ts";
-import type { ExpertSource, SlotPool } from "./interfaces.ts";
+import type { CpuShare, ExpertSource, SlotPool } from "./interfaces.ts";
 
 /**
  * Asks a source where the chosen experts of a layer are or will be, and checks both what the router
@@ -25,7 +25,7 @@ export function requestSlots(
     );
   }
   source.request(routing, slots);
-  if (!areDistinct(slots, pool.slotCount)) {
+  if (!areDistinct(slots, pool.slotCount, source.cpuShare)) {
     throw new EngineError(
       `the source of experts named the slots [${slots.join(", ")}] for layer ${layer}; ` +
         `expected different slots from 0 to ${pool.slotCount - 1}`,
@@ -34,10 +34,15 @@ export function requestSlots(
   }
 }
 
-/** True when all numbers are in `0..limit-1` and no two are equal. Lists are short (top-k). */
-function areDistinct(numbers: Int32Array, limit: number): boolean {
+/**
+ * True when all numbers are in `0..limit-1` and no two are equal. Lists are short (top-k).
+ * @param share  has as many numbers -1
+ */
+function areDistinct(numbers: Int32Array, limit: number, share?: CpuShare): boolean {
+  let left = share?.count ?? 0;
   for (let i = 0; i < numbers.length; i++) {
     const number = numbers[i] ?? -1;
+    if (number === -1 && left-- > 0) continue;
     if (number < 0 || number >= limit) return false;
     for (let j = 0; j < i; j++) if (numbers[j] === number) return false;
   }

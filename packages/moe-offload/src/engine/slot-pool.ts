@@ -45,10 +45,17 @@ export class NativeSlotPool implements SlotPool {
   /**
    * Takes memory for the experts of a model.
    * @param slotCounts slots of each class, or of all together, shared out by `shareSlots`
+   * @param withNought after the slots of each class follows a matrix of noughts that is no slot: an
+   *                   expert whose output is nought, for those that are computed elsewhere
    * @throws EngineError `BAD_OPTION` when a class gets none or more than it has experts
    * @throws GgmlError `ALLOCATION_FAILED`
    */
-  constructor(layout: ExpertLayout, device: Device, slotCounts: number | readonly number[]) {
+  constructor(
+    layout: ExpertLayout,
+    device: Device,
+    slotCounts: number | readonly number[],
+    withNought = false,
+  ) {
     const counts = typeof slotCounts === "number" ? shareSlots(layout, slotCounts) : slotCounts;
     const { classes, expertCount } = layout;
     requireOption("number of slot counts", counts.length, classes.length, classes.length);
@@ -61,7 +68,10 @@ export class NativeSlotPool implements SlotPool {
     const tensorCountMax = classes.length * EXPERT_PARTS.length;
     this.#arena = new Arena(device.library, { tensorCountMax });
     try {
-      const tensors = classes.map((one, index) => declare(this.#arena, one, counts[index] ?? 0));
+      const more = withNought ? 1 : 0;
+      const tensors = classes.map((one, index) =>
+        declare(this.#arena, one, (counts[index] ?? 0) + more),
+      );
       this.#arena.allocate(device);
       let firstSlot = 0;
       this.#slabs = classes.map((one, index) => {

@@ -14,7 +14,7 @@ export interface VramRequest {
 }
 
 /** Graphs of one token, masks and inputs: what was seen on models of up to 47 billion weights. */
-const COMPUTE_BYTES = 64 * 2 ** 20;
+export const COMPUTE_BYTES = 64 * 2 ** 20;
 
 /**
  * Takes memory of a card, and says what would fit where it does not.

@@ -1,7 +1,6 @@
 import type { FinishedLoad, Lane } from "./lane.ts";
-import type { LateTwins } from "./low-precision.ts";
 import type { PrefetchControl } from "./prefetch-control.ts";
-import type { ScheduleCounts } from "./scheduler.ts";
+import type { ScheduleCounts, SchedulerParts } from "./scheduler.ts";
 
 /** Measures layers and transfers for the prefetch control, from the lane's clock. */
 export class LayerWatch {
@@ -9,8 +8,7 @@ export class LayerWatch {
   readonly #lane: Lane;
   readonly #counts: ScheduleCounts;
   readonly #isIdle: boolean;
-  readonly #onLoad: ((load: FinishedLoad) => void) | undefined;
-  readonly #twins: LateTwins | undefined;
+  readonly #parts: Pick<SchedulerParts, "cpuShare" | "onLoad" | "twins">;
   #layer = -1;
   #startMs = 0;
   #stallBeforeMs = 0;
@@ -22,14 +20,12 @@ export class LayerWatch {
     control: PrefetchControl,
     lane: Lane,
     counts: ScheduleCounts,
-    onLoad: ((load: FinishedLoad) => void) | undefined,
-    twins?: LateTwins,
+    parts: Pick<SchedulerParts, "cpuShare" | "onLoad" | "twins">,
   ) {
     this.#control = control;
     this.#lane = lane;
     this.#counts = counts;
-    this.#onLoad = onLoad;
-    this.#twins = twins;
+    this.#parts = parts;
     this.#isIdle = control.widthMax === 0;
   }
 
@@ -67,7 +63,8 @@ export class LayerWatch {
   #take = (load: FinishedLoad): void => {
     if (load.urgency === "demand") this.#demandEndMs = Math.max(this.#demandEndMs, load.endMs);
     // What is prefetched is full: a twin's time says how long that would have taken.
-    this.#control.onTransfer(this.#twins?.fullMs(load) ?? load.endMs - load.startMs);
-    this.#onLoad?.(load);
+    this.#control.onTransfer(this.#parts.twins?.fullMs(load) ?? load.endMs - load.startMs);
+    this.#parts.cpuShare?.onCopy(load.bytes, load.endMs - load.startMs);
+    this.#parts.onLoad?.(load);
   };
 }

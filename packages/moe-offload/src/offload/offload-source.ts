@@ -1,4 +1,4 @@
-import type { ExpertSource } from "../engine/interfaces.ts";
+import type { CpuShare, ExpertSource } from "../engine/interfaces.ts";
 import type { Routing } from "./routing.ts";
 import type { Scheduler } from "./scheduler.ts";
 
@@ -13,6 +13,10 @@ export class OffloadSource implements ExpertSource {
     this.scheduler = scheduler;
     this.allResident = options.allResident;
     this.readyFirst = options.readyFirst;
+  }
+
+  get cpuShare(): CpuShare | undefined {
+    return this.scheduler.cpuShare;
   }
 
   request(routing: Routing, slots: Int32Array): void {

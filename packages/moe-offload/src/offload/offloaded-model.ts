@@ -17,6 +17,7 @@ import { laneSlots } from "../tiers/lane-slots.ts";
 import type { LinkOptions } from "../tiers/link-schedule.ts";
 import type { MonotonicClock } from "../tiers/monotonic-clock.ts";
 import { TransferLane } from "../tiers/transfer-lane.ts";
+import { type CpuExpertOptions, checkCpuExperts, cpuShareOf, noughtBytes } from "./cpu-experts.ts";
 import { type ExpertMemory, planExpertMemory } from "./expert-memory.ts";
 import type { FinishedLoad } from "./lane.ts";
 import { LateTwins, type LowPrecisionOptions, twinStaging } from "./low-precision.ts";
@@ -47,6 +48,8 @@ export interface OffloadOptions {
   readonly missCurves?: MissCurves;
   /** Misses are computed in low precision: text and logits are then others than in full. */
   readonly lowPrecision?: LowPrecisionOptions | undefined;
+  /** On a card with host memory: the CPU computes missed experts from there. */
+  readonly cpuExperts?: CpuExpertOptions | undefined;
   readonly clock: MonotonicClock;
   /** Shared memory of one entry; nonzero ends all waiting. */
   readonly cancelFlag: Int32Array;
@@ -88,11 +91,13 @@ export class OffloadedModel {
    * Takes the memory, loads what is resident from the start (past the links: it belongs to
    * opening), and starts the threads that move experts.
    *
-   * @throws MoeError `BUDGET_TOO_SMALL` | `NOT_CALIBRATED` | `EXPERT_UNREADABLE` | `BAD_SETTING`
+   * @throws MoeError `BUDGET_TOO_SMALL` | `NOT_CALIBRATED` | `EXPERT_UNREADABLE` | `BAD_SETTING` |
+   *         `CONFLICTING_SETTINGS`
    * @throws EngineError | GgmlError | GgufError, ExperimentError `CANCELLED`
    */
   static open(file: GgufFile, layout: ExpertLayout, options: OffloadOptions): OffloadedModel {
     const { strategy } = options;
+    checkCpuExperts(options);
     const definition = POLICIES[strategy.policy];
     const predictor = PREDICTORS[strategy.predictor];
     const isPrefetching = strategy.prefetch.control !== "off" && strategy.predictor !== "none";
@@ -102,7 +107,7 @@ export class OffloadedModel {
       budgetBytes: options.budgetBytes,
       policy: definition,
       prefetchWidth: isPrefetching ? strategy.prefetch.width : 0,
-      reservedBytes: staging?.bytes ?? 0,
+      reservedBytes: staging?.bytes ?? (options.cpuExperts ? noughtBytes(layout) : 0),
       ...(missCurves && { missCurves }),
     });
     const firstSlot = memory.plan.slotCount;
@@ -122,6 +127,7 @@ export class OffloadedModel {
           contextLength: options.contextLength,
           aheadDepth: Math.max(ahead, options.aheadDepth ?? 0),
           ...(options.threadPool && { threadPool: options.threadPool }),
+          cpuExperts: options.cpuExperts,
         },
         (pool) => {
           const context = contextOf(layout, memory, definition, options);
@@ -142,6 +148,7 @@ export class OffloadedModel {
             ),
             depth,
             twins,
+            cpuShare: lane?.host && cpuShareOf(layout, lane, lane.host, options.cpuExperts),
             ...(options.onLoad && { onLoad: options.onLoad }),
           });
           const keys = [...(definition.initial?.(context) ?? [])];

@@ -1,6 +1,7 @@
 import { assert } from "@fmlab/experiment";
 import type { ExpertPolicy } from "../policies/policy.ts";
 import type { ExpertPredictor } from "../predictors/predictor.ts";
+import type { MissedOnCpu } from "./cpu-share.ts";
 import type { FinishedLoad, Lane } from "./lane.ts";
 import { LayerWatch } from "./layer-watch.ts";
 import type { LateTwins } from "./low-precision.ts";
@@ -23,6 +24,8 @@ export interface SchedulerParts {
   readonly depth?: number;
   /** With them, misses are computed in low precision. */
   readonly twins?: LateTwins | undefined;
+  /** With it, the CPU computes some misses, or all. Not together with twins. */
+  readonly cpuShare?: MissedOnCpu | undefined;
   /** Told of every load that has ended, in order of ending. */
   readonly onLoad?: (load: FinishedLoad) => void;
 }
@@ -32,6 +35,7 @@ export interface LayerCounts {
   readonly hits: Float64Array;
   readonly lateHits: Float64Array;
   readonly demanded: Float64Array;
+  readonly cpuComputed: Float64Array;
   /** Time in which the computation waited for the layer's experts, ms. */
   readonly stallMs: Float64Array;
 }
@@ -49,7 +53,9 @@ export interface ScheduleCounts {
   prefetched: number;
   /** Of those demanded: loaded and computed in low precision. */
   lowPrecision: number;
-  /** Experts queued in full after they were computed in low precision. */
+  /** Chosen experts that the CPU computed: neither hits nor demanded. */
+  cpuComputed: number;
+  /** Experts queued in full after they were computed in low precision or by the CPU. */
   upgraded: number;
   /** Prefetches that were chosen when their layer came, and that were not. */
   prefetchesUsed: number;
@@ -69,7 +75,10 @@ export interface ScheduleCounts {
 export class Scheduler {
   readonly counts: ScheduleCounts;
   readonly layerCounts: LayerCounts;
-  /** By chosen expert: its slot, `[expertUsedCount]`; valid from `request` to `release`. */
+  /**
+   * By chosen expert: its slot, `[expertUsedCount]`, or -1 where the CPU computes it; valid from
+   * `request` to `release`.
+   */
   readonly slots: Int32Array;
   readonly #parts: SchedulerParts;
   readonly #control: PrefetchControl;
@@ -92,6 +101,7 @@ export class Scheduler {
       demanded: 0,
       prefetched: 0,
       lowPrecision: 0,
+      cpuComputed: 0,
       upgraded: 0,
       prefetchesUsed: 0,
       prefetchesWasted: 0,
@@ -102,11 +112,12 @@ export class Scheduler {
       hits: new Float64Array(shape.layerCount),
       lateHits: new Float64Array(shape.layerCount),
       demanded: new Float64Array(shape.layerCount),
+      cpuComputed: new Float64Array(shape.layerCount),
       stallMs: new Float64Array(shape.layerCount),
     };
     const table = new SlotTable(plan, shape.layerCount * shape.expertCount);
     this.#residency = new Residency(table, shape, policy, lane, this.counts);
-    this.#watch = new LayerWatch(this.#control, lane, this.counts, parts.onLoad, parts.twins);
+    this.#watch = new LayerWatch(this.#control, lane, this.counts, parts);
     this.#prefetcher =
       parts.predictor && this.#control.widthMax > 0
         ? new Prefetcher({
@@ -151,6 +162,7 @@ export class Scheduler {
     assert(this.#layer === -1, "a layer is released before the next is requested");
     this.#layer = layer;
     this.#watch.begin(layer);
+    this.cpuShare?.enter();
     policy.onRouting?.(routing);
     this.#prefetcher?.settle(routing);
     this.#parts.predictor?.observe(routing);
@@ -162,22 +174,19 @@ export class Scheduler {
       this.#prefetcher?.prefetch(routing);
       this.#residency.reserved = 0;
     }
-    if (missing > 0) {
-      for (let i = 0; i < experts.length; i++) {
-        if (this.#isMissing[i] === 0) continue;
-        const key = firstKey + (experts[i] ?? 0);
-        this.slots[i] = this.#load(key, layer);
-      }
-      this.counts.demanded += missing;
-      add(this.layerCounts.demanded, layer, missing);
-      this.#watch.demanded();
-    }
+    if (missing > 0) this.#supply(layer, firstKey, experts, missing);
     if (!this.#control.beforeDemand) this.#prefetcher?.prefetch(routing);
     if (missing > 0) this.#upgrade(firstKey, experts);
   }
 
-  /** True when the `index`-th chosen expert may be computed with. */
+  /** What the CPU computes of the current layer; undefined when it never does. */
+  get cpuShare(): MissedOnCpu | undefined {
+    return this.#parts.cpuShare;
+  }
+
+  /** True when the `index`-th chosen expert may be computed with, where it is computed. */
   isReady(index: number): boolean {
+    if (this.cpuShare?.has(index)) return true;
     return this.#parts.lane.isReady(this.slots[index] ?? 0);
   }
 
@@ -188,7 +197,7 @@ export class Scheduler {
   waitFor(index: number): void {
     const { lane } = this.#parts;
     const slot = this.slots[index] ?? 0;
-    if (lane.isReady(slot)) return;
+    if (this.isReady(index)) return;
     const startMs = lane.nowMs();
     lane.waitFor(slot);
     const stallMs = lane.nowMs() - startMs;
@@ -200,6 +209,7 @@ export class Scheduler {
   release(): void {
     this.#residency.release();
     this.#parts.twins?.release();
+    this.cpuShare?.release();
     this.#layer = -1;
   }
 
@@ -212,6 +222,24 @@ export class Scheduler {
   resize(slots: readonly number[]): void {
     assert(this.#layer === -1, "slots are not resized while a layer needs them");
     this.#residency.resize(slots);
+  }
+
+  /** Leaves missing experts to the CPU, and queues the others. */
+  #supply(layer: number, firstKey: ExpertKey, experts: Int32Array, missing: number): void {
+    const { cpuShare } = this;
+    const onCpu = cpuShare?.take(layer, firstKey, experts, this.#isMissing, missing) ?? 0;
+    this.counts.cpuComputed += onCpu;
+    add(this.layerCounts.cpuComputed, layer, onCpu);
+    for (let i = 0; i < experts.length; i++) {
+      if (this.#isMissing[i] === 0) continue;
+      const key = firstKey + (experts[i] ?? 0);
+      this.slots[i] = cpuShare?.has(i) ? -1 : this.#load(key, layer);
+    }
+    const demanded = missing - onCpu;
+    if (demanded === 0) return;
+    this.counts.demanded += demanded;
+    add(this.layerCounts.demanded, layer, demanded);
+    this.#watch.demanded();
   }
 
   /** Queues a missing expert, or its twin; returns the slot it will lie in. */
@@ -228,14 +256,18 @@ export class Scheduler {
     return slot;
   }
 
-  /** Queues in full, behind all else, what is computed as a twin now and is to stay. */
+  /**
+   * Queues in full, behind all else, what is computed as a twin or by the CPU now and is to stay.
+   * Without that a cache whose misses the CPU computes would stay what it was at first.
+   */
   #upgrade(firstKey: ExpertKey, experts: Int32Array): void {
-    const { lane, twins } = this.#parts;
-    if (!twins?.isOn || !twins.upgrade) return;
+    const { cpuShare, lane, twins } = this.#parts;
+    if (!cpuShare?.count && !(twins?.isOn && twins.upgrade)) return;
+    const pendingMax = cpuShare?.admissionsMax ?? experts.length;
     for (let i = 0; i < experts.length; i++) {
-      // A link that is behind has no time for them: the next use will be answered by a twin again.
-      if (lane.prefetchesPending >= experts.length) return;
-      if (this.#isMissing[i] === 0) continue;
+      // A link that is behind has no time for them: the next use will be answered likewise.
+      if (lane.prefetchesPending >= pendingMax) return;
+      if (this.#isMissing[i] === 0 || cpuShare?.has(i) === false) continue;
       const key = firstKey + (experts[i] ?? 0);
       const slot = this.#residency.upgrade(key, this.#layer);
       if (slot === -1) continue;

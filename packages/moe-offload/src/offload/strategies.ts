@@ -31,8 +31,8 @@ function caching(policy: PolicyName, title: string, source: string): NamedStrate
 
 /**
  * Published systems as mixtures of their parts, as far as one request at a time and lossless
- * experts go: what a system does beside that (CPU computing, low precision, batching) is not in
- * here.
+ * experts go: what a system does beside that (low precision, batching) is not in here. Computing
+ * misses on the CPU goes with any of them (`cpu-experts.ts`).
  */
 export const STRATEGIES = {
   "load-on-demand": caching(

@@ -14,7 +14,7 @@ export interface Launch {
 }
 
 /** The run of `moe-offload.decode` that a plan recommends; its own fields only, no defaults. */
-export function decodeLaunch({ chosen }: Plan, config: PlanConfig): Launch {
+export function decodeLaunch({ chosen }: Plan, config: PlanConfig, allExpertBytes: number): Launch {
   const { candidate, prediction } = chosen;
   const { policy, predictor, prefetch, readyFirst } = candidate.strategy;
   const isPrefetching = prefetch.control !== "off" && predictor !== "none";
@@ -28,6 +28,13 @@ export function decodeLaunch({ chosen }: Plan, config: PlanConfig): Launch {
     ...(isPrefetching && { predictor, prefetch }),
     ...(readyFirst && { readyFirst }),
     ...(config.hostMiB > 0 && { host: { budgetMiB: config.hostMiB } }),
+    ...(config.device !== "cpu" && { device: config.device }),
+    // Experts are computed where they lie in host memory: all of them are to lie there.
+    ...(candidate.isBesideCpu && {
+      device: config.device === "cpu" ? "cuda" : config.device,
+      host: { budgetMiB: Math.ceil(allExpertBytes / MIB), mode: "pinned" },
+      cpuExperts: { threads: config.threads },
+    }),
     // Decoding is throttled unless it is told not to be.
     link: config.link,
     threads: config.threads,
@@ -46,6 +53,7 @@ export function groupLaunch(plan: Plan, group: GroupMode, config: PlanConfig): L
     sequencesPerBatch: group.sequencesPerBatch,
     budgetMiB: Math.ceil((group.slotBytes / MIB) * 1e4) / 1e4,
     memoryMiB: plan.memoryBytes / MIB,
+    ...(config.device !== "cpu" && { device: config.device }),
     link: config.link,
     threads: config.threads,
   });

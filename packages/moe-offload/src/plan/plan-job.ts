@@ -3,7 +3,7 @@ import { type GroupMode, planGroupMode } from "../planner/group-mode.ts";
 import { type LayerPlacement, placeLayer } from "../planner/placement.ts";
 import { leastBytes, type MemoryPoint, type Plan, planMemories, speedOf } from "../planner/plan.ts";
 import { largestExpert, transferMs } from "../planner/planner-machine.ts";
-import { type PlanSetup, predict } from "../planner/predict.ts";
+import { type PlanSetup, predict, setupFor } from "../planner/predict.ts";
 import { withLink } from "../planner/sensitivity.ts";
 import type { MissCurves } from "../policies/policy.ts";
 import type { JobHost, PlanJob } from "../replay-run/thread-messages.ts";
@@ -149,6 +149,7 @@ function gainsOf(setup: PlanSetup, plan: Plan, curve: readonly MemoryPoint[]): G
   const { candidate, curves, prediction } = plan.chosen;
   const { strategy } = candidate;
   const now = speedOf(plan.chosen);
+  const own = setupFor(setup, candidate);
   const gains: Gain[] = [];
   for (const { best, budgetBytes } of curve) {
     if (best === undefined || budgetBytes <= plan.expertBudgetBytes) continue;
@@ -156,7 +157,7 @@ function gainsOf(setup: PlanSetup, plan: Plan, curve: readonly MemoryPoint[]): G
     gains.push({ what, tokensPerSecond: speedOf(best) });
   }
   for (const bandwidth of [2, 4]) {
-    const machine = withLink(setup.machine, { bandwidth, latency: 1 });
+    const machine = withLink(own.machine, { bandwidth, latency: 1 });
     const found = predict({ ...setup, machine }, strategy, prediction.budgetBytes, curves);
     const tokensPerSecond = Math.max(now, found?.result.tokensPerSecond ?? now);
     gains.push({ what: `a link of ${bandwidth} times the bandwidth`, tokensPerSecond });

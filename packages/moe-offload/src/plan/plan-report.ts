@@ -77,7 +77,7 @@ function summaryOf(
           inequalities: group.plan.inequalities,
           ...(isFile && { launch: groupLaunch(plan, group, config) }),
         },
-        ...(isFile && { launch: decodeLaunch(plan, config) }),
+        ...(isFile && { launch: decodeLaunch(plan, config, facts.allExpertBytes) }),
       };
     }),
     curve: result.curve.map(({ best, boundTokensPerSecond, budgetBytes }) => ({

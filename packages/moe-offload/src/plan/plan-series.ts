@@ -170,13 +170,15 @@ export function strategyTable({ plans }: PlanRunResult): SeriesInput {
       words("strategy", "Strategy"),
       number("tokensPerSecond", "Speed", "tok/s"),
       number("hitRate", "Hits", "%"),
+      number("onCpu", "On the CPU", "%"),
       number("stallMs", "Waiting per token", "ms"),
       number("loadedMiB", "Loaded per token", "MiB"),
     ],
     rows: (plans[0]?.options ?? []).map((option) => {
-      const { bytes, tokenCount, tokenTime } = option.prediction.result;
+      const { bytes, counts, tokenCount, tokenTime } = option.prediction.result;
       return {
         strategy: option.candidate.title,
+        onCpu: (100 * counts.cpuComputed) / Math.max(1, counts.uses),
         tokensPerSecond: speedOf(option),
         hitRate: 100 * hitRate(option),
         stallMs: tokenTime.stallMs,

@@ -7,6 +7,7 @@ import { measureComputeTimes } from "../planner/measure-times.ts";
 import { NAMED_SHAPES } from "../planner/named-shapes.ts";
 import { recordOwnText, scatteredTokens } from "../planner/own-text.ts";
 import {
+  cpuExpertsOf,
   largestExpert,
   limitLink,
   namedMachine,
@@ -87,8 +88,16 @@ const READ_ROUNDS = 5;
  * @throws ExperimentError `CANCELLED`
  */
 export function openPlanSetting(job: PlanJob, host: JobHost): PlanSetting {
-  if (job.modelPath === undefined) return shapeSetting(job, host);
-  const text = openTextModel(job.modelPath);
+  const { config, modelPath } = job;
+  const cpuExperts = cpuExpertsOf(config.cpuExperts, config.machine, config.device);
+  const setting =
+    modelPath === undefined ? shapeSetting(job, host) : openFile(modelPath, job, host);
+  const { machine } = setting.setup;
+  return { ...setting, setup: { ...setting.setup, machine: { ...machine, cpuExperts } } };
+}
+
+function openFile(modelPath: string, job: PlanJob, host: JobHost): PlanSetting {
+  const text = openTextModel(modelPath);
   try {
     return fileSetting(text, job, host);
   } finally {
@@ -102,10 +111,11 @@ function fileSetting(text: TextModel, job: PlanJob, host: JobHost): PlanSetting 
   const model = modelFromFile(file, text.model, layout);
   const contextTokens = contextOf(config, model);
   host.progress(0, 0, "measuring this machine");
-  const probe = probeMachine(layout, host.nowMs);
+  const probe = probeMachine(layout, host.nowMs, config.device);
   host.throwIfCancelled();
   const isLarge = model.allExpertBytes > LARGE_BYTES;
   const times = measureComputeTimes(file, layout, {
+    device: config.device,
     threads: config.threads,
     contextLength: Math.min(text.model.contextLength, isLarge ? SHORT_CONTEXT : MEASURED_CONTEXT),
     rounds: isLarge ? 1 : MEASURED_ROUNDS,
@@ -121,6 +131,7 @@ function fileSetting(text: TextModel, job: PlanJob, host: JobHost): PlanSetting 
   const trace = recordOwnText(text, {
     tokenCount,
     seed,
+    device: config.device,
     threads: config.threads,
     memoryBytes: RECORDING_BYTES,
     cancelFlag: host.cancelFlag,
@@ -233,6 +244,7 @@ function measureBatches(
     modelPath,
     budgetBytes: Math.min(2 * layerBytes, layout.moeLayers.length * layerBytes),
     link: FREE_LINK,
+    device: config.device,
     threads: config.threads,
     contextTokensMax: context,
     batchTokensMax: context,

@@ -19,6 +19,7 @@ export async function run(ctx: RunContext, config: PlanConfig): Promise<Summary>
     modelPath: config.shape === "none" ? await ctx.resolveFile(config.model) : undefined,
     seed: ctx.seed,
   };
+  if (job.modelPath !== undefined) ctx.note("device", config.device);
   const result = (await runInThread(ctx, job)) as PlanRunResult;
   return reportPlan(ctx, result, config);
 }

@@ -7,6 +7,8 @@ export interface PlanCandidate {
   readonly strategy: Strategy;
   /** `policy`: as the policy shares slots out by itself. `curves`: by what slots are worth. */
   readonly sizing: "policy" | "curves";
+  /** The CPU computes missed experts beside the card, as many as make it fastest. */
+  readonly isBesideCpu?: boolean;
 }
 
 const OFF = { control: "off", width: 0, depth: 1 } as const;
@@ -38,6 +40,16 @@ export const CANDIDATES: readonly PlanCandidate[] = [
     sizing: "curves",
   },
 ];
+
+/** The same with misses shared between the link and the CPU. */
+export function besideCpu(candidate: PlanCandidate): PlanCandidate {
+  return {
+    ...candidate,
+    name: `${candidate.name}-beside-cpu`,
+    title: `${candidate.title}, misses shared with the CPU`,
+    isBesideCpu: true,
+  };
+}
 
 /** Candidates tried at every memory of a curve; the others only where a plan was asked for. */
 export const SHORTLIST: readonly string[] = [

@@ -1,3 +1,6 @@
+import { Arena, type Device, GgmlLibrary, StagingMemory, TENSOR_TYPE } from "@fmlab/ggml";
+import type { DeviceName } from "../engine/device/device-names.ts";
+import { findDevice } from "../engine/device/find-device.ts";
 import { MoeError } from "../errors.ts";
 import type { ExpertLayout } from "../model/expert-layout.ts";
 import { AlignedReader, type ReadMode, readBuffer } from "../tiers/aligned-reader.ts";
@@ -11,7 +14,7 @@ export interface MachineProbe {
   readonly disk: LinkOptions;
   /** `buffered` where the page cache could not be bypassed: then the disk may be slower. */
   readonly readMode: ReadMode;
-  /** Copying an expert from host memory to fast memory, where both are main memory. */
+  /** Copying an expert from host memory to fast memory: main memory too, or that of a card. */
   readonly copy: LinkOptions;
   /** Experts that were read. */
   readonly expertsRead: number;
@@ -35,11 +38,21 @@ const SHORT_READ_BYTES = 4096;
  * of short reads at the same places, one for each of its parts; what is left of its time is
  * bandwidth: `t = delay + bytes / bandwidth`.
  *
- * @throws MoeError `EXPERT_UNREADABLE`
+ * @param name  what has the fast memory
+ * @throws MoeError `EXPERT_UNREADABLE`; EngineError `NO_DEVICE`, GgmlError for a lack of memory
  */
-export function probeMachine(layout: ExpertLayout, nowMs: () => number): MachineProbe {
+export function probeMachine(
+  layout: ExpertLayout,
+  nowMs: () => number,
+  name: DeviceName = "cpu",
+): MachineProbe {
   const disk = probeDisk(layout, nowMs);
-  return { ...disk, copy: probeCopy(layout.expertBytes, nowMs) };
+  const device = findDevice(GgmlLibrary.load(), name);
+  const { expertBytes } = layout;
+  const copy = device.isHost
+    ? probeCopy(expertBytes, nowMs)
+    : probeCardCopy(device, expertBytes, nowMs);
+  return { ...disk, copy };
 }
 
 function probeDisk(layout: ExpertLayout, nowMs: () => number) {
@@ -113,6 +126,35 @@ function probeCopy(expertBytes: number, nowMs: () => number): LinkOptions {
   times.sort((a, b) => a - b);
   const medianMs = times[COPIES / 2] ?? 0;
   return { bandwidthMBps: rate(size, medianMs), latencyUs: 0, queueDepth: 1 };
+}
+
+/** Copies of one expert's size from pinned memory, one after the other in one stream. */
+function probeCardCopy(device: Device, expertBytes: number, nowMs: () => number): LinkOptions {
+  const arena = new Arena(device.library, { tensorCountMax: 1 });
+  const words = Math.max(1, Math.floor(expertBytes / 4));
+  const target = arena.tensor(TENSOR_TYPE.I32, [words], "copied");
+  const backend = device.open();
+  let memory: StagingMemory | undefined;
+  try {
+    arena.allocate(device);
+    memory = new StagingMemory(device, 4 * words);
+    const { native } = device.library;
+    const [to, from] = [target.pointer, memory.address];
+    const times: number[] = [];
+    for (let i = 0; i < COPIES; i++) {
+      const beforeMs = nowMs();
+      native.ggml_backend_tensor_set_async(backend.pointer, to, from, 0, 4 * words);
+      backend.synchronize();
+      times.push(nowMs() - beforeMs);
+    }
+    times.sort((a, b) => a - b);
+    const medianMs = times[COPIES / 2] ?? 0;
+    return { bandwidthMBps: rate(4 * words, medianMs), latencyUs: 0, queueDepth: 1 };
+  } finally {
+    backend.close();
+    memory?.close();
+    arena.close();
+  }
 }
 
 /** MB/s, 1 MB = 1,000,000 bytes; a time too short to measure counts as a microsecond. */

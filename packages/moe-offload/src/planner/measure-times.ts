@@ -1,4 +1,5 @@
 import type { GgufFile } from "@fmlab/ggml";
+import type { DeviceName } from "../engine/device/device-names.ts";
 import { MoeEngine } from "../engine/engine.ts";
 import type { ExpertSource, LayerPhase, SlotPool } from "../engine/interfaces.ts";
 import type { ExpertLayout } from "../model/expert-layout.ts";
@@ -8,6 +9,8 @@ import { fillSlots } from "../tiers/fill-slots.ts";
 
 /** What decides how long measuring takes and what it measures. */
 export interface MeasureRequest {
+  /** Where the model is computed; default: the CPU. */
+  readonly device?: DeviceName | undefined;
   readonly threads: number;
   /** Tokens of the context; attention is measured at its start and its end. */
   readonly contextLength: number;
@@ -25,7 +28,8 @@ export interface MeasureRequest {
  * Measures how long the parts of a token compute on this machine: attention by position, the shared
  * expert, `n` routed experts in one graph, their sum, the head. The graphs are those of decoding.
  * Experts lie in one layer's worth of slots, so a model of any size can be measured; caches of the
- * processor see fewer different bytes than in a real run.
+ * processor see fewer different bytes than in a real run. On a card the experts of a layer are
+ * computed in the graph of the next one's attention, and count there.
  *
  * @throws EngineError | GgmlError | GgufError, MoeError `EXPERT_UNREADABLE`
  */
@@ -35,12 +39,13 @@ export function measureComputeTimes(
   request: MeasureRequest,
 ): ComputeTimes {
   const source = new StagedSource(layout.expertUsedCount);
-  const { contextLength, threads } = request;
+  const { contextLength, device, threads } = request;
   const rooms = roomsFor(layout, request.expertMemoryBytes ?? Number.POSITIVE_INFINITY);
   const slotCount = layout.classes.map(
     ({ layers }) => Math.min(layers.length, rooms) * layout.expertCount,
   );
-  const engine = MoeEngine.open(file, { slotCount, threads, contextLength }, (pool) => {
+  const options = { slotCount, threads, contextLength, ...(device && { device }) };
+  const engine = MoeEngine.open(file, options, (pool) => {
     source.open(pool, layout, request.cancelFlag);
     return source;
   });

@@ -1,5 +1,6 @@
 import { ExperimentError } from "@fmlab/experiment";
 import { createPrng } from "@fmlab/sim";
+import type { DeviceName } from "../engine/device/device-names.ts";
 import type { MoeEngine } from "../engine/engine.ts";
 import { OffloadedModel } from "../offload/offloaded-model.ts";
 import { STRATEGIES } from "../offload/strategies.ts";
@@ -15,6 +16,8 @@ import { MemoryTraceSink, TraceRecorder } from "../traces/trace-recorder.ts";
 export interface OwnTextRequest {
   readonly tokenCount: number;
   readonly seed: number;
+  /** Where the model is computed; default: the CPU. */
+  readonly device?: DeviceName | undefined;
   readonly threads: number;
   /** Memory for routed experts while recording; where it holds all, all are resident. */
   readonly memoryBytes: number;
@@ -34,7 +37,8 @@ const AHEAD_DEPTH = 3;
 
 /**
  * Lets the model write text at temperature 1 and records how it routes on it, with all that any
- * policy or predictor looks at. The same seed gives the same trace, bit for bit, whatever memory.
+ * policy or predictor looks at. The same seed gives the same trace on the same device, bit for bit,
+ * whatever memory.
  *
  * @throws what opening and decoding throw; ExperimentError `CANCELLED`
  */
@@ -48,7 +52,7 @@ export function recordOwnText(text: TextModel, request: OwnTextRequest): Trace {
 }
 
 function openModel({ file, layout, model }: TextModel, request: OwnTextRequest): OffloadedModel {
-  const { cancelFlag, memoryBytes, threads } = request;
+  const { cancelFlag, device, memoryBytes, threads } = request;
   const allBytes = layout.classes.reduce(
     (sum, one) => sum + one.layers.length * layout.expertCount * one.expertBytes,
     0,
@@ -60,6 +64,7 @@ function openModel({ file, layout, model }: TextModel, request: OwnTextRequest):
     host: NO_HOST_TIER,
     link: FREE_LINK,
     disk: FREE_LINK,
+    ...(device && { device }),
     threads,
     contextLength: Math.min(model.contextLength, SEQUENCE_TOKENS),
     aheadDepth: AHEAD_DEPTH,

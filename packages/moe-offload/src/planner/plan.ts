@@ -1,6 +1,6 @@
 import { MoeError } from "../errors.ts";
 import type { MissCurves } from "../policies/policy.ts";
-import { CANDIDATES, type PlanCandidate, RESIDENT, SHORTLIST } from "./candidates.ts";
+import { besideCpu, CANDIDATES, type PlanCandidate, RESIDENT, SHORTLIST } from "./candidates.ts";
 import { type ContextRow, slotsByContext } from "./context-slots.ts";
 import { exposeCurves, measureMissCurves } from "./layer-curves.ts";
 import type { PlannerModel } from "./planner-model.ts";
@@ -10,6 +10,7 @@ import {
   type Prediction,
   predict,
   predictBest,
+  setupFor,
   speedInterval,
 } from "./predict.ts";
 import {
@@ -127,12 +128,13 @@ function evaluate(
 ): PlanOption[] {
   const options: PlanOption[] = [];
   const add = (candidate: PlanCandidate, curves?: MissCurves) => {
-    const prediction = predict(setup, candidate.strategy, budget, curves);
+    const prediction = predict(setupFor(setup, candidate), candidate.strategy, budget, curves);
     if (prediction) options.push({ candidate, prediction, curves });
   };
   if (budget >= setup.model.allExpertBytes) add(RESIDENT);
   else {
-    const tried = CANDIDATES.filter(({ name }) => isWhole || SHORTLIST.includes(name));
+    const copying = CANDIDATES.filter(({ name }) => isWhole || SHORTLIST.includes(name));
+    const tried = setup.machine.cpuExperts ? [...copying, ...copying.map(besideCpu)] : copying;
     for (const candidate of tried) if (candidate.sizing === "policy") add(candidate);
     const equal = options.find(({ candidate }) => candidate.name === "ours-no-prefetch");
     const curves = equal && exposeCurves(missCurves, equal.prediction);
@@ -174,18 +176,19 @@ function explain(
   const { strategy } = candidate;
   const { budgetBytes } = prediction;
   const now = speedOf(chosen);
-  const sensitivity = speedWhenDoubled(setup, strategy, budgetBytes, now, curves);
+  const own = setupFor(setup, candidate);
+  const sensitivity = speedWhenDoubled(own, strategy, budgetBytes, now, curves);
   return {
     ...memory,
     mode: modeOf(chosen),
     chosen,
-    interval: speedInterval(setup, strategy, budgetBytes, curves),
+    interval: speedInterval(own, strategy, budgetBytes, curves),
     boundTokensPerSecond: Math.max(now, point?.boundTokensPerSecond ?? 0),
     sensitivity,
     bottleneck: bottleneckOf(sensitivity),
     options,
     equal: options.find((one) => one.candidate.name === "ours-no-prefetch")?.prediction,
-    contexts: slotsByContext(setup, candidate, memory.memoryBytes, curves),
+    contexts: slotsByContext(own, candidate, memory.memoryBytes, curves),
   };
 }
 

@@ -1,5 +1,9 @@
+import type { DeviceName } from "../engine/device/device-names.ts";
+import { MoeError } from "../errors.ts";
+import type { CpuTimes } from "../offload/miss-costs.ts";
 import type { ComputeTimes } from "../replay/compute-times.ts";
 import { PUBLISHED_CELLS, publishedMachine } from "../replay/published-machines.ts";
+import type { ReplayCpu } from "../replay/replayer.ts";
 import type { HostTier } from "../replay/virtual-lane.ts";
 import type { LinkOptions } from "../tiers/link-schedule.ts";
 import { linkOptions, MACHINES, type Machine, type MachineName } from "../tiers/machines.ts";
@@ -17,8 +21,32 @@ export interface PlannerMachine {
   readonly times: ComputeTimes;
   /** Fast memory, where it is known. */
   readonly fastMemoryBytes?: number;
+  /** How missed experts are computed on the CPU beside a card; undefined: none are. */
+  readonly cpuExperts?: ReplayCpu | undefined;
   /** Where its numbers come from, for the record. */
   readonly assumptions: readonly string[];
+}
+
+/**
+ * How missed experts are computed on the CPU beside a card, a named one or this machine's.
+ *
+ * @param times  as measured somewhere; 0 an expert: none are
+ * @param own    what computes on this machine
+ * @throws MoeError `CONFLICTING_SETTINGS` for a machine without a card
+ */
+export function cpuExpertsOf(
+  times: CpuTimes,
+  machine: string,
+  own: DeviceName = "cpu",
+): ReplayCpu | undefined {
+  if (times.expertMs === 0) return undefined;
+  const isCard = MACHINE_NAMES.some((name) => name === machine && deviceOf(name));
+  if (isCard || (machine === "this" && own !== "cpu")) return { ...times, choice: "balanced" };
+  throw new MoeError(
+    "cpuExperts lets the CPU compute missed experts beside a card, and the machine has none. Name " +
+      "a machine with a card, or set cpuExperts.expertMs to 0.",
+    { code: "CONFLICTING_SETTINGS", settings: ["cpuExperts.expertMs", "machine"] },
+  );
 }
 
 /** The names of `MACHINES`. */

@@ -1,5 +1,6 @@
 import { meanCi } from "@fmlab/stats";
 import { MoeError } from "../errors.ts";
+import { noughtBytes } from "../offload/cpu-experts.ts";
 import { planExpertMemory } from "../offload/expert-memory.ts";
 import type { Strategy } from "../offload/strategies.ts";
 import type { MissCurves } from "../policies/policy.ts";
@@ -12,6 +13,7 @@ import {
 } from "../replay/strategy-replay.ts";
 import { traceLayout } from "../replay/trace-layout.ts";
 import { firstTokens } from "../traces/trace.ts";
+import type { PlanCandidate } from "./candidates.ts";
 import type { PlannerMachine } from "./planner-machine.ts";
 import type { PlannerModel } from "./planner-model.ts";
 import type { Workload } from "./workload.ts";
@@ -58,10 +60,11 @@ export function predict(
   }
 }
 
-/** The fastest that any strategy could be: Belady with perfect prefetch. */
+/** The fastest that any strategy could be that copies what it misses: Belady, perfect prefetch. */
 export function predictBest(setup: PlanSetup, budgetBytes: number): ReplayResult | undefined {
   try {
-    return replayBestPossible(setup.workload.trace, replayMachine(setup, budgetBytes));
+    const machine = { ...replayMachine(setup, budgetBytes), cpuExperts: undefined };
+    return replayBestPossible(setup.workload.trace, machine);
   } catch (error) {
     if (error instanceof MoeError && error.code === "BUDGET_TOO_SMALL") return undefined;
     throw error;
@@ -105,15 +108,22 @@ export function speedInterval(
   return { low: 1e3 / high, high: low > 0 ? 1e3 / low : Number.POSITIVE_INFINITY };
 }
 
+/** The setup that a candidate is replayed in: only some leave missed experts to the CPU. */
+export function setupFor(setup: PlanSetup, { isBesideCpu }: PlanCandidate): PlanSetup {
+  if (isBesideCpu || !setup.machine.cpuExperts) return setup;
+  return { ...setup, machine: { ...setup.machine, cpuExperts: undefined } };
+}
+
 /** The machine with its memory, as the replayer wants it. */
 export function replayMachine(
   { machine, model, workload }: PlanSetup,
   budgetBytes: number,
   missCurves?: MissCurves,
 ): ReplayMachine {
-  const { host, link, times } = machine;
+  const { cpuExperts, host, link, times } = machine;
   return {
     budgetBytes,
+    cpuExperts,
     expertBytes: model.expertBytes,
     link,
     times,
@@ -131,6 +141,7 @@ function slotsOf({ model }: PlanSetup, strategy: Strategy, machine: ReplayMachin
     budgetBytes: machine.budgetBytes,
     policy: POLICIES[policy],
     prefetchWidth: isPrefetching ? prefetch.width : 0,
+    reservedBytes: machine.cpuExperts ? noughtBytes(layout) : 0,
     ...(machine.missCurves && { missCurves: machine.missCurves }),
   });
   const { isShared, slots, staging } = allocation;

@@ -1,23 +1,9 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { encodeGgufHeader, type GgufTensorPlan, type GgufValue, ggufPadded } from "@fmlab/ggml";
 import { MoeError } from "../errors.ts";
 
 /** A tensor that will be written: its bytes come later. */
-export interface StreamedTensor {
-  readonly name: string;
-  /** ggml type number. */
-  readonly type: number;
-  /** In ne order, the contiguous dimension first. */
-  readonly shape: readonly number[];
-  readonly sizeBytes: number;
-}
-
-/** Bytes of alignment of the data part: the default of the format. */
-const ALIGNMENT = 32;
-const MAGIC = 0x46554747;
-const VERSION = 3;
-/** Numbers of metadata value types in the file. @see GGUF specification */
-const TYPE_UINT32 = 4;
-const TYPE_STRING = 8;
+export type StreamedTensor = GgufTensorPlan;
 
 /**
  * Writes a GGUF file whose tensors do not fit in memory together: the header first, then the bytes
@@ -49,8 +35,8 @@ export class GgufStream {
   ) {
     this.path = path;
     this.#tensors = tensors;
-    const header = encodeHeader(metadata, tensors);
-    this.sizeBytes = tensors.reduce((sum, one) => sum + padded(one.sizeBytes), header.length);
+    const header = encodeGgufHeader(typed(metadata), tensors);
+    this.sizeBytes = tensors.reduce((sum, one) => sum + ggufPadded(one.sizeBytes), header.length);
     this.#temporaryPath = temporaryPath(path);
     this.#fd = -1;
     this.#guard(() => {
@@ -72,7 +58,7 @@ export class GgufStream {
     this.#guard(() => this.#put(bytes));
     this.#written += bytes.length;
     if (this.#written < size) return;
-    this.#guard(() => this.#put(new Uint8Array(padded(size) - size)));
+    this.#guard(() => this.#put(new Uint8Array(ggufPadded(size) - size)));
     this.#next++;
     this.#written = 0;
   }
@@ -144,42 +130,10 @@ export function diskFull(path: string, neededBytes: number, cause?: unknown): Mo
   );
 }
 
-function encodeHeader(
-  metadata: ReadonlyMap<string, string | number>,
-  tensors: readonly StreamedTensor[],
-): Buffer {
-  const pieces = [u32(MAGIC), u32(VERSION), u64(tensors.length), u64(metadata.size)];
-  for (const [key, value] of metadata) {
-    pieces.push(text(key));
-    if (typeof value === "string") pieces.push(u32(TYPE_STRING), text(value));
-    else pieces.push(u32(TYPE_UINT32), u32(value));
-  }
-  let offset = 0;
-  for (const { name, type, shape, sizeBytes } of tensors) {
-    pieces.push(text(name), u32(shape.length), ...shape.map(u64), u32(type), u64(offset));
-    offset += padded(sizeBytes);
-  }
-  const header = Buffer.concat(pieces);
-  return Buffer.concat([header, Buffer.alloc(padded(header.length) - header.length)]);
-}
-
-function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
-}
-
-function u64(value: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64LE(BigInt(value));
-  return bytes;
-}
-
-function text(value: string): Buffer {
-  const bytes = Buffer.from(value, "utf8");
-  return Buffer.concat([u64(bytes.length), bytes]);
-}
-
-function padded(count: number): number {
-  return Math.ceil(count / ALIGNMENT) * ALIGNMENT;
+/** Whole numbers are unsigned ones of 32 bits in the file. */
+function typed(metadata: ReadonlyMap<string, string | number>): [string, GgufValue][] {
+  return Array.from(metadata, ([key, value]) => [
+    key,
+    typeof value === "string" ? { type: "string", value } : { type: "uint32", value },
+  ]);
 }

@@ -4,9 +4,9 @@ import { badModel } from "../model/description.ts";
 import type { ExpertLayout } from "../model/expert-layout.ts";
 
 /**
- * Reads every expert of a layer into memory.
+ * Reads every expert of a layer into its slot, on the host or on a card.
  *
- * @param viewOf  memory of one part of one expert
+ * @param slotOf  of each expert of the layer
  * @throws MoeError `BAD_MODEL` for weights that are not finite
  * @throws GgufError `TRUNCATED` | `UNREADABLE`
  */
@@ -14,19 +14,38 @@ export function loadLayer(
   file: GgufFile,
   layout: ExpertLayout,
   layer: number,
-  viewOf: (expert: number, part: ExpertPart) => Uint8Array,
+  pool: SlotPool,
+  slotOf: (expert: number) => number,
 ): void {
   const library = GgmlLibrary.load();
   for (const { name, type } of layout.classOfLayer(layer).parts) {
     for (let expert = 0; expert < layout.expertCount; expert++) {
       const { offset, fileIndex } = layout.range(layer, expert, name);
-      const bytes = viewOf(expert, name);
-      file.read(offset, bytes, fileIndex);
-      if (hasFiniteBlocks(library, type, bytes)) continue;
-      const place = `the ${name} matrix of expert ${expert} of layer ${layer}`;
-      throw badModel(file, `${place} holds weights that are not finite`);
+      fillPart(pool, slotOf(expert), name, (bytes) => {
+        file.read(offset, bytes, fileIndex);
+        if (hasFiniteBlocks(library, type, bytes)) return;
+        const place = `the ${name} matrix of expert ${expert} of layer ${layer}`;
+        throw badModel(file, `${place} holds weights that are not finite`);
+      });
     }
   }
+}
+
+/** Reads a part of a slot where it lies, or through memory of the host into that of a card. */
+function fillPart(
+  pool: SlotPool,
+  slot: number,
+  part: ExpertPart,
+  read: (bytes: Uint8Array) => void,
+): void {
+  const { sizeBytes, tensor } = pool.place(slot, part);
+  if (tensor.bufferIfPlaced()?.isHost) {
+    read(pool.view(slot, part));
+    return;
+  }
+  const bytes = new Uint8Array(sizeBytes);
+  read(bytes);
+  pool.write(slot, part, bytes);
 }
 
 /**
@@ -43,9 +62,7 @@ export function residentSource(
 ): ExpertSource {
   for (const layer of layout.moeLayers) {
     throwIfCancelled();
-    loadLayer(file, layout, layer, (expert, part) =>
-      pool.view(pool.residentSlot(layer, expert), part),
-    );
+    loadLayer(file, layout, layer, pool, (expert) => pool.residentSlot(layer, expert));
   }
   return {
     allResident: true,

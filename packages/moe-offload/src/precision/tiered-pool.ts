@@ -80,9 +80,7 @@ export class TieredPool {
       const { file, layout } = this.#tier(tier);
       for (const layer of layout.moeLayers) {
         throwIfCancelled();
-        loadLayer(file, layout, layer, (expert, part) =>
-          this.pool.view(this.slotOf(tier, layer, expert), part),
-        );
+        loadLayer(file, layout, layer, this.pool, (expert) => this.slotOf(tier, layer, expert));
       }
     }
   }

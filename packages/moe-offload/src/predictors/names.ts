@@ -7,6 +7,7 @@ export const PREDICTOR_NAMES = [
   "previous-token",
   "popularity",
   "layer-map",
+  "corrected-gate",
 ] as const;
 /** One of `PREDICTOR_NAMES`. */
 export type PredictorName = (typeof PREDICTOR_NAMES)[number];

@@ -1,4 +1,5 @@
 import { activationMatrix } from "./activation-matrix.ts";
+import { correctedGate } from "./corrected-gate.ts";
 import { correlation } from "./correlation.ts";
 import { crossLayer } from "./cross-layer.ts";
 import { layerMap } from "./layer-map.ts";
@@ -17,4 +18,5 @@ export const PREDICTORS: Readonly<Record<PredictorName, PredictorDefinition>> = 
   "previous-token": previousToken,
   popularity,
   "layer-map": layerMap,
+  "corrected-gate": correctedGate,
 };

@@ -1,4 +1,6 @@
 import type { TimelineSeries } from "@fmlab/experiment";
+import type { DeviceName } from "../engine/device/device-names.ts";
+import type { HostTierOptions } from "../tiers/host-tier.ts";
 import type { LinkOptions } from "../tiers/link-schedule.ts";
 import type { StreamTimes } from "./stream-recorder.ts";
 import type { StreamFacts, StreamSessionOptions } from "./stream-session.ts";
@@ -13,6 +15,10 @@ export interface PrefillOptions {
   links: LinkOptions[];
   /** Prompts that are evaluated and counted in each cell, after one that is not. */
   repeats: number;
+  /** Where the model is computed, and its slots lie; default: the CPU. */
+  device?: DeviceName;
+  /** Memory between disk and slots; default: none. */
+  host?: HostTierOptions;
   threads: number;
   seed: number;
   /** Experts that few tokens chose are computed in low precision; undefined: none. */

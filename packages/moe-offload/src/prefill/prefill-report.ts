@@ -49,6 +49,7 @@ export class PrefillReport {
         `${facts.expertCount} experts, top-${facts.expertUsedCount}`,
     );
     this.#ctx.note("readMode", facts.readMode);
+    this.#ctx.note("device", facts.deviceName);
   }
 
   makingTwins(done: number, total: number): void {

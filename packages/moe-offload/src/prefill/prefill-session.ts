@@ -57,10 +57,10 @@ export class PrefillSession {
    * @throws GgufError | MoeError | GgmlError | EngineError, ExperimentError `CANCELLED`
    */
   run(): PrefillResult {
-    const { budgetsBytes, links, modelPath, promptTokens, threads } = this.#options;
+    const { budgetsBytes, device, links, modelPath, promptTokens, threads } = this.#options;
     const tokensMax = Math.max(...promptTokens);
     this.#makeTwins();
-    const resident = new ResidentPrompt({ modelPath, threads, tokensMax });
+    const resident = new ResidentPrompt({ modelPath, device, threads, tokensMax });
     try {
       let isFirst = true;
       for (const tokens of promptTokens) {
@@ -112,11 +112,13 @@ export class PrefillSession {
     resident: ResidentPrompt,
     cell: Pick<PrefillCell, "promptTokens" | "budgetBytes" | "link">,
   ): PrefillCell {
-    const { mixture, modelPath, repeats, seed, text, threads } = this.#options;
+    const { device, host, mixture, modelPath, repeats, seed, text, threads } = this.#options;
     const session = new StreamSession({
       modelPath,
       budgetBytes: cell.budgetBytes,
       link: cell.link,
+      device,
+      host,
       threads,
       contextTokensMax: cell.promptTokens,
       batchTokensMax: cell.promptTokens,
@@ -160,8 +162,9 @@ export function evaluatePrompt(
 ): PrefillRecord {
   const { layout, machine, mixture, nowMs, recorder, stream } = session;
   const residentStartMs = nowMs();
-  const expected = resident.evaluate(prompt);
+  let expected = resident.evaluate(prompt);
   const residentMs = nowMs() - residentStartMs;
+  if (!machine.device.isHost) expected = resident.expect(prompt);
 
   const needed = new Set<number>();
   const there = new Set(stream.settle().map(({ key }) => key));

@@ -1,8 +1,10 @@
 import { Arena, GraphAllocator, type Tensor } from "@fmlab/ggml";
 import { LayerGraph } from "../engine/layer-graph.ts";
-import { type Machine, nodeCountMax } from "../engine/machine.ts";
+import { nodeCountMax } from "../engine/machine.ts";
 import type { TokenSlices } from "./activation-memory.ts";
+import type { BatchMachine } from "./batch-machine.ts";
 import type { BuiltSegment, KeptSegments } from "./kept-segments.ts";
+import { openReadback, type Readback } from "./readback.ts";
 import {
   buildCacheSegment,
   buildLastSegment,
@@ -16,7 +18,7 @@ import {
 export interface PromptSegment {
   readonly index: number;
   readonly tokenCount: number;
-  /** Tokens of the sequence that are seen: those before the batch and its own. */
+  /** Tokens of the cache that are read to see those before the batch and its own. */
   readonly visible: number;
   readonly mask: Tensor; // [visible, padded tokens] F16
   readonly before: TokenSlices | undefined;
@@ -42,16 +44,19 @@ export interface SegmentResult {
  * The tokens of the batch are entered in the machine's context memory.
  */
 export class PromptSegments {
-  readonly #machine: Machine;
+  readonly #machine: BatchMachine;
   readonly #allocator: GraphAllocator;
-  readonly #sorted: { values: Int32Array };
+  readonly #readback: Readback;
   readonly #logits: Float32Array;
 
-  constructor(machine: Machine) {
+  /** @throws GgmlError `ALLOCATION_FAILED` */
+  constructor(machine: BatchMachine) {
+    const { context, device, model } = machine;
     this.#machine = machine;
-    this.#allocator = new GraphAllocator(machine.device);
-    this.#sorted = { values: new Int32Array(0) };
-    this.#logits = new Float32Array(machine.model.vocabularySize);
+    this.#allocator = new GraphAllocator(device);
+    const largest = Math.max(model.vocabularySize, model.expertCount * context.batchTokens);
+    this.#readback = openReadback(device, 4 * largest);
+    this.#logits = new Float32Array(model.vocabularySize);
   }
 
   /** Logits of the batch's last token, after a last segment that wants them; used again. */
@@ -60,13 +65,14 @@ export class PromptSegments {
   }
 
   /**
-   * @param kept  graphs of an earlier batch of the same form, used again; new ones are added
+   * @param kept     graphs of an earlier batch of the same form, used again; new ones are added
+   * @param onBegun  called when the segment was begun, before what it computes is waited for
    * @throws GgmlError `ALLOCATION_FAILED`
    */
-  compute(segment: PromptSegment, kept?: KeptSegments): SegmentResult {
+  compute(segment: PromptSegment, kept?: KeptSegments, onBegun?: () => void): SegmentResult {
     const { device } = this.#machine;
     const earlier = kept?.get(segment.index);
-    if (earlier && this.#allocator.resume(earlier.arena.graph)) return this.#run(earlier);
+    if (earlier && this.#allocator.resume(earlier.arena.graph)) return this.#run(earlier, onBegun);
     const size = nodeCountMax(this.#machine.model, this.#layerCountMax());
     const arena = new Arena(device.library, { tensorCountMax: size, graphNodeCountMax: size });
     let isKept = false;
@@ -75,7 +81,7 @@ export class PromptSegments {
       this.#allocator.allocate(arena.graph);
       kept?.set(segment.index, built);
       isKept = kept !== undefined;
-      return this.#run(built);
+      return this.#run(built, onBegun);
     } finally {
       if (!isKept) arena.close();
     }
@@ -83,6 +89,7 @@ export class PromptSegments {
 
   /** Frees the memory that batches share. */
   close(): void {
+    this.#readback.close();
     this.#allocator.close();
   }
 
@@ -109,19 +116,27 @@ export class PromptSegments {
       : { logits: undefined, sorted: buildSegment(parts, index) };
   }
 
-  #run({ arena, logits, sorted }: BuiltSegment): SegmentResult {
-    this.#machine.backend.compute(arena.graph);
-    logits?.read(this.#logits);
-    return { chosen: sorted && this.#chosenOf(sorted), isLast: sorted === undefined };
+  #run({ arena, logits, sorted }: BuiltSegment, onBegun: (() => void) | undefined): SegmentResult {
+    const { backend } = this.#machine;
+    backend.begin(arena.graph);
+    const result = logits ?? sorted;
+    if (result) this.#readback.begin(backend, result);
+    onBegun?.();
+    if (!result) {
+      backend.synchronize();
+      return { chosen: undefined, isLast: true };
+    }
+    const { buffer, byteOffset } = this.#readback.wait();
+    if (logits) this.#logits.set(new Float32Array(buffer, byteOffset, this.#logits.length));
+    return {
+      chosen: sorted && this.#chosenOf(new Int32Array(buffer, byteOffset, sorted.elements), sorted),
+      isLast: sorted === undefined,
+    };
   }
 
-  #chosenOf(sorted: Tensor): Int32Array {
+  #chosenOf(all: Int32Array, sorted: Tensor): Int32Array {
     const [expertCount, tokens] = sorted.shape;
     const { expertUsedCount: used } = this.#machine.model;
-    if (this.#sorted.values.length !== expertCount * tokens) {
-      this.#sorted.values = new Int32Array(expertCount * tokens);
-    }
-    const all = sorted.read(this.#sorted.values);
     const chosen = new Int32Array(used * tokens);
     for (let token = 0; token < tokens; token++) {
       const first = token * expertCount;

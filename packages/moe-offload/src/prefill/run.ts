@@ -15,7 +15,7 @@ const MIB = 1_048_576;
  */
 export async function run(ctx: RunContext, config: PrefillConfig): Promise<Summary> {
   checkThreads(config.threads);
-  const { latencyUs, mixture, textFile } = config;
+  const { device, host, latencyUs, mixture, textFile } = config;
   const report = new PrefillReport(ctx, config);
   const options = {
     modelPath: await ctx.resolveFile(config.model),
@@ -28,6 +28,12 @@ export async function run(ctx: RunContext, config: PrefillConfig): Promise<Summa
       queueDepth: 1,
     })),
     repeats: config.repeats,
+    device,
+    host: {
+      budgetBytes: Math.floor(host.budgetMiB * MIB),
+      mode: host.mode,
+      preload: host.preload,
+    },
     threads: config.threads,
     seed: ctx.seed,
     ...(mixture.rate > 0 && {

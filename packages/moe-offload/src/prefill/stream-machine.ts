@@ -1,13 +1,17 @@
 import { GgmlLibrary, type GgufFile, ThreadPool } from "@fmlab/ggml";
 import { ContextMemory } from "../engine/context-memory.ts";
+import { DeviceContext, visibleStretch } from "../engine/device/device-context.ts";
+import type { DeviceName } from "../engine/device/device-names.ts";
+import { findDevice } from "../engine/device/find-device.ts";
 import { requireOption } from "../engine/errors.ts";
 import { readHyperParameters } from "../engine/hyper-parameters.ts";
-import type { Machine } from "../engine/machine.ts";
 import { NativeSlotPool } from "../engine/slot-pool.ts";
+import { tellingVram } from "../engine/telling-vram.ts";
 import { loadWeights } from "../engine/weights.ts";
 import { MoeError } from "../errors.ts";
 import type { ModelDescription } from "../model/description.ts";
 import { type ExpertLayout, expertLayout, shareSlots } from "../model/expert-layout.ts";
+import type { BatchMachine, SequenceContext } from "./batch-machine.ts";
 
 /** How a machine for whole batches is opened. */
 export interface StreamMachineOptions {
@@ -15,7 +19,9 @@ export interface StreamMachineOptions {
   readonly slotsOf: (layout: ExpertLayout) => number | readonly number[];
   /** Where experts come from, given where they lie in the model; default: from there. */
   readonly layoutOf?: (own: ExpertLayout, model: ModelDescription) => ExpertLayout;
-  /** Compute threads, 1..64. */
+  /** Where weights, context and slots lie and are computed on; default: the CPU. */
+  readonly device?: DeviceName | undefined;
+  /** Compute threads of the CPU, 1..64. */
   readonly threads: number;
   /** Tokens that the context of one sequence holds. */
   readonly contextLength: number;
@@ -25,7 +31,7 @@ export interface StreamMachineOptions {
 
 /** A model's weights, its slots, and a context for one sequence. */
 export interface StreamMachine {
-  readonly machine: Machine;
+  readonly machine: BatchMachine;
   readonly layout: ExpertLayout;
   close(): void;
 }
@@ -39,7 +45,8 @@ export function streamSlotsMin(layout: ExpertLayout): number {
  * Loads the dense weights of a model and takes memory for its experts. Loads no expert.
  *
  * @throws EngineError `BAD_OPTION`; MoeError `BUDGET_TOO_SMALL` for less than one slot a class;
- *         MoeError, GgufError for a file that is no usable model; GgmlError for a lack of memory
+ *         MoeError, GgufError for a file that is no usable model; GgmlError for a lack of memory,
+ *         OutOfVramError of a card's
  */
 export function openStreamMachine(file: GgufFile, options: StreamMachineOptions): StreamMachine {
   const model = readHyperParameters(file);
@@ -56,9 +63,9 @@ export function openStreamMachine(file: GgufFile, options: StreamMachineOptions)
     for (let last = owned.pop(); last; last = owned.pop()) last.close();
   };
   try {
-    const device = GgmlLibrary.load().cpu;
+    const device = findDevice(GgmlLibrary.load(), options.device ?? "cpu");
     const backend = keep(device.open());
-    if (options.threads > 1) {
+    if (device.isHost && options.threads > 1) {
       const pool = keep(new ThreadPool(backend.device.library, { threads: options.threads }));
       backend.useThreadPool(pool);
     }
@@ -66,10 +73,22 @@ export function openStreamMachine(file: GgufFile, options: StreamMachineOptions)
     keep(weights);
     const slots = options.slotsOf(layout);
     const slotCounts = typeof slots === "number" ? slotsByClass(layout, slots) : slots;
-    const pool = keep(new NativeSlotPool(layout, device, slotCounts));
     const { batchTokens, contextLength } = options;
-    const context = keep(new ContextMemory(model, device, contextLength, batchTokens));
-    const machine = { device, backend, model, weights, pool, context, aheadDepth: 0 };
+    const tell = { device, model, layout, slotCounts, contextLength };
+    const machine = tellingVram(tell, (): BatchMachine => {
+      const pool = keep(new NativeSlotPool(layout, device, slotCounts));
+      const parts = { device, backend, model, weights, pool };
+      if (device.isHost) {
+        const context = keep(new ContextMemory(model, device, contextLength, batchTokens));
+        return { ...parts, context };
+      }
+      const { embedding } = weights;
+      const context: SequenceContext = keep(
+        new DeviceContext(model, device, backend, embedding, contextLength, batchTokens),
+      );
+      const visibleOf = (seen: number) => Math.min(visibleStretch(seen), context.contextLength);
+      return { ...parts, context, visibleOf };
+    });
     return { machine, layout, close };
   } catch (error) {
     close();

@@ -1,6 +1,6 @@
 import { ExperimentError } from "@fmlab/experiment";
 import { type GgufFile, openGguf } from "@fmlab/ggml";
-import type { Machine } from "../engine/machine.ts";
+import type { DeviceName } from "../engine/device/device-names.ts";
 import type { ModelDescription } from "../model/description.ts";
 import type { ExpertLayout } from "../model/expert-layout.ts";
 import type { ExpertKey } from "../offload/routing.ts";
@@ -10,9 +10,11 @@ import { openTwinsNear } from "../precision/open-twins-near.ts";
 import { joinLayouts } from "../precision/tiered-pool.ts";
 import { withTwins } from "../precision/twin-ranges.ts";
 import type { ReadMode } from "../tiers/aligned-reader.ts";
+import type { HostTierOptions } from "../tiers/host-tier.ts";
 import { laneSlots } from "../tiers/lane-slots.ts";
-import type { LinkOptions } from "../tiers/link-schedule.ts";
+import { FREE_LINK, type LinkOptions } from "../tiers/link-schedule.ts";
 import { TransferLane } from "../tiers/transfer-lane.ts";
+import type { BatchMachine } from "./batch-machine.ts";
 import { mixedSlots } from "./mixed-slots.ts";
 import { SlotStream } from "./slot-stream.ts";
 import { openStreamMachine, type StreamMachine } from "./stream-machine.ts";
@@ -30,8 +32,12 @@ export interface StreamSessionOptions {
   readonly modelPath: string;
   /** Memory for routed experts, staging included. */
   readonly budgetBytes: number;
-  /** Limits imposed on top of real reads from disk. */
+  /** Limits imposed on the way into the slots: from disk, or from host memory where there is. */
   readonly link: LinkOptions;
+  /** Where the model is computed, and its slots lie; default: the CPU. */
+  readonly device?: DeviceName | undefined;
+  /** Memory between disk and slots; default: none, experts come straight from disk. */
+  readonly host?: HostTierOptions | undefined;
   readonly threads: number;
   /** Tokens of the context of one sequence, and of one batch of it. */
   readonly contextTokensMax: number;
@@ -62,6 +68,8 @@ export interface StreamFacts {
   /** Bytes of all slots. */
   readonly slotBytes: number;
   readonly readMode: ReadMode;
+  /** What the model is computed on, as it calls itself. */
+  readonly deviceName: string;
 }
 
 /**
@@ -70,7 +78,7 @@ export interface StreamFacts {
  */
 export class StreamSession {
   readonly file: GgufFile;
-  readonly machine: Machine;
+  readonly machine: BatchMachine;
   readonly layout: ExpertLayout;
   readonly lane: TransferLane;
   readonly recorder: StreamRecorder;
@@ -96,6 +104,7 @@ export class StreamSession {
       opened = openStreamMachine(this.file, {
         slotsOf: (layout) =>
           this.#mixedSlots(layout, options) ?? Math.floor(options.budgetBytes / layout.expertBytes),
+        device: options.device,
         threads: options.threads,
         contextLength: options.contextTokensMax,
         batchTokens: options.batchTokensMax,
@@ -146,6 +155,7 @@ export class StreamSession {
       expertBytes: layout.expertBytes,
       slotBytes: pool.classes.reduce((sum, one) => sum + one.slotCount * one.expertBytes, 0),
       readMode: lane.readMode,
+      deviceName: machine.device.description,
     };
   }
 
@@ -232,9 +242,14 @@ function openLane(
   mixed: ExpertLayout | undefined,
   options: StreamSessionOptions,
 ): TransferLane {
-  const { pool } = machine;
-  const slots = laneSlots(pool);
-  const { cancelFlag, link } = options;
-  const ranges = mixed ? withTwins(layout, mixed) : layout;
-  return new TransferLane({ layout: ranges, slots, disk: link, ...(cancelFlag && { cancelFlag }) });
+  const { cancelFlag, device, host, link } = options;
+  const slots = laneSlots(machine.pool, device);
+  const hasHost = host !== undefined && host.budgetBytes > 0;
+  return new TransferLane({
+    layout: mixed ? withTwins(layout, mixed) : layout,
+    slots,
+    disk: hasHost ? FREE_LINK : link,
+    ...(hasHost && { fast: link, host }),
+    ...(cancelFlag && { cancelFlag }),
+  });
 }

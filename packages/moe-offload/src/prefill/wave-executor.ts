@@ -1,12 +1,12 @@
-import type { SlotClass } from "../engine/interfaces.ts";
-import type { Machine } from "../engine/machine.ts";
 import type { ActivationMemory } from "./activation-memory.ts";
-import type { SlotStream } from "./slot-stream.ts";
-import { WaveGraph } from "./wave-graph.ts";
+import type { BatchMachine } from "./batch-machine.ts";
+import { CardWaves } from "./device/card-waves.ts";
+import type { ExpertStream } from "./expert-stream.ts";
+import { HostWaves, type WaveComputer } from "./wave-computer.ts";
 import {
   type ExpertWork,
+  type Finish,
   type KeyOf,
-  WAVE_ROWS_MAX,
   WaveLoop,
   type WaveOrder,
   type WaveRunner,
@@ -22,84 +22,69 @@ export type OnWave = (
 /** Computes the experts of a layer in waves on the slots, into an activation memory. */
 export class WaveExecutor implements WaveRunner {
   onWave: OnWave | undefined;
-  readonly #machine: Machine;
-  readonly #memory: ActivationMemory;
-  readonly #stream: SlotStream;
+  readonly #computer: WaveComputer;
   readonly #loop: WaveLoop;
   readonly #nowMs: () => number;
-  readonly #keyOf: KeyOf;
-  /** By class of slots. */
-  readonly #graphs: (WaveGraph | undefined)[] = [];
+  /** When the wave before had ended: on a card waves are begun while others compute. */
+  #endedMs = 0;
 
   /** @param keyOf  tells experts from their twins; default: all are computed in full */
   constructor(
-    machine: Machine,
+    machine: BatchMachine,
     memory: ActivationMemory,
-    stream: SlotStream,
+    stream: ExpertStream,
     nowMs: () => number,
     keyOf?: KeyOf,
   ) {
-    this.#machine = machine;
-    this.#memory = memory;
-    this.#stream = stream;
     this.#nowMs = nowMs;
     const { expertCount } = machine.model;
-    this.#keyOf = keyOf ?? ((layer, expert) => layer * expertCount + expert);
-    this.#loop = new WaveLoop(stream, this.#keyOf, (layer, ready) => this.#compute(layer, ready));
+    const key = keyOf ?? ((layer: number, expert: number) => layer * expertCount + expert);
+    const parts = { machine, memory, stream, keyOf: key };
+    this.#computer = machine.device.isHost ? new HostWaves(parts) : new CardWaves(parts);
+    this.#loop = new WaveLoop(stream, key, (layer, ready) => this.#begin(layer, ready));
   }
 
+  /** On a card the last waves of order "arrival" may still be computed after it: see `settle`. */
   run(layer: number, work: readonly ExpertWork[], order: WaveOrder): void {
+    this.settle();
+    this.#computer.enter(work);
     this.#loop.run(layer, work, order);
+    this.#computer.leave();
+  }
+
+  /** Waits for the waves that are still computed, and gives their experts up. */
+  settle(): void {
+    this.#loop.settle();
+  }
+
+  /** A pass has failed: nobody needs the waves that are still computed. */
+  abandon(): void {
+    this.#computer.synchronize();
+    this.#loop.abandon();
   }
 
   /** Frees the graphs. */
   close(): void {
-    for (const graph of this.#graphs) graph?.close();
+    this.#computer.close();
   }
 
-  #compute(layer: number, ready: readonly ExpertWork[]): void {
-    const startMs = this.#nowMs();
-    let rows = 0;
-    for (const kind of this.#machine.pool.classes) rows += this.#computeClass(kind, layer, ready);
-    if (rows > 0) {
-      this.onWave?.(startMs, this.#nowMs(), { layer, experts: ready.length, rows });
+  #begin(layer: number, ready: readonly ExpertWork[]): Finish | undefined {
+    const begunMs = this.#nowMs();
+    const finish = this.#computer.begin(layer, ready);
+    if (!finish) {
+      this.#tell(begunMs, layer, ready);
+      return undefined;
     }
-  }
-
-  /** Computes those experts that lie in slots of a class; returns how many rows they had. */
-  #computeClass(kind: SlotClass, layer: number, ready: readonly ExpertWork[]): number {
-    const { expertUsedCount: used } = this.#machine.model;
-    let graph: WaveGraph | undefined;
-    let count = 0;
-    let rows = 0;
-    const flush = () => {
-      if (count > 0) graph?.compute(count);
-      rows += count;
-      count = 0;
+    return () => {
+      finish();
+      this.#tell(Math.max(begunMs, this.#endedMs), layer, ready);
     };
-    for (const one of ready) {
-      const slot = this.#stream.slotOf(this.#keyOf(layer, one.expert)) - kind.firstSlot;
-      if (slot < 0 || slot >= kind.slotCount) continue;
-      graph ??= this.#graphOf(kind.index);
-      for (const row of one.rows) {
-        if (count === graph.rowsMax) flush();
-        graph.tokens[count] = Math.floor(row / used);
-        graph.slots[count] = slot;
-        graph.places[count] = BigInt(row);
-        count++;
-      }
-    }
-    flush();
-    return rows;
   }
 
-  #graphOf(index: number): WaveGraph {
-    let graph = this.#graphs[index];
-    if (!graph) {
-      const rows = this.#memory.tokenCount * this.#machine.model.expertUsedCount;
-      graph = new WaveGraph(this.#machine, this.#memory, index, Math.min(rows, WAVE_ROWS_MAX));
-      this.#graphs[index] = graph;
-    }
-    return graph;
+  #tell(startMs: number, layer: number, ready: readonly ExpertWork[]): void {
+    const rows = ready.reduce((sum, one) => sum + one.rows.length, 0);
+    this.#endedMs = this.#nowMs();
+    if (rows === 0) return;
+    this.onWave?.(startMs, this.#endedMs, { layer, experts: ready.length, rows });
   }
 }

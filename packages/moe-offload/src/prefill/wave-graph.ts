@@ -1,7 +1,8 @@
 import { Arena, ops, type Plan, TENSOR_TYPE, type Tensor } from "@fmlab/ggml";
 import { LayerGraph } from "../engine/layer-graph.ts";
-import { type Machine, nodeCountMax } from "../engine/machine.ts";
+import { nodeCountMax } from "../engine/machine.ts";
 import type { ActivationMemory } from "./activation-memory.ts";
+import type { BatchMachine } from "./batch-machine.ts";
 import { RowCount } from "./row-count.ts";
 
 /**
@@ -21,7 +22,12 @@ export class WaveGraph {
   readonly #plan: Plan;
   readonly #rowCount: RowCount;
 
-  constructor(machine: Machine, memory: ActivationMemory, classIndex: number, rowsMax: number) {
+  constructor(
+    machine: BatchMachine,
+    memory: ActivationMemory,
+    classIndex: number,
+    rowsMax: number,
+  ) {
     const { backend, context, device, model, pool, weights } = machine;
     const size = nodeCountMax(model, 1);
     const arena = new Arena(device.library, { tensorCountMax: size, graphNodeCountMax: size });

@@ -1,9 +1,9 @@
 import { GraphAllocator, ops, type Tensor } from "@fmlab/ggml";
 import type { LayerGraph, Routed } from "../engine/layer-graph.ts";
-import type { Machine } from "../engine/machine.ts";
 import { countUses, type TierCounts } from "../precision/mixed-source.ts";
 import type { PrecisionRule } from "../precision/rules.ts";
 import type { TieredPool } from "../precision/tiered-pool.ts";
+import type { EvaluationMachine } from "./evaluation-machine.ts";
 import { computeOnce, type GraphBuild, type GraphInput } from "./one-shot-graph.ts";
 
 /** Part of a window that is evaluated together. */
@@ -31,11 +31,11 @@ interface HalfLayer {
  * precision of each use of an expert between the router and the experts of each layer.
  */
 export class BatchEvaluator {
-  readonly #machine: Machine;
+  readonly #machine: EvaluationMachine["machine"];
   readonly #tiered: TieredPool;
   readonly #allocator: GraphAllocator;
 
-  constructor(machine: Machine, tiered: TieredPool) {
+  constructor(machine: EvaluationMachine["machine"], tiered: TieredPool) {
     this.#machine = machine;
     this.#tiered = tiered;
     this.#allocator = new GraphAllocator(machine.device);

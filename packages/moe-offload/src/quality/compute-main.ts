@@ -2,12 +2,14 @@ import { parentPort, workerData } from "node:worker_threads";
 import { assert, ExperimentError } from "@fmlab/experiment";
 import { runAccuracyJob } from "../accuracy/accuracy-job.ts";
 import { toWire } from "../decode/wire-error.ts";
+import { runShapePrefillJob } from "../shape-run/prefill-session.ts";
 import { runShapeJob } from "../shape-run/shape-job.ts";
 import type { ComputeHost, ComputeInput, ComputeJob, ComputeMessage } from "./compute-messages.ts";
 import { runQualityJob } from "./quality-job.ts";
 
 function resultOf(job: ComputeJob, host: ComputeHost): unknown {
   if (job.kind === "quality") return runQualityJob(job, host);
+  if (job.kind === "shape-prefill") return runShapePrefillJob(job, host);
   return job.kind === "shape" ? runShapeJob(job, host) : runAccuracyJob(job, host);
 }
 

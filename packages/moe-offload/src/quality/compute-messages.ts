@@ -1,10 +1,11 @@
 import type { AccuracyJob } from "../accuracy/accuracy-job.ts";
 import type { WireError } from "../decode/wire-error.ts";
+import type { ShapePrefillJob } from "../shape-run/prefill-job.ts";
 import type { ShapeJob } from "../shape-run/shape-job.ts";
 import type { QualityJob } from "./quality-job.ts";
 
 /** Work for a compute thread. */
-export type ComputeJob = AccuracyJob | QualityJob | ShapeJob;
+export type ComputeJob = AccuracyJob | QualityJob | ShapeJob | ShapePrefillJob;
 
 /** What the thread is started with. */
 export interface ComputeInput {

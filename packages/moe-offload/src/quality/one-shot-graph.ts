@@ -1,6 +1,7 @@
 import { Arena, type GraphAllocator, ops, TENSOR_TYPE, type Tensor } from "@fmlab/ggml";
 import { LayerGraph } from "../engine/layer-graph.ts";
-import { type Machine, nodeCountMax } from "../engine/machine.ts";
+import { nodeCountMax } from "../engine/machine.ts";
+import { type BatchMachine, visibleTokens } from "../prefill/batch-machine.ts";
 import { causalMask } from "./causal-mask.ts";
 
 /** Where the tokens of a graph are. */
@@ -23,7 +24,7 @@ export type GraphBuild = (graph: LayerGraph, arena: Arena, input: GraphInput) =>
  * @throws GgmlError when memory is short
  */
 export function computeOnce(
-  machine: Machine,
+  machine: BatchMachine,
   allocator: GraphAllocator,
   { tokenCount, position }: GraphPlace,
   build: GraphBuild,
@@ -47,10 +48,10 @@ export function computeOnce(
       visible: tokenCount,
     };
     if (position !== undefined) {
-      const visible = position + tokenCount;
+      const visible = visibleTokens(machine, position + tokenCount);
       const rows = ops.paddedMaskRows(tokenCount);
       const mask = arena.tensor(TENSOR_TYPE.F16, [visible, rows]);
-      values.push([mask, causalMask(position, tokenCount, rows)]);
+      values.push([mask, causalMask(position, tokenCount, rows, visible)]);
       inputs = { tokenCount, visible, mask };
     }
     const wanted = build(new LayerGraph(arena, model, weights, context, inputs), arena, input);

@@ -1,3 +1,4 @@
+import type { DeviceName } from "../engine/device/device-names.ts";
 import type { ModelDescription } from "../model/description.ts";
 import type { TierCounts } from "../precision/mixed-source.ts";
 import type { Precision, TwinKind } from "../precision/names.ts";
@@ -21,6 +22,8 @@ export interface QualityJob {
   readonly windowTokens: number;
   /** Tokens of the text that are used; 0 for all. */
   readonly tokensMax: number;
+  /** Where the model is computed; default: the CPU. */
+  readonly device?: DeviceName | undefined;
   readonly threads: number;
   /** Where low-precision copies are kept or looked for. */
   readonly twinFolder: string;
@@ -46,6 +49,8 @@ export interface QualityResult {
     ModelDescription,
     "name" | "architecture" | "layerCount" | "expertCount" | "expertUsedCount" | "vocabularySize"
   >;
+  /** What the model was computed on, as it calls itself. */
+  readonly deviceName: string;
   readonly tokenCount: number;
   readonly windowCount: number;
   /** Bytes of an expert by precision, of the first class of layers. */
@@ -98,6 +103,7 @@ export function runQualityJob(job: QualityJob, host: ComputeHost): QualityResult
     const evaluator = new TextEvaluator(
       [text, ...twins.map(({ file, layout }) => ({ file, layout }))],
       {
+        device: job.device,
         threads: job.threads,
         contextLength: longest,
         batchTokens: Math.min(BATCH_TOKENS, longest),
@@ -110,6 +116,7 @@ export function runQualityJob(job: QualityJob, host: ComputeHost): QualityResult
     measure(evaluator, windows, modes, host);
     return {
       ...describe(text, twins),
+      deviceName: evaluator.deviceName,
       ...counted(windows),
       modes: modes.map(resultOf(precisions)),
     };

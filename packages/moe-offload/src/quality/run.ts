@@ -24,27 +24,31 @@ export async function run(ctx: RunContext, config: QualityConfig): Promise<Summa
   const { name, text } = await readTextInput(ctx, config);
   const isKept = config.twinFolder === "beside-model";
   const twinFolder = isKept ? join(dirname(modelPath), TWIN_FOLDER) : ctx.scratchDir;
-  const { windowTokens, tokensMax, threads } = config;
+  const { device, windowTokens, tokensMax, threads } = config;
   const modes = expandModes(config);
-  const shared = { modelPath, text, modes, windowTokens, tokensMax, threads, twinFolder };
-  const result = await runInComputeThread(ctx, { kind: "quality", ...shared });
-  return reportQuality(ctx, result as QualityResult, name);
+  const shared = { modelPath, text, modes, windowTokens, tokensMax, device, threads, twinFolder };
+  const job = { kind: "quality" as const, ...shared };
+  const result = (await runInComputeThread(ctx, job)) as QualityResult;
+  ctx.note("device", result.deviceName);
+  return reportQuality(ctx, result, name);
 }
 
 /**
  * Refuses more compute threads than the machine has: they spin at barriers, so that each token
  * would take milliseconds.
+ *
+ * @param setting  what the number is called in the config
  * @throws MoeError `BAD_SETTING`
  */
-export function checkThreads(threads: number): void {
+export function checkThreads(threads: number, setting = "threads"): void {
   const available = availableParallelism();
   if (threads <= available) return;
   throw new MoeError(
-    `threads is ${threads}, but this machine has ${available} hardware threads. ` +
-      `Set threads to at most ${available}.`,
+    `${setting} is ${threads}, but this machine has ${available} hardware threads. ` +
+      `Set ${setting} to at most ${available}.`,
     {
       code: "BAD_SETTING",
-      setting: "threads",
+      setting,
       value: threads,
       expected: `at most ${available} on this machine`,
     },

@@ -1,4 +1,5 @@
 import { assert } from "@fmlab/experiment";
+import type { Machine } from "../engine/machine.ts";
 import { SplitGraphs } from "../engine/split-graphs.ts";
 import { emptyCounts, MixedSource, type TierCounts } from "../precision/mixed-source.ts";
 import { type PrecisionRule, UniformRule } from "../precision/rules.ts";
@@ -19,6 +20,8 @@ export class TextEvaluator {
   readonly vocabularySize: number;
   readonly width: number;
   readonly tierCount: number;
+  /** What the model is computed on, as it calls itself. */
+  readonly deviceName: string;
   readonly #parts: EvaluationMachine;
   readonly #batches: BatchEvaluator;
   readonly #throwIfCancelled: () => void;
@@ -34,6 +37,7 @@ export class TextEvaluator {
   constructor(tiers: readonly [TierFile, ...TierFile[]], options: EvaluationOptions) {
     this.#parts = openEvaluation(tiers, options);
     const { machine, tiered } = this.#parts;
+    this.deviceName = machine.device.description;
     this.#batches = new BatchEvaluator(machine, tiered);
     this.#throwIfCancelled = options.throwIfCancelled ?? (() => {});
     this.vocabularySize = machine.model.vocabularySize;
@@ -60,7 +64,7 @@ export class TextEvaluator {
     counts: TierCounts,
     perToken = rule.isPerToken,
   ): Float32Array {
-    const { contextLength } = this.#parts.machine.context;
+    const { contextLength } = this.#parts;
     assert(!this.#isClosed, "a closed evaluator is not used");
     assert(tokens.length <= contextLength, "a window fits the context");
     for (let i = 0; i < tokens.length; i++) {
@@ -68,8 +72,11 @@ export class TextEvaluator {
       assert(token >= 0 && token < this.vocabularySize, "tokens are in the vocabulary");
     }
     const hidden = new Float32Array(tokens.length * this.width);
-    if (perToken) this.#evaluateTokens(tokens, rule, counts, hidden);
-    else this.#evaluateBatches(tokens, rule, counts, hidden);
+    const { host, machine } = this.#parts;
+    if (!perToken) this.#evaluateBatches(tokens, rule, counts, hidden, machine.context.batchTokens);
+    else if (host) this.#evaluateTokens(host, tokens, rule, counts, hidden);
+    // Graphs of a token on a card take experts of one precision; batches of one take any.
+    else this.#evaluateBatches(tokens, rule, counts, hidden, 1);
     return hidden;
   }
 
@@ -96,8 +103,8 @@ export class TextEvaluator {
     rule: PrecisionRule,
     counts: TierCounts,
     hidden: Float32Array,
+    batchTokens: number,
   ): void {
-    const { batchTokens } = this.#parts.machine.context;
     for (let position = 0; position < tokens.length; position += batchTokens) {
       this.#throwIfCancelled();
       const tokenCount = Math.min(batchTokens, tokens.length - position);
@@ -107,13 +114,14 @@ export class TextEvaluator {
   }
 
   #evaluateTokens(
+    host: Machine,
     tokens: ArrayLike<number>,
     rule: PrecisionRule,
     counts: TierCounts,
     hidden: Float32Array,
   ): void {
-    const { context } = this.#parts.machine;
-    const { graphs, source } = this.#tokenGraphs();
+    const { context } = host;
+    const { graphs, source } = this.#tokenGraphs(host);
     source.rule = rule;
     source.counts = counts;
     const row = context.hidden.float32();
@@ -125,12 +133,11 @@ export class TextEvaluator {
     }
   }
 
-  #tokenGraphs(): { graphs: SplitGraphs; source: MixedSource } {
+  #tokenGraphs(host: Machine): { graphs: SplitGraphs; source: MixedSource } {
     if (this.#tokens === undefined) {
-      const { machine, tiered } = this.#parts;
-      const { expertUsedCount } = machine.model;
-      const source = new MixedSource(tiered, new UniformRule(0), expertUsedCount);
-      this.#tokens = { graphs: new SplitGraphs(machine, source), source };
+      const { expertUsedCount } = host.model;
+      const source = new MixedSource(this.#parts.tiered, new UniformRule(0), expertUsedCount);
+      this.#tokens = { graphs: new SplitGraphs(host, source), source };
     }
     return this.#tokens;
   }

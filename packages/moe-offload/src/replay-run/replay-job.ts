@@ -33,6 +33,8 @@ export interface CellNumbers {
   readonly tokensPerSecond: number;
   readonly hitRate: number;
   readonly lateHitRate: number;
+  /** Share of chosen experts that the CPU computed. */
+  readonly cpuRate: number;
   readonly hitRateByLayer: readonly number[];
   readonly totalMs: number;
   readonly computeMs: number;
@@ -154,6 +156,7 @@ function numbersOf(result: ReplayResult, link: LinkOptions): CellNumbers {
     tokensPerSecond: result.tokensPerSecond,
     hitRate: hitRateOf(result),
     lateHitRate: counts.uses === 0 ? 0 : counts.lateHits / counts.uses,
+    cpuRate: counts.uses === 0 ? 0 : counts.cpuComputed / counts.uses,
     hitRateByLayer: layers.map(({ hits, lateHits, uses }) =>
       uses === 0 ? 0 : (hits + lateHits) / uses,
     ),

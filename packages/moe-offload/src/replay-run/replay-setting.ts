@@ -5,7 +5,13 @@ import { measureComputeTimes } from "../planner/measure-times.ts";
 import { NAMED_SHAPES, type PlannedShape } from "../planner/named-shapes.ts";
 import { recordOwnText, scatteredTokens } from "../planner/own-text.ts";
 import type { PlannerMachine } from "../planner/planner-machine.ts";
-import { largestExpert, limitLink, namedMachine, tellLink } from "../planner/planner-machine.ts";
+import {
+  cpuExpertsOf,
+  largestExpert,
+  limitLink,
+  namedMachine,
+  tellLink,
+} from "../planner/planner-machine.ts";
 import { modelFromFile, modelFromShape, type PlannerModel } from "../planner/planner-model.ts";
 import { processor, rooflineTimes } from "../planner/roofline.ts";
 import { splitWorkload, type Workload } from "../planner/workload.ts";
@@ -49,7 +55,8 @@ export function openReplaySetting(job: ReplayJob, host: JobHost): ReplaySetting 
     const trace = obtainTrace(job, text, host);
     const model = modelOf(config, trace, text);
     const own = ownTimes(config, model, text, host);
-    const machine = machineOf(config, model, own);
+    const cpuExperts = cpuExpertsOf(config.cpuExperts, config.machine);
+    const machine = { ...machineOf(config, model, own), cpuExperts };
     const links = linksOf(config, machine, largestExpert(model));
     const workload = splitWorkload(trace, config.learnTokens);
     const assumptions = [
@@ -70,6 +77,7 @@ function obtainTrace(job: ReplayJob, text: TextModel | undefined, host: JobHost)
     return recordOwnText(text, {
       tokenCount,
       seed,
+      device: config.device,
       threads: config.threads,
       memoryBytes: RECORDING_BYTES,
       cancelFlag: host.cancelFlag,
@@ -135,6 +143,7 @@ function ownTimes(
     }
     host.progress(0, 0, "measuring compute times");
     const times = measureComputeTimes(text.file, text.layout, {
+      device: config.device,
       threads: config.threads,
       contextLength: Math.min(MEASURED_CONTEXT, text.model.contextLength),
       rounds: MEASURED_ROUNDS,

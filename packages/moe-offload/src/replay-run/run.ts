@@ -23,6 +23,7 @@ export async function run(ctx: RunContext, config: ReplayConfig): Promise<Summar
     tracePath: needsTrace ? await ctx.resolveFile(config.traceFile) : undefined,
     seed: ctx.seed,
   };
+  if (needsModel) ctx.note("device", config.device);
   const result = await runInThread(ctx, job, (value) => tellCell(ctx, (value as CellMessage).cell));
   return reportReplay(ctx, result as ReplayRunResult);
 }

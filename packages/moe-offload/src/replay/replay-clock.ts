@@ -87,6 +87,25 @@ export class ReplayClock {
     this.#graph(combineMs);
   }
 
+  /**
+   * The CPU computes its share for `cpuMs` while the card computes the others, if they are there;
+   * if not, while they come (`engine/device/device-split-graphs.ts`).
+   */
+  besideCpu(index: number, scheduler: Scheduler, cpuMs: number): void {
+    let isHere = true;
+    for (let i = 0; i < this.#isComputed.length; i++) if (!scheduler.isReady(i)) isHere = false;
+    const cardMs = wholeMs(this.#of(index));
+    if (isHere) {
+      this.#graph(Math.max(cpuMs, cardMs));
+      return;
+    }
+    this.computeMs += cpuMs;
+    this.#lane.advance(cpuMs);
+    for (let i = 0; i < this.#isComputed.length; i++) scheduler.waitFor(i);
+    this.#miss();
+    this.#graph(cardMs);
+  }
+
   #of(index: number): LayerComputeTimes {
     return this.#times.layers[index] ?? NO_TIME;
   }

@@ -1,4 +1,7 @@
+import type { CpuChoiceName } from "../offload/cpu-choice-names.ts";
+import { MissedOnCpu } from "../offload/cpu-share.ts";
 import type { FinishedLoad } from "../offload/lane.ts";
+import { type CpuTimes, StatedCosts } from "../offload/miss-costs.ts";
 import type { PrefetchControl } from "../offload/prefetch-control.ts";
 import type { ExpertKey, Routing } from "../offload/routing.ts";
 import { Scheduler } from "../offload/scheduler.ts";
@@ -16,6 +19,11 @@ import { type HostTier, VirtualLane } from "./virtual-lane.ts";
 
 /** What of a policy's context a caller may give; shape and allocation are the replayer's. */
 export type PolicyKnowledge = Omit<PolicyContext, "shape" | "allocation">;
+
+/** What the CPU does of a replayed card's misses, and how long it takes. */
+export interface ReplayCpu extends CpuTimes {
+  readonly choice: CpuChoiceName;
+}
 
 /** One configuration to replay a trace in. */
 export interface ReplayOptions {
@@ -38,6 +46,8 @@ export interface ReplayOptions {
   readonly times: ComputeTimes;
   /** Experts that are there, and the shared one, compute while the others arrive. */
   readonly readyFirst: boolean;
+  /** The CPU computes missed experts beside a card, those that lie in host memory. */
+  readonly cpuExperts?: ReplayCpu | undefined;
   /** First tokens that pass before anything is counted. */
   readonly warmupTokens?: number;
   /** Told of every load that has ended, also of those while warming up. */
@@ -87,6 +97,7 @@ class Replayer {
       predictor,
       ...(control && { control }),
       ...(depth !== undefined && { depth }),
+      cpuShare: this.#cpuShare(),
       ...(options.onLoad && { onLoad: options.onLoad }),
     });
     // What is there before the first token has come without the link being counted.
@@ -115,11 +126,29 @@ class Replayer {
     return this.#totals.result(tokenCount);
   }
 
+  #cpuShare(): MissedOnCpu | undefined {
+    const { cpuExperts, expertBytes } = this.#options;
+    if (!cpuExperts) return undefined;
+    const { expertUsedCount } = this.#trace.shape;
+    return new MissedOnCpu({
+      // Nobody reads the address.
+      places: { hold: (key) => (this.#lane.isInHost(key) ? 1n : 0n), release: () => {} },
+      costs: new StatedCosts(cpuExperts),
+      choice: cpuExperts.choice,
+      lane: this.#lane,
+      expertUsedCount,
+      expertBytes,
+    });
+  }
+
   #layer(routing: Routing, index: number): void {
     this.#totals.beginLayer();
     this.#clock.attention(index, routing.position);
     this.#scheduler.request(routing);
-    if (this.#options.readyFirst) this.#clock.readyFirst(index, this.#scheduler);
+    const { cpuShare } = this.#scheduler;
+    if (cpuShare && cpuShare.count > 0) {
+      this.#clock.besideCpu(index, this.#scheduler, cpuShare.expectedMs());
+    } else if (this.#options.readyFirst) this.#clock.readyFirst(index, this.#scheduler);
     else this.#clock.allAtOnce(index, this.#scheduler);
     this.#scheduler.release();
     this.#totals.endLayer(index, routing);

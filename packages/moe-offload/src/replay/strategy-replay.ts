@@ -1,5 +1,6 @@
 import type { Calibration } from "../calibration/calibration.ts";
 import { MoeError } from "../errors.ts";
+import { noughtBytes } from "../offload/cpu-experts.ts";
 import { planExpertMemory } from "../offload/expert-memory.ts";
 import { createControl, FixedPrefetch } from "../offload/prefetch-control.ts";
 import type { Strategy } from "../offload/strategies.ts";
@@ -15,7 +16,7 @@ import type { ComputeTimes } from "./compute-times.ts";
 import { TraceFuture } from "./future.ts";
 import { oraclePredictor } from "./oracle-predictor.ts";
 import type { ReplayResult } from "./replay-result.ts";
-import { type PolicyKnowledge, replayTrace } from "./replayer.ts";
+import { type PolicyKnowledge, type ReplayCpu, replayTrace } from "./replayer.ts";
 import { traceLayout } from "./trace-layout.ts";
 import type { HostTier } from "./virtual-lane.ts";
 
@@ -29,6 +30,8 @@ export interface ReplayMachine {
   readonly host?: HostTier;
   readonly times: ComputeTimes;
   readonly missCurves?: MissCurves;
+  /** The CPU computes missed experts beside a card; one slot of the budget is then no slot. */
+  readonly cpuExperts?: ReplayCpu | undefined;
   /** First tokens that pass before anything is counted. */
   readonly warmupTokens?: number;
 }
@@ -105,16 +108,18 @@ type StrategyParts = Pick<
 >;
 
 function replayWith(trace: Trace, machine: ReplayMachine, parts: StrategyParts): ReplayResult {
-  const { budgetBytes, expertBytes, host, link, times, warmupTokens = 0 } = machine;
+  const { budgetBytes, cpuExperts, expertBytes, host, link, times, warmupTokens = 0 } = machine;
   const { shape } = trace;
-  const memory = planExpertMemory(traceLayout(shape, expertBytes), {
+  const layout = traceLayout(shape, expertBytes);
+  const memory = planExpertMemory(layout, {
     budgetBytes,
+    reservedBytes: cpuExperts ? noughtBytes(layout) : 0,
     policy: parts.policy,
     prefetchWidth: parts.prefetchWidth ?? 0,
     ...missCurvesOf(machine),
   });
   const slotCount = memory.plan.slotCount;
-  const tier = { link, times, warmupTokens, ...(host && { host }) };
+  const tier = { link, times, warmupTokens, cpuExperts, ...(host && { host }) };
   return replayTrace(trace, { ...parts, ...tier, expertBytes, memory, slotCount });
 }
 

@@ -85,6 +85,11 @@ export class VirtualLane implements Lane {
     return this.#nowMs;
   }
 
+  /** True when the expert lies in host memory; it then counts as used now. */
+  isInHost(key: ExpertKey): boolean {
+    return this.#host?.use(key) ?? true;
+  }
+
   /** Lets time pass while the computation works. */
   advance(ms: number): void {
     this.#nowMs += ms;

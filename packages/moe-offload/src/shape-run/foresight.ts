@@ -19,12 +19,15 @@ export interface Foresight {
   readonly boundShare: number;
 }
 
-/** Evicts what is used again the latest, but foresees no more than the cross-layer gate does. */
+/**
+ * Evicts what is used again the latest, but foresees no more than the cross-layer gate does. Waits
+ * for all experts of a layer before it computes any, as the engine does on a card.
+ */
 const BELADY_WITH_GATE: Strategy = {
   policy: "belady",
   predictor: "cross-layer",
   prefetch: { control: "fixed", width: 4, depth: 1 },
-  readyFirst: true,
+  readyFirst: false,
 };
 
 /**

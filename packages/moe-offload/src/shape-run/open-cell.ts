@@ -1,3 +1,4 @@
+import type { CpuExpertOptions } from "../offload/cpu-experts.ts";
 import type { FinishedLoad } from "../offload/lane.ts";
 import { OffloadedModel } from "../offload/offloaded-model.ts";
 import type { Strategy } from "../offload/strategies.ts";
@@ -12,6 +13,8 @@ import type { ShapeBench } from "./shape-job.ts";
 export interface CellOptions {
   /** MB/s; 0: as fast as the machine is. */
   readonly linkMBps: number;
+  /** How the CPU computes missed experts; undefined: it does not. */
+  readonly cpuExperts?: CpuExpertOptions | undefined;
   readonly onLoad?: (load: FinishedLoad) => void;
   /** The engine's own routers decide, and a token may be one graph. */
   readonly ownRouting?: boolean;
@@ -32,6 +35,7 @@ export function openCell(
     host: NO_HOST_TIER,
     hostTier,
     contents,
+    cpuExperts: options.cpuExperts,
     link: bandwidthMBps > 0 ? { ...NO_LINK, bandwidthMBps } : FREE_LINK,
     disk: FREE_LINK,
     device: job.device,

@@ -1,10 +1,12 @@
 import type { FinishedLoad } from "../offload/lane.ts";
+import type { CpuTimes } from "../offload/miss-costs.ts";
 import type { OffloadedModel } from "../offload/offloaded-model.ts";
 import { STRATEGIES, type StrategyName } from "../offload/strategies.ts";
+import { waysOf } from "./cell-cpu.ts";
 import { openCell } from "./open-cell.ts";
 import { Overlap } from "./overlap.ts";
 import { type PhaseTimes, paced } from "./pace.ts";
-import { planCell } from "./plan-cell.ts";
+import { type PlannedStrategy, planCell } from "./plan-cell.ts";
 import type { ShapeBench } from "./shape-job.ts";
 
 /** A strategy by name, or what a plan chooses for the cell. */
@@ -13,6 +15,10 @@ export type CellStrategy = StrategyName | "planned";
 /** What a cell's strategy is called. */
 export function titleOf(strategy: CellStrategy): string {
   return strategy === "planned" ? "Planned" : STRATEGIES[strategy].title;
+}
+
+function titleOfPlan({ cpuExperts, title }: PlannedStrategy): string {
+  return cpuExperts ? `${title}, misses shared with the CPU` : title;
 }
 
 /** One strategy under one budget. */
@@ -27,7 +33,9 @@ export interface CellResult {
   /** Chosen experts that lay in a slot, and that were on their way; of all chosen. */
   readonly hitRate: number;
   readonly lateRate: number;
-  /** Bytes a token of experts that had to come over the link to be used. */
+  /** Chosen experts that the CPU computed, of all chosen. */
+  readonly cpuRate: number;
+  /** Bytes a token of experts that had to come over the link to be used: the CPU's did not. */
   readonly missedBytes: number;
   readonly loadedBytes: number;
   readonly waitMs: number;
@@ -47,6 +55,8 @@ export interface ResidentResult {
   readonly wholeMs: number | undefined;
   /** A token as one graph a layer, what the router says read back, ms, median. */
   readonly splitMs: number;
+  /** The same with graphs that the CPU could add to, though it computes none; undefined without. */
+  readonly besideCpuMs: number | undefined;
 }
 
 /** What was measured of the machine before. */
@@ -54,22 +64,44 @@ export interface MeasuredMachine {
   /** A token with all experts resident, one graph a layer, ms. */
   readonly computeMs: number;
   readonly linkMBps: number;
+  /** Experts on the CPU, and a token as `computeMs` with graphs that the CPU may add to. */
+  readonly cpu: (CpuTimes & { readonly computeMs: number }) | undefined;
 }
 
 /** Times with every expert in a slot. */
 export function runResident(bench: ShapeBench): ResidentResult {
-  const all = bench.layout.moeLayers.length * bench.layout.expertCount;
-  const own = openCell(bench, ALL_RESIDENT, all, { linkMBps: 0, ownRouting: true });
-  let wholeMs: number;
-  try {
-    wholeMs = medianOf(decode(own, bench, undefined).stepMs);
+  const { threads } = bench.job.cpuExperts;
+  const besideCpuMs = threads > 0 ? onResident(bench, threads, splitMsOf) : undefined;
+  return onResident(bench, 0, (own) => {
+    const wholeMs = medianOf(decode(own, bench, undefined).stepMs);
     own.engine.reset();
-    const times = { waitMs: 0 };
-    own.engine.onLayer = paced(bench.job.layerMs, bench.nowMs, times);
-    return { wholeMs, splitMs: medianOf(decode(own, bench, undefined).stepMs) };
+    return { wholeMs, splitMs: splitMsOf(own, bench), besideCpuMs };
+  });
+}
+
+/** Opens the shape with every expert in a slot. @param cpuThreads  0: the CPU computes none */
+function onResident<T>(
+  bench: ShapeBench,
+  cpuThreads: number,
+  run: (model: OffloadedModel, bench: ShapeBench) => T,
+): T {
+  const { classes, expertCount, moeLayers } = bench.layout;
+  const slots = moeLayers.length * expertCount + (cpuThreads > 0 ? classes.length : 0);
+  const model = openCell(bench, ALL_RESIDENT, slots, {
+    linkMBps: 0,
+    ownRouting: true,
+    ...(cpuThreads > 0 && { cpuExperts: { threads: cpuThreads, choice: "always" } }),
+  });
+  try {
+    return run(model, bench);
   } finally {
-    own.close();
+    model.close();
   }
+}
+
+function splitMsOf(model: OffloadedModel, bench: ShapeBench): number {
+  model.engine.onLayer = paced(bench.job.layerMs, bench.nowMs, { waitMs: 0 });
+  return medianOf(decode(model, bench, undefined).stepMs);
 }
 
 /** Decodes the texts of the trace with one strategy. */
@@ -85,6 +117,7 @@ export function runCell(
   const chosen = strategy === "planned" ? plan?.strategy : STRATEGIES[strategy];
   const model = openCell(bench, chosen ?? STRATEGIES.lru, slots, {
     linkMBps: job.linkMBps,
+    cpuExperts: plan ? plan.cpuExperts : waysOf(job.cpuExperts, false)[0],
     onLoad: (load: FinishedLoad) => overlap.load(load),
   });
   try {
@@ -97,7 +130,7 @@ export function runCell(
     };
     return {
       ...cellOf(bench, model, { strategy, slots, times, overlap, machine }),
-      ...(plan && { plan: { title: plan.title, predicted: plan.predicted } }),
+      ...(plan && { plan: { title: titleOfPlan(plan), predicted: plan.predicted } }),
     };
   } finally {
     model.close();
@@ -123,11 +156,12 @@ function cellOf(
     start.bytes = model.lane?.counts().deliveredBytes ?? 0;
     overlap.begin();
   };
-  const sums = { uses: 0, hits: 0, late: 0, bytes: 0, missed: 0, waitMs: 0 };
+  const sums = { uses: 0, hits: 0, late: 0, cpu: 0, bytes: 0, missed: 0, waitMs: 0 };
   const end = () => {
     sums.uses += counts.uses - start.uses;
     sums.hits += counts.hits - start.hits;
     sums.late += counts.lateHits - start.lateHits;
+    sums.cpu += counts.cpuComputed - start.cpuComputed;
     const used = counts.prefetchesUsed - start.prefetchesUsed;
     sums.missed += counts.demanded - start.demanded + used;
     sums.bytes += (model.lane?.counts().deliveredBytes ?? 0) - start.bytes;
@@ -146,6 +180,7 @@ function cellOf(
     tokensPerSecond: 1000 / meanMs,
     hitRate: sums.hits / sums.uses,
     lateRate: sums.late / sums.uses,
+    cpuRate: sums.cpu / sums.uses,
     missedBytes,
     loadedBytes: sums.bytes / tokens,
     waitMs: sums.waitMs / tokens,

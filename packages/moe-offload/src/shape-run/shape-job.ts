@@ -4,6 +4,7 @@ import type { DeviceName } from "../engine/device/device-names.ts";
 import { findDevice } from "../engine/device/find-device.ts";
 import { describeModel } from "../model/description.ts";
 import { type ExpertLayout, expertLayout } from "../model/expert-layout.ts";
+import type { CpuTimes } from "../offload/miss-costs.ts";
 import { generateForShape } from "../planner/generated-trace.ts";
 import { NAMED_SHAPES } from "../planner/named-shapes.ts";
 import type { ComputeHost } from "../quality/compute-messages.ts";
@@ -20,11 +21,14 @@ import { HostTier } from "../tiers/host-tier.ts";
 import { MonotonicClock } from "../tiers/monotonic-clock.ts";
 import type { Trace } from "../traces/trace.ts";
 import { blockOf, joinBlocks, contentsOf as traceContents } from "../traces/trace-block.ts";
+import type { CellCpu } from "./cell-cpu.ts";
+import { measureCpu } from "./cpu-probe.ts";
 import { type Foresight, foresightOf } from "./foresight.ts";
 import { measureLink } from "./link-probe.ts";
 import {
   type CellResult,
   type CellStrategy,
+  type MeasuredMachine,
   type ResidentResult,
   runCell,
   runResident,
@@ -46,6 +50,8 @@ export interface ShapeJob {
   readonly linkMBps: number;
   /** A layer takes as long at least, ms; 0: as long as it takes. */
   readonly layerMs: number;
+  /** Missed experts on the CPU. */
+  readonly cpuExperts: CellCpu;
   /** Texts, tokens of each, and how many of those come first and are not counted. */
   readonly sequences: number;
   readonly tokens: number;
@@ -67,6 +73,8 @@ export interface ShapeResult {
   readonly deviceName: string;
   /** Measured between host memory and slots, MB/s; 0 on the CPU without a limit. */
   readonly measuredLinkMBps: number;
+  /** Measured of experts on the CPU; undefined where it computes none. */
+  readonly measuredCpu: CpuTimes | undefined;
   readonly resident: ResidentResult;
   readonly cells: readonly CellResult[];
   /** What those could do who know the future, by budget; replayed. */
@@ -127,25 +135,14 @@ export function runShapeJob(job: ShapeJob, host: ComputeHost): ShapeResult {
     const linkMBps = measureLink(bench);
     host.log(`link: ${linkMBps.toFixed(0)} MB/s`);
     const resident = runResident(bench);
-    const cells: CellResult[] = [];
-    const machine = { computeMs: resident.splitMs, linkMBps };
+    const measuredCpu = cpuTimesOf(bench);
+    const cpu = measuredCpu && {
+      ...measuredCpu,
+      computeMs: resident.besideCpuMs ?? resident.splitMs,
+    };
+    const machine = { computeMs: resident.splitMs, linkMBps, cpu };
     const foresight = job.slots.flatMap((slots) => foresightOf(bench, slots, machine));
-    for (const slots of job.slots) {
-      for (const strategy of job.strategies) {
-        host.throwIfCancelled();
-        const total = job.slots.length * job.strategies.length;
-        host.progress(cells.length, total, `${titleOf(strategy)}, ${slots} slots`);
-        const cell = runCell(bench, strategy, slots, machine);
-        cells.push(cell);
-        host.partial(cells.length - 1, [
-          {
-            metric: "decodeTokensPerSecond",
-            value: cell.tokensPerSecond,
-            labels: { strategy, slots: String(slots) },
-          },
-        ]);
-      }
-    }
+    const cells = runCells(bench, machine);
     return {
       label: { title: label?.title ?? shape.name, notes: label?.notes ?? [] },
       expertBytes: layout.expertBytes,
@@ -155,6 +152,7 @@ export function runShapeJob(job: ShapeJob, host: ComputeHost): ShapeResult {
       expertUsedCount: layout.expertUsedCount,
       deviceName: findDevice(library, job.device).description,
       measuredLinkMBps: linkMBps,
+      measuredCpu,
       resident,
       cells,
       foresight,
@@ -163,6 +161,40 @@ export function runShapeJob(job: ShapeJob, host: ComputeHost): ShapeResult {
     hostTier.free();
     file.close();
   }
+}
+
+function runCells(bench: ShapeBench, machine: MeasuredMachine): CellResult[] {
+  const { host, job } = bench;
+  const cells: CellResult[] = [];
+  for (const slots of job.slots) {
+    for (const strategy of job.strategies) {
+      host.throwIfCancelled();
+      const total = job.slots.length * job.strategies.length;
+      host.progress(cells.length, total, `${titleOf(strategy)}, ${slots} slots`);
+      const cell = runCell(bench, strategy, slots, machine);
+      cells.push(cell);
+      host.partial(cells.length - 1, [
+        {
+          metric: "decodeTokensPerSecond",
+          value: cell.tokensPerSecond,
+          labels: { strategy, slots: String(slots) },
+        },
+      ]);
+    }
+  }
+  return cells;
+}
+
+function cpuTimesOf(bench: ShapeBench): CpuTimes | undefined {
+  const { threads } = bench.job.cpuExperts;
+  if (threads === 0) return undefined;
+  const times = measureCpu(bench, threads);
+  const { expertMs, layerMs } = times;
+  bench.host.log(
+    `CPU: ${expertMs.toFixed(3)} ms an expert and ${layerMs.toFixed(3)} ms a layer ` +
+      `on ${threads} threads`,
+  );
+  return times;
 }
 
 /** 0 is as published; the skew is roughly what was counted of OLMoE on mixed text. */

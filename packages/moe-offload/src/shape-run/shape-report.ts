@@ -1,6 +1,7 @@
 import type { RunContext, SeriesInput, Summary } from "@fmlab/experiment";
 import { mean, median, pairedRatioCi } from "@fmlab/stats";
 import type { ShapeConfig } from "../definitions/shape.ts";
+import type { CpuTimes } from "../offload/miss-costs.ts";
 import { type CellResult, type CellStrategy, titleOf } from "./shape-cell.ts";
 import type { ShapeResult } from "./shape-job.ts";
 
@@ -17,6 +18,7 @@ export function reportShape(ctx: RunContext, config: ShapeConfig, result: ShapeR
     ctx.note("emulated", `layers of ${config.layerMs} ms at least, link ${config.linkMBps} MB/s`);
   }
   ctx.note("resident", tellResident(resident));
+  if (result.measuredCpu) ctx.note("cpuExperts", tellCpu(config, result, result.measuredCpu));
   ctx.series("cells", tableOf(result));
   if (result.foresight.length > 0) ctx.series("foresight", foresightTable(result));
   ctx.series("front", frontOf(cells));
@@ -38,6 +40,7 @@ export function reportShape(ctx: RunContext, config: ShapeConfig, result: ShapeR
     decodeTokensPerSecond: median(cells.map((cell) => cell.tokensPerSecond)),
     linkMBps: result.measuredLinkMBps,
     boundShare: 100 * median(cells.map((cell) => cell.boundShare)),
+    ...(result.measuredCpu && { cpuExpertMs: result.measuredCpu.expertMs }),
     ...(resident.wholeMs && { residentTokensPerSecond: 1000 / resident.wholeMs }),
     ...(oursOverFate && { oursOverFate }),
     ...(lows.length > 0 && { oursOverFateLow: Math.min(...lows) }),
@@ -56,6 +59,7 @@ const COLUMNS = [
   { key: "median", title: "median", unit: "ms", type: "number" },
   { key: "hits", title: "hits", unit: "%", type: "number" },
   { key: "late", title: "on their way", unit: "%", type: "number" },
+  { key: "onCpu", title: "on the CPU", unit: "%", type: "number" },
   { key: "missed", title: "missed", unit: "MB/token", type: "number" },
   { key: "loaded", title: "loaded", unit: "MB/token", type: "number" },
   { key: "waiting", title: "waiting", unit: "ms/token", type: "number" },
@@ -72,6 +76,19 @@ const COLUMNS = [
 function tellResident({ splitMs, wholeMs }: ShapeResult["resident"]): string {
   const whole = wholeMs === undefined ? "" : `, ${wholeMs.toFixed(3)} ms as one graph`;
   return `${splitMs.toFixed(3)} ms a token with one graph a layer${whole}`;
+}
+
+function tellCpu(
+  { cpuExperts }: ShapeConfig,
+  { resident }: ShapeResult,
+  { expertMs, layerMs }: CpuTimes,
+): string {
+  const { choice, threads } = cpuExperts;
+  const beside = resident.besideCpuMs?.toFixed(3);
+  return (
+    `${expertMs.toFixed(3)} ms an expert and ${layerMs.toFixed(3)} ms a layer on ${threads} ` +
+    `threads, choice ${choice}; ${beside} ms a token with graphs that the CPU may add to`
+  );
 }
 
 /** Tokens whose times are summed before strategies are compared: neighbours are alike. */
@@ -113,6 +130,7 @@ function tableOf({ cells, expertBytes, expertTotal }: ShapeResult): SeriesInput 
         median: median(cell.stepMs),
         hits: 100 * cell.hitRate,
         late: 100 * cell.lateRate,
+        onCpu: 100 * cell.cpuRate,
         missed: cell.missedBytes / 1e6,
         loaded: cell.loadedBytes / 1e6,
         waiting: cell.waitMs,

@@ -1,12 +1,15 @@
 import {
+  encodeGgufHeader,
   GGML_TYPE_LAYOUTS,
+  GGUF_ALIGNMENT,
+  GGUF_VERSION,
   GgufError,
   type GgufFile,
   type GgufTensor,
+  ggufPadded,
   tensorTypeInfo,
 } from "@fmlab/ggml";
 import { RandomContent } from "./random-content.ts";
-import { alignedTo, encodeHeader, HEADER_ALIGNMENT, HEADER_VERSION } from "./shape-header.ts";
 import { shapeMetadata } from "./shape-metadata.ts";
 import { SHAPE_MODELS, type ShapeModel, type ShapeName } from "./shape-model.ts";
 import { type ShapeTensor, shapeTensors } from "./shape-tensors.ts";
@@ -41,16 +44,16 @@ export function openShape(shape: ShapeName | ShapeModel, options: ShapeOptions =
   const path = `shape:${model.name}`;
   const metadata = shapeMetadata(model, storage);
   const tensors = shapeTensors(model, storage);
-  const header = encodeHeader(metadata, tensors);
+  const header = encodeGgufHeader(metadata, tensors);
   const regions = placed(tensors, header.length);
   const content = new RandomContent(options.seed ?? 0);
-  const sizeBytes = alignedTo(regions.at(-1)?.end ?? header.length);
+  const sizeBytes = ggufPadded(regions.at(-1)?.end ?? header.length);
   let isClosed = false;
   return {
     path,
     partPaths: [path],
-    version: HEADER_VERSION,
-    alignment: HEADER_ALIGNMENT,
+    version: GGUF_VERSION,
+    alignment: GGUF_ALIGNMENT,
     sizeBytes,
     dataOffset: header.length,
     metadata,
@@ -73,7 +76,7 @@ function placed(tensors: readonly ShapeTensor[], dataOffset: number): Region[] {
   return tensors.map((tensor) => {
     const start = next;
     const end = start + tensor.sizeBytes;
-    next = alignedTo(end);
+    next = ggufPadded(end);
     return { tensor, start, end };
   });
 }

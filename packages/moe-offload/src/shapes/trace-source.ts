@@ -1,4 +1,4 @@
-import type { ExpertSource } from "../engine/interfaces.ts";
+import type { CpuShare, ExpertSource } from "../engine/interfaces.ts";
 import type { Routing } from "../offload/routing.ts";
 import type { TraceRouting } from "./trace-routing.ts";
 
@@ -24,6 +24,10 @@ export class TraceSource implements ExpertSource {
 
   get readyFirst(): boolean {
     return this.#inner.readyFirst === true;
+  }
+
+  get cpuShare(): CpuShare | undefined {
+    return this.#inner.cpuShare;
   }
 
   /**

@@ -1,12 +1,14 @@
 import type { WireError } from "../decode/wire-error.ts";
 import type { PrefillMessage, PrefillOptions, PrefillResult } from "../prefill/messages.ts";
+import type { GroupsJob, GroupsMessage, GroupsResult } from "../shape-run/groups-job.ts";
 import { runComputeThread } from "../worker/compute-thread.ts";
 import type { ThroughputMessage, ThroughputOptions, ThroughputResult } from "./messages.ts";
 
 /** What a compute thread works on. */
 export type BatchTask =
   | { kind: "prefill"; options: PrefillOptions }
-  | { kind: "throughput"; options: ThroughputOptions };
+  | { kind: "throughput"; options: ThroughputOptions }
+  | { kind: "shape-groups"; options: GroupsJob };
 
 /** What the worker is started with. */
 export interface BatchInput {
@@ -47,6 +49,18 @@ export function runThroughputWorker(
   const task: BatchTask = { kind: "throughput", options };
   return runWorker(task, signal, (message) => onMessage(message as ThroughputMessage)).then(
     (result) => result as ThroughputResult,
+  );
+}
+
+/** Runs groups over a shape in their own thread; see `runPrefillWorker`. */
+export function runGroupsWorker(
+  options: GroupsJob,
+  signal: AbortSignal,
+  onMessage: (message: GroupsMessage) => void,
+): Promise<GroupsResult> {
+  const task: BatchTask = { kind: "shape-groups", options };
+  return runWorker(task, signal, (message) => onMessage(message as GroupsMessage)).then(
+    (result) => result as GroupsResult,
   );
 }
 

@@ -1,7 +1,9 @@
 import { Arena, type Plan, type Tensor } from "@fmlab/ggml";
 import { LayerGraph } from "../engine/layer-graph.ts";
-import { type Machine, nodeCountMax } from "../engine/machine.ts";
+import { nodeCountMax } from "../engine/machine.ts";
 import type { TokenSlices } from "../prefill/activation-memory.ts";
+import type { BatchMachine } from "../prefill/batch-machine.ts";
+import type { Readback } from "../prefill/readback.ts";
 import {
   buildLastSegment,
   buildSegment,
@@ -14,11 +16,17 @@ import { SequenceAttention } from "./sequence-attention.ts";
 /** A graph with its arena, and what is read of it. */
 interface BuiltSegment {
   readonly arena: Arena;
-  readonly plan: Plan;
-  /** `[experts, sequences]`: what the router chose; undefined of the last segment. */
-  readonly sorted: Int32Array | undefined;
-  /** `[vocabulary, sequences]`, of the last segment. */
-  readonly logits: Float32Array | undefined;
+  /** On the host; cards take graphs as they are. */
+  readonly plan: Plan | undefined;
+  /** `[experts, sequences]` I32: what the router chose; of the last one the logits. */
+  readonly result: Tensor;
+}
+
+/** What all batches of a group build their graphs on. */
+export interface DecodeParts {
+  readonly machine: BatchMachine;
+  /** Brings results to the host; one graph is computed at a time. */
+  readonly readback: Readback;
 }
 
 /**
@@ -26,24 +34,28 @@ interface BuiltSegment {
  * compute one after the other, so the intermediate results of their graphs share memory.
  */
 export class DecodeSegments {
-  readonly #machine: Machine;
+  readonly #parts: DecodeParts;
   readonly #built: BuiltSegment[] = [];
   readonly #chosen: Int32Array;
+  /** `[vocabulary, sequences]`, after the last segment. */
+  readonly logits: Float32Array;
 
   /**
    * @param slices  the batch's activations
    * @param model   segments of another batch of the same shape, whose memory is shared
    */
   constructor(
-    machine: Machine,
+    parts: DecodeParts,
     context: BatchContext,
     slices: TokenSlices,
     model: DecodeSegments | undefined,
   ) {
-    this.#machine = machine;
-    this.#chosen = new Int32Array(slices.tokenCount * machine.model.expertUsedCount);
+    const { expertUsedCount, vocabularySize } = parts.machine.model;
+    this.#parts = parts;
+    this.#chosen = new Int32Array(slices.tokenCount * expertUsedCount);
+    this.logits = new Float32Array(slices.tokenCount * vocabularySize);
     try {
-      for (let index = 0; index < segmentCount(machine.model); index++) {
+      for (let index = 0; index < segmentCount(parts.machine.model); index++) {
         const shared = model === undefined ? undefined : model.#built[index]?.arena;
         this.#built.push(this.#build(index, context, slices, shared));
       }
@@ -53,26 +65,30 @@ export class DecodeSegments {
     }
   }
 
-  /** Logits of the step, `[vocabulary, sequences]`, after the last segment. */
-  get logits(): Float32Array {
-    return this.#built.at(-1)?.logits ?? new Float32Array(0);
-  }
-
   /**
    * Computes a segment.
+   * @param onBegun  called when it was begun, before what it computes is waited for
    * @returns the experts chosen, `[sequences * used]`, used again; undefined after the last segment
    */
-  compute(index: number): Int32Array | undefined {
+  compute(index: number, onBegun: () => void): Int32Array | undefined {
     const segment = this.#built[index];
     if (!segment) throw new Error(`there is no segment ${index}`);
-    segment.plan.compute();
-    const { sorted } = segment;
-    if (!sorted) return undefined;
-    const { expertCount, expertUsedCount: used } = this.#machine.model;
-    for (let token = 0; token * used < this.#chosen.length; token++) {
-      for (let rank = 0; rank < used; rank++) {
-        this.#chosen[token * used + rank] = sorted[token * expertCount + rank] ?? 0;
-      }
+    const { machine, readback } = this.#parts;
+    if (segment.plan) segment.plan.compute();
+    else machine.backend.begin(segment.arena.graph);
+    readback.begin(machine.backend, segment.result);
+    onBegun();
+    const { buffer, byteOffset } = readback.wait();
+    if (index === this.#built.length - 1) {
+      this.logits.set(new Float32Array(buffer, byteOffset, this.logits.length));
+      return undefined;
+    }
+    const { expertCount, expertUsedCount: used } = machine.model;
+    const tokens = this.#chosen.length / used;
+    const sorted = new Int32Array(buffer, byteOffset, tokens * expertCount);
+    for (let token = 0; token < tokens; token++) {
+      const first = token * expertCount;
+      this.#chosen.set(sorted.subarray(first, first + used), token * used);
     }
     return this.#chosen;
   }
@@ -80,7 +96,7 @@ export class DecodeSegments {
   /** Frees the graphs; those that share the memory of this one before it. */
   close(): void {
     for (const { plan, arena } of this.#built) {
-      plan.close();
+      plan?.close();
       arena.close();
     }
   }
@@ -91,7 +107,7 @@ export class DecodeSegments {
     slices: TokenSlices,
     model: Arena | undefined,
   ): BuiltSegment {
-    const { backend, device, model: parameters, weights } = this.#machine;
+    const { backend, device, model: parameters, weights } = this.#parts.machine;
     const layers = parameters.layerCount - parameters.moeLayers.length + 2;
     const size = nodeCountMax(parameters, layers);
     const arena = new Arena(device.library, { tensorCountMax: size, graphNodeCountMax: size });
@@ -112,12 +128,8 @@ export class DecodeSegments {
       const result = isLast ? buildLastSegment(parts) : buildSegment(parts, index);
       if (model) shareMemory(arena, model);
       arena.allocate(device);
-      return {
-        arena,
-        plan: backend.plan(arena.graph),
-        sorted: isLast ? undefined : result.int32(),
-        logits: isLast ? result.float32() : undefined,
-      };
+      const plan = device.isHost ? backend.plan(arena.graph) : undefined;
+      return { arena, plan, result };
     } catch (error) {
       arena.close();
       throw error;

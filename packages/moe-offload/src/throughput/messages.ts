@@ -1,7 +1,9 @@
 import type { TimelineSeries } from "@fmlab/experiment";
+import type { DeviceName } from "../engine/device/device-names.ts";
 import type { TwinKind } from "../precision/names.ts";
 import type { StreamTimes } from "../prefill/stream-recorder.ts";
 import type { StreamFacts } from "../prefill/stream-session.ts";
+import type { HostTierOptions } from "../tiers/host-tier.ts";
 import type { LinkOptions } from "../tiers/link-schedule.ts";
 import type { GroupPlan, StageTimes } from "./group-plan.ts";
 import type { ScheduleName } from "./schedules.ts";
@@ -10,6 +12,10 @@ import type { NearTie } from "./shape-difference.ts";
 /** All that decides what a throughput run computes and how. */
 export interface ThroughputOptions {
   modelPath: string;
+  /** Where the model is computed, and its slots lie; default: the CPU. */
+  device?: DeviceName;
+  /** Memory between disk and slots; default: none, experts come straight from disk. */
+  host?: HostTierOptions;
   /** Text that prompts are cut from; undefined: sentences that come with the package. */
   text: string | undefined;
   schedules: ScheduleName[];
@@ -23,6 +29,7 @@ export interface ThroughputOptions {
   loneBatches: number;
   budgetBytes: number;
   memoryBytes: number;
+  /** Into the slots: from disk, or from host memory where there is. */
   link: LinkOptions;
   /** Experts prefetched as hot ones; 0: as many as a token uses. */
   hotCount: number;

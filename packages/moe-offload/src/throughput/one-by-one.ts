@@ -1,3 +1,4 @@
+import type { DeviceName } from "../engine/device/device-names.ts";
 import { StreamSession } from "../prefill/stream-session.ts";
 import { FREE_LINK } from "../tiers/link-schedule.ts";
 import { CorrelationTable } from "./correlation-table.ts";
@@ -9,6 +10,7 @@ import { compareLogits } from "./shape-difference.ts";
 /** What one-by-one generation needs to know. */
 export interface OneByOneOptions {
   readonly modelPath: string;
+  readonly device?: DeviceName | undefined;
   readonly threads: number;
   readonly promptTokensMax: number;
   readonly contextTokensMax: number;

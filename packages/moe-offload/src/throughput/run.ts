@@ -16,13 +16,18 @@ const MIB = 1_048_576;
  */
 export async function run(ctx: RunContext, config: ThroughputConfig): Promise<Summary> {
   checkThreads(config.threads);
-  const { budgetMiB, memoryMiB, model, textFile, ...rest } = config;
+  const { budgetMiB, host, memoryMiB, model, textFile, ...rest } = config;
   const options: ThroughputOptions = {
     ...rest,
     schedules: [...new Set(rest.schedules)],
     modelPath: await ctx.resolveFile(model),
     text: textFile === "" ? undefined : (await readTextInput(ctx, { textFile, text: "" })).text,
     budgetBytes: Math.floor(budgetMiB * MIB),
+    host: {
+      budgetBytes: Math.floor(host.budgetMiB * MIB),
+      mode: host.mode,
+      preload: host.preload,
+    },
     memoryBytes: Math.floor(memoryMiB * MIB),
     twinFolder: ctx.scratchDir,
     seed: ctx.seed,

@@ -11,9 +11,22 @@ export interface Kept {
   readonly logits: Float32Array[][];
 }
 
+/** What a schedule asks of the session that it runs in. */
+export interface ScheduleHost extends Pick<StreamSession, "nowMs" | "recorder"> {
+  readonly machine: { readonly model: { readonly moeLayers: readonly number[] } };
+  /** @throws ExperimentError `CANCELLED` once the session was asked to stop */
+  throwIfCancelled(): void;
+}
+
+/** What of a session's options its schedules need. */
+export type ScheduleOptions = Pick<
+  ThroughputOptions,
+  "compareSequences" | "outputTokens" | "schedules" | "sequencesPerBatch" | "timelineSteps"
+>;
+
 /** What a schedule is run with. */
 export interface ScheduleRunParts {
-  readonly session: StreamSession;
+  readonly session: ScheduleHost;
   readonly engine: GroupEngine;
   readonly table: CorrelationTable;
   readonly schedule: Schedule;
@@ -21,7 +34,7 @@ export interface ScheduleRunParts {
   readonly prompts: readonly number[][];
   /** Batches that the engine runs together. */
   readonly groupSize: number;
-  readonly options: ThroughputOptions;
+  readonly options: ScheduleOptions;
   /** Where to keep what is written; undefined keeps nothing. */
   readonly kept: Kept | undefined;
   readonly onStep: (step: StepRecord) => void;

@@ -1,8 +1,10 @@
 import { Arena } from "@fmlab/ggml";
 import { median } from "@fmlab/stats";
 import { LayerGraph } from "../engine/layer-graph.ts";
-import { type Machine, nodeCountMax } from "../engine/machine.ts";
+import { nodeCountMax } from "../engine/machine.ts";
 import { ActivationMemory } from "../prefill/activation-memory.ts";
+import type { BatchMachine } from "../prefill/batch-machine.ts";
+import { ExpertProducts } from "../prefill/device/expert-products.ts";
 import { WaveGraph } from "../prefill/wave-graph.ts";
 
 /** How often each graph is timed. */
@@ -23,7 +25,11 @@ export interface ComputeTimes {
  *
  * @throws GgmlError `ALLOCATION_FAILED`
  */
-export function timeLayer(machine: Machine, tokens: number, nowMs: () => number): ComputeTimes {
+export function timeLayer(
+  machine: BatchMachine,
+  tokens: number,
+  nowMs: () => number,
+): ComputeTimes {
   const memory = new ActivationMemory(
     machine.model,
     machine.device,
@@ -43,7 +49,7 @@ export function timeLayer(machine: Machine, tokens: number, nowMs: () => number)
 }
 
 function timeGate(
-  machine: Machine,
+  machine: BatchMachine,
   memory: ActivationMemory,
   tokens: number,
   nowMs: () => number,
@@ -57,6 +63,7 @@ function timeGate(
     const routed = graph.route(model.moeLayers[0] ?? 0, arena.alias(slices.normed));
     arena.graph.expand(routed.weights);
     arena.allocate(device);
+    if (!device.isHost) return medianNs(() => backend.compute(arena.graph), nowMs);
     const plan = backend.plan(arena.graph);
     try {
       return medianNs(() => plan.compute(), nowMs);
@@ -71,12 +78,13 @@ function timeGate(
 
 /** Time of a wave of experts with `rows` rows each, ns. */
 function timeWave(
-  machine: Machine,
+  machine: BatchMachine,
   memory: ActivationMemory,
   rows: number,
   nowMs: () => number,
 ): number {
-  const { pool } = machine;
+  const { device, pool } = machine;
+  if (!device.isHost) return timeProducts(machine, memory, rows, nowMs);
   const count = EXPERTS * rows;
   const graph = new WaveGraph(machine, memory, 0, count);
   try {
@@ -89,6 +97,28 @@ function timeWave(
     return medianNs(() => graph.compute(count), nowMs);
   } finally {
     graph.close();
+  }
+}
+
+/** The same on a card, where each expert is products of its own. */
+function timeProducts(
+  machine: BatchMachine,
+  memory: ActivationMemory,
+  rows: number,
+  nowMs: () => number,
+): number {
+  const [kind] = machine.pool.classes;
+  if (!kind) throw new Error("a pool has a class of slots");
+  const products = new ExpertProducts(machine, kind, memory.normed);
+  try {
+    return medianNs(() => {
+      for (let expert = 0; expert < EXPERTS; expert++) {
+        products.begin(kind.firstSlot + (expert % kind.slotCount), expert * rows, rows);
+      }
+      machine.backend.synchronize();
+    }, nowMs);
+  } finally {
+    products.close();
   }
 }
 

@@ -35,6 +35,7 @@ export class ThroughputReport {
         "experts fit in memory",
     );
     this.#ctx.note("readMode", facts.readMode);
+    this.#ctx.note("device", facts.deviceName);
     this.#progress("planning the group");
   }
 

@@ -151,9 +151,10 @@ export class ThroughputSession {
 
   #compare(prompts: readonly number[][], { logits, tokens }: Kept): DifferenceRecord | undefined {
     if (logits.length === 0) return undefined;
-    const { modelPath, nearTieGap, threads } = this.#options;
+    const { device, modelPath, nearTieGap, threads } = this.#options;
     const oneByOne = new OneByOne({
       modelPath,
+      device,
       threads,
       cancelFlag: this.#cancelFlag,
       ...this.#sizes(),
@@ -208,6 +209,8 @@ function openSession(
 ): StreamSession {
   return new StreamSession({
     modelPath: options.modelPath,
+    device: options.device,
+    host: options.host,
     budgetBytes: options.budgetBytes,
     link: options.link,
     threads: options.threads,

@@ -158,6 +158,11 @@ export class TransferLane implements Lane {
     return this.#clock.nowMs();
   }
 
+  /** Host memory that experts pass through; undefined where there is none. */
+  get host(): HostTier | undefined {
+    return this.#host;
+  }
+
   /** `buffered` when a file is read through the page cache. */
   get readMode(): ReadMode {
     return Atomics.load(this.#memory.control, CONTROL.isBuffered) === 1 ? "buffered" : "direct";

@@ -1,3 +1,5 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { GgmlLibrary, openGguf } from "@fmlab/ggml";
 import { afterAll, describe, expect, it } from "vitest";
 import { DEVICES, type DeviceName } from "../../src/engine/device/device-names.ts";
@@ -97,6 +99,29 @@ describe.skipIf(card === undefined)(`the engine on ${card ?? "a card"}${why}`, (
     }
     expect(distances([prompt], expected.slice(-1))[0]).toBeLessThanOrEqual(LOGIT_TOLERANCE);
   });
+
+  it("evaluates prompts of rising length in one engine, as the CPU does", () => {
+    // In a process of its own: Mesa's driver once wrote to freed memory here, which ends it.
+    const child = fileURLToPath(new URL("rising-prompts.ts", import.meta.url));
+    const lengths = "2,7,12,40";
+    const run = (on: DeviceName) => {
+      const { stdout, status, signal, stderr } = spawnSync(
+        process.execPath,
+        ["--import", "tsx", child, on, lengths],
+        { encoding: "utf8" },
+      );
+      expect({ status, signal, stderr: status === 0 ? "" : stderr }).toMatchObject({ status: 0 });
+      return stdout
+        .trim()
+        .split("\n")
+        .map((line) => Float32Array.from(JSON.parse(line)));
+    };
+    const expected = run("cpu");
+    expect(expected).toHaveLength(4);
+    for (const distance of distances(run(device), expected)) {
+      expect(distance).toBeLessThanOrEqual(LOGIT_TOLERANCE);
+    }
+  }, 60_000);
 
   it("gives the same bits wherever experts come from", () => {
     const expected = on(open(device, RESIDENT), decodeSplit);

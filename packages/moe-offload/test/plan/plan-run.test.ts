@@ -120,10 +120,29 @@ describe("a line that launches a plan", () => {
     for (const usedBytes of [104_448 * 61, 104_448 * 64, 7_000_001]) {
       const chosen = { candidate, prediction: { usedBytes } };
       const config = parseConfig(plan, {}) as PlanConfig;
-      const { config: asked } = decodeLaunch({ chosen } as unknown as Plan, config);
+      const { config: asked } = decodeLaunch({ chosen } as unknown as Plan, config, 1e9);
       const bytes = Number(asked.budgetMiB) * 2 ** 20;
       expect(bytes).toBeGreaterThanOrEqual(usedBytes);
       expect(bytes).toBeLessThan(usedBytes + 110);
+    }
+  });
+
+  it("has all experts in host memory and threads for them where the CPU computes misses", () => {
+    const strategy = { policy: "lru", predictor: "none", prefetch: {} };
+    const candidate = { strategy, isBesideCpu: true };
+    const chosen = { candidate, prediction: { usedBytes: 1e6 } };
+    const config = parseConfig(plan, { threads: 3 }) as PlanConfig;
+    for (const [device, expected] of [
+      ["cpu", "cuda"],
+      ["vulkan", "vulkan"],
+    ] as const) {
+      const made = { ...config, device };
+      const { config: asked } = decodeLaunch({ chosen } as unknown as Plan, made, 3 * 2 ** 20 + 1);
+      expect(asked).toMatchObject({
+        device: expected,
+        host: { budgetMiB: 4, mode: "pinned" },
+        cpuExperts: { threads: 3 },
+      });
     }
   });
 });

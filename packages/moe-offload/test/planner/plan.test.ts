@@ -4,6 +4,7 @@ import { CANDIDATES, RESIDENT } from "../../src/planner/candidates.ts";
 import { contextLengths, slotsByContext } from "../../src/planner/context-slots.ts";
 import { exposeCurves, measureMissCurves } from "../../src/planner/layer-curves.ts";
 import { type PlanOption, planMemories, speedOf } from "../../src/planner/plan.ts";
+import { cpuExpertsOf } from "../../src/planner/planner-machine.ts";
 import {
   type PlanSetup,
   type Prediction,
@@ -26,6 +27,41 @@ function need<T>(value: T | undefined): T {
   if (value === undefined) throw new Error("expected a value");
   return value;
 }
+
+describe("experts on the CPU", () => {
+  const beside = (expertMs: number) =>
+    smallSetup(1, { cpuExperts: { choice: "balanced", expertMs, layerMs: 0 } });
+  const request = { memoryBytes: [budget(12)], contextTokens: 0, curvePoints: 2 };
+
+  it("are planned where they make a token faster, beside the same strategies without", () => {
+    const { plans } = planMemories(beside(0.1), request);
+    const { chosen, options, sensitivity } = need(plans[0]);
+    expect(chosen.candidate.name).toMatch(/-beside-cpu$/);
+    expect(chosen.prediction.result.counts.cpuComputed).toBeGreaterThan(0);
+    const copying = options.filter(({ candidate }) => !candidate.isBesideCpu);
+    const [plain] = planMemories(smallSetup(1), request).plans;
+    expect(copying.map(speedOf)).toEqual(need(plain).options.map(speedOf));
+    expect(speedOf(chosen)).toBeGreaterThan(1.2 * speedOf(need(copying[0])));
+    // What is doubled is doubled for the chosen way, which needs the link less.
+    const link = sensitivity.link / speedOf(chosen);
+    expect(link).toBeLessThan(need(plain).sensitivity.link / speedOf(need(plain).chosen));
+  });
+
+  it("are not where the CPU is slow", () => {
+    const [plan] = planMemories(beside(1e5), request).plans;
+    expect(need(plan).chosen.candidate.isBesideCpu).toBeUndefined();
+  });
+
+  it("are refused for a machine without a card", () => {
+    const times = { expertMs: 1, layerMs: 0 };
+    expect(cpuExpertsOf(times, "rtx3090-pcie4")).toEqual({ ...times, choice: "balanced" });
+    expect(cpuExpertsOf(times, "this", "cuda")).toEqual({ ...times, choice: "balanced" });
+    expect(cpuExpertsOf({ ...times, expertMs: 0 }, "this")).toBeUndefined();
+    for (const machine of ["this", "none", "usb3"]) {
+      expect(() => cpuExpertsOf(times, machine)).toThrow(/the machine has none.*Name a machine/);
+    }
+  });
+});
 
 describe("a prediction", () => {
   it("of load on demand is the sum of all times, since nothing overlaps", () => {

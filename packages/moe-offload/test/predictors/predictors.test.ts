@@ -2,6 +2,7 @@ import { createPrng } from "@fmlab/sim";
 import { describe, expect, it } from "vitest";
 import type { Routing, RoutingShape } from "../../src/offload/routing.ts";
 import { activationMatrix } from "../../src/predictors/activation-matrix.ts";
+import { correctedGate } from "../../src/predictors/corrected-gate.ts";
 import { correlation } from "../../src/predictors/correlation.ts";
 import { crossLayer } from "../../src/predictors/cross-layer.ts";
 import { layerMap } from "../../src/predictors/layer-map.ts";
@@ -48,6 +49,62 @@ describe("cross-layer", () => {
       }
       expect(ask(predictor, routing.layer + 4, shape)).toBeUndefined();
       expect(ask(predictor, 0, shape)).toBeUndefined();
+    }
+  });
+});
+
+describe("corrected-gate", () => {
+  /** A vector less its mean, over its length. */
+  const standard = (values: Iterable<number>) => {
+    const all = [...values];
+    const mean = all.reduce((sum, value) => sum + value, 0) / all.length;
+    const length = Math.hypot(...all.map((value) => value - mean));
+    return all.map((value) => (length > 0 ? (value - mean) / length : 0));
+  };
+
+  it("adds to the gate what the gate missed in earlier tokens, half of it less with each", () => {
+    const shape = shapeOf(5, 6, 2);
+    const predictor = correctedGate.create({ shape });
+    const trace = randomTrace(createPrng(79, "corrected"), shape, 8);
+    trace.forEach((routing, i) => {
+      predictor.observe(routing);
+      const target = routing.layer + 1;
+      const [gate] = routing.ahead;
+      const answer = ask(predictor, target, shape);
+      if (gate === undefined || target >= 5) return expect(answer).toBeUndefined();
+      const start = trace.findLastIndex(
+        (one, n) => n <= i && one.position === 0 && one.layer === 0,
+      );
+      const errors = trace.slice(start, i).filter((one) => one.layer === target);
+      const missed = errors.map((one) => {
+        const before = trace.find((r) => r.token === one.token && r.layer === target - 1);
+        const seen = standard(before?.ahead[0] ?? []);
+        return standard(one.probabilities.map(Math.log)).map((y, e) => y - (seen[e] ?? 0));
+      });
+      const expected = standard(gate).map((value, expert) =>
+        missed.reduce(
+          (sum, error, n) => sum + 0.6 * 0.5 ** (missed.length - n) * (error[expert] ?? 0),
+          value,
+        ),
+      );
+      answer?.forEach((score, expert) => {
+        expect(score).toBeCloseTo(expected[expert] ?? Number.NaN, 5);
+      });
+    });
+  });
+
+  it("forgets with each new text, and is the gate itself in the first token", () => {
+    const shape = shapeOf(4, 6, 2);
+    const trace = randomTrace(createPrng(83, "texts"), shape, 6);
+    const used = correctedGate.create({ shape });
+    const fresh = correctedGate.create({ shape });
+    for (const routing of trace) used.observe(routing);
+    for (const routing of trace) {
+      const again = { ...routing, token: routing.token + 100 };
+      used.observe(again);
+      fresh.observe(again);
+      const target = routing.layer + 1;
+      expect(ask(used, target, shape)).toEqual(ask(fresh, target, shape));
     }
   });
 });

@@ -93,7 +93,10 @@ class VirtualMachine {
       shape: SHAPE,
       schedule: SCHEDULES[schedule],
       stream: this.#stream,
-      waves: new WaveLoop(this.#stream, EXPERTS, (layer, ready) => this.#compute(layer, ready)),
+      waves: new WaveLoop(this.#stream, EXPERTS, (layer, ready) => {
+        this.#compute(layer, ready);
+        return undefined;
+      }),
       table: new CorrelationTable(SHAPE),
       hotCount: USED,
       slotsOf: () => slotCount,

@@ -89,6 +89,25 @@ describe("a pace", () => {
     expect(now - begun).toBeLessThan(3.5);
   });
 
+  it("hides in the experts' share of a layer what the CPU computes, and no more", () => {
+    const lasts = (cpuMs: number) => {
+      let now = 0;
+      const hook = paced(10, () => (now += 0.01), { waitMs: 0 });
+      hook("experts", 0);
+      const begun = now;
+      hook("cpu", 0);
+      now += cpuMs;
+      hook("attention", 1);
+      hook("request", 1);
+      return now - begun;
+    };
+    expect(lasts(1)).toBeCloseTo(10, 0);
+    expect(lasts(3.8)).toBeCloseTo(10, 0);
+    // Six of the ten milliseconds come after the experts.
+    expect(lasts(7)).toBeCloseTo(13, 0);
+    expect(lasts(40)).toBeCloseTo(46, 0);
+  });
+
   it("of 0 takes no time", () => {
     let looks = 0;
     const hook = paced(0, () => ++looks, { waitMs: 0 });

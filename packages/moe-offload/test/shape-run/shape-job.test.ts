@@ -16,6 +16,7 @@ const JOB: ShapeJob = {
   warmupTokens: 2,
   trainingTokens: 32,
   threads: 1,
+  cpuExperts: { threads: 0, choice: "planned" },
   seed: 1,
 };
 

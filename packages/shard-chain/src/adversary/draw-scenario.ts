@@ -37,7 +37,7 @@ export function drawScenario(consensus: ConsensusName, seed: number, budget: Bud
       ...drawFaults(prng.fork("faults"), size, settledMs),
       ...drawSplit(prng.fork("split"), sides, settledMs, budget),
     ],
-    holds: drawHolds(prng.fork("holds"), size, chosen, settledMs),
+    holds: drawHolds(prng.fork("holds"), { consensus, size, faulty: chosen, settledMs }),
     restarts: drawRestarts(prng.fork("restarts"), others, settledMs),
     jitter: prng.pick([0.1, 1, 4]),
     settledMs,
@@ -99,13 +99,16 @@ function drawPlan(prng: Prng, sides: readonly (readonly number[])[], budget: Bud
   return plan;
 }
 
+interface HoldFrame {
+  readonly consensus: ConsensusName;
+  readonly size: number;
+  readonly faulty: readonly number[];
+  readonly settledMs: number;
+}
+
 /** What the network does to single types of messages. */
-function drawHolds(
-  prng: Prng,
-  size: number,
-  faulty: readonly number[],
-  settledMs: number,
-): MessageHold[] {
+function drawHolds(prng: Prng, frame: HoldFrame): MessageHold[] {
+  const { size, settledMs } = frame;
   const nodes = Array.from({ length: size }, (_, i) => i);
   const some = () => nodes.filter(() => prng.chance(0.6));
   const holds = Array.from({ length: prng.nextInt(3) }, (): MessageHold => {
@@ -114,9 +117,7 @@ function drawHolds(
     const types = MESSAGE_TYPES.filter(() => prng.chance(0.3));
     return { types, from: some(), to: some(), startMs, endMs };
   });
-  return prng.chance(0.5)
-    ? [...holds, ...drawLonelyDecider(prng, nodes, faulty, settledMs)]
-    : holds;
+  return prng.chance(0.5) ? [...holds, ...drawLonelyDecider(prng, nodes, frame)] : holds;
 }
 
 /** What tells others of what a validator knows, other than its first vote in a round. */
@@ -137,8 +138,7 @@ const TELLING = [
 function drawLonelyDecider(
   prng: Prng,
   nodes: readonly number[],
-  faulty: readonly number[],
-  settledMs: number,
+  { consensus, faulty, settledMs }: HoldFrame,
 ): MessageHold[] {
   const startMs = prng.nextInt(settledMs);
   const window = { startMs, endMs: Math.min(settledMs, startMs + 200 + prng.nextInt(2_000)) };
@@ -148,7 +148,10 @@ function drawLonelyDecider(
   const alone = (prng.chance(0.5) ? between[0] : undefined) ?? correct[0] ?? 0;
   const dark = correct.find((node) => node !== alone) ?? alone;
   const others = nodes.filter((node) => node !== alone);
-  const holds = [{ ...window, types: [...TELLING, "blocks"], from: [alone], to: others }];
+  // A HotStuff leader decides by what it proposes itself: then its proposals must get through.
+  const leads = consensus === "hotstuff" && prng.fork("leads").chance(0.5);
+  const telling = leads ? TELLING.filter((type) => type !== "proposal") : TELLING;
+  const holds = [{ ...window, types: [...telling, "blocks"], from: [alone], to: others }];
   if (prng.chance(0.4)) return holds;
   return [...holds, { ...window, types: ["proposal", "polka"], from: others, to: [dark] }];
 }

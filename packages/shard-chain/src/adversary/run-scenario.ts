@@ -70,8 +70,8 @@ export interface ScenarioOutcome {
   readonly traceHash: string;
   readonly committee: Committee;
   readonly scheme: SignatureScheme;
-  /** Messages that correct validators received and votes that they counted; when recorded. */
-  readonly messages: readonly ConsensusMessage[];
+  /** Messages that correct validators sent or received and votes they counted; when recorded. */
+  readonly messages: ReadonlySet<ConsensusMessage>;
   readonly votes: readonly Vote[];
   /** Final blocks of all correct validators, one chain after another. */
   readonly committed: readonly CommittedBlock[];
@@ -92,7 +92,7 @@ class ScenarioRun {
   readonly #world: VirtualWorld;
   readonly #applications = new Map<number, CommandApplication>();
   readonly #commands: readonly number[];
-  readonly #messages: ConsensusMessage[] = [];
+  readonly #messages = new Set<ConsensusMessage>();
   readonly #votes: Vote[] = [];
   /** Bring a correct validator back with what it had written down. */
   readonly #returns = new Map<number, () => void>();
@@ -160,7 +160,7 @@ class ScenarioRun {
     const channel = consensusChannel(this.#committee.chainId);
     const world = new VirtualWorld(createPrng(seed, "world"), { network }, (to, _, message) => {
       const isWanted = this.#options.record && correct.has(to) && message.channel === channel;
-      if (isWanted) this.#messages.push(message.body as ConsensusMessage);
+      if (isWanted) this.#messages.add(message.body as ConsensusMessage);
     });
     for (const validator of correct) this.#placeCorrect(world, validator);
     for (const one of faulty) world.place(one.validator, this.#createFaulty(world, one.validator));
@@ -185,7 +185,7 @@ class ScenarioRun {
       },
     };
     const place = () => {
-      const parts = this.#partsOf(validator, world.host(validator), application);
+      const parts = this.#partsOf(validator, this.#recordingHost(world, validator), application);
       const onVote = (vote: Vote) => {
         if (this.#options.record) this.#votes.push(vote);
       };
@@ -193,6 +193,16 @@ class ScenarioRun {
     };
     this.#returns.set(validator, place);
     place();
+  }
+
+  /** Nobody else may get what a correct validator says; its own copy is evidence too. */
+  #recordingHost(world: VirtualWorld, validator: number): Host {
+    const host = world.host(validator);
+    if (!this.#options.record) return host;
+    return forwardingHost(host, (to, message) => {
+      this.#messages.add(message.body as ConsensusMessage);
+      host.send(to, message);
+    });
   }
 
   #createFaulty(world: VirtualWorld, validator: number): HostedNode {
@@ -282,17 +292,22 @@ function holdingHost(host: Host, holds: readonly MessageHold[]): Host {
     );
     return Math.max(nowMs, ...held.map(({ endMs }) => endMs));
   };
+  return forwardingHost(host, (to, message) => {
+    const delayMs = holdUntilMs(to, message.body as ConsensusMessage) - host.nowMs();
+    if (delayMs === 0) host.send(to, message);
+    else host.setTimer(delayMs, () => host.send(to, message));
+  });
+}
+
+/** The host with another way to send. */
+function forwardingHost(host: Host, send: Host["send"]): Host {
   return {
     self: host.self,
     nowMs: () => host.nowMs(),
     setTimer: (delayMs, fire) => host.setTimer(delayMs, fire),
     cancelTimer: (timer) => host.cancelTimer(timer),
     charge: (operation, count) => host.charge(operation, count),
-    send(to, message) {
-      const delayMs = holdUntilMs(to, message.body as ConsensusMessage) - host.nowMs();
-      if (delayMs === 0) host.send(to, message);
-      else host.setTimer(delayMs, () => host.send(to, message));
-    },
+    send,
   };
 }
 

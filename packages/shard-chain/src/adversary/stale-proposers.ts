@@ -1,4 +1,4 @@
-import { HotStuff, type ProposalBasis } from "../consensus/hotstuff.ts";
+import { HotStuff, type ProposalBasis, VIEWS_TO_COMMIT } from "../consensus/hotstuff.ts";
 import { Pbft } from "../consensus/pbft.ts";
 import type { PbftViewChange, PreparedBlock } from "../consensus/pbft-messages.ts";
 import { Tendermint } from "../consensus/tendermint.ts";
@@ -12,14 +12,22 @@ export class StaleTendermint extends Tendermint {
   }
 }
 
-/** Hides the highest certificate it knows and builds below it: on a final block, or before. */
+/**
+ * Hides the highest certificate it knows and builds below it: on a final block in one of its terms,
+ * on the one before in the next.
+ */
 export class StaleHotStuff extends HotStuff {
   protected override basis(): ProposalBasis | undefined {
     const basis = super.basis();
     const [pending] = basis?.pending ?? [];
     // The last final block here need not be final elsewhere, so it tries the one before as well.
     const [before, last] = this.chain.answer(this.chain.height - 2)?.blocks ?? [];
-    if (this.view % 2 === 0 && before !== undefined && last !== undefined) {
+    const term = Math.ceil(this.view / VIEWS_TO_COMMIT);
+    const isSecond = Math.ceil(term / this.parts.committee.size) % 2 === 0;
+    if (isSecond && before !== undefined && last !== undefined) {
+      // Only in the last view of its term: there others have given up the view before, which allows
+      // the block, and the next leader gets its votes.
+      if (this.view % VIEWS_TO_COMMIT !== 0) return undefined;
       const { id, header } = before.block;
       const { height, timestampMs } = header;
       return { parent: { id, height, timestampMs }, highest: last.block.justify, pending: [] };

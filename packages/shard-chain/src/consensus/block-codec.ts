@@ -1,3 +1,4 @@
+import type { ByteReader, ByteSink } from "../bytes/index.ts";
 import type {
   Block,
   BlockHeader,
@@ -8,7 +9,6 @@ import type {
   Vote,
   VoteKind,
 } from "../node/block.ts";
-import { type ByteReader, type ByteSink, UnreadableBytes } from "../node/byte-codec.ts";
 import { blockIdOf } from "./block-id.ts";
 
 const VOTE_KINDS: readonly VoteKind[] = ["prevote", "precommit", "vote", "prepare", "commit"];
@@ -78,7 +78,7 @@ export class BlockCodec {
   readBlock(reader: ByteReader): Block {
     const header = this.readHeader(reader);
     const payload = this.#payloads.decode(reader.bytes());
-    if (payload === undefined) throw new UnreadableBytes("a payload that is none");
+    if (payload === undefined) reader.fail("a payload that is none");
     const justify = this.readOptional(reader, () => this.readCertificate(reader));
     return { id: blockIdOf(header), header, payload, justify };
   }
@@ -109,9 +109,7 @@ export class BlockCodec {
   }
 
   readOptional<T>(reader: ByteReader, read: () => T): T | undefined {
-    const form = reader.byte();
-    if (form > 1) throw new UnreadableBytes("neither there nor absent");
-    return form === 1 ? read() : undefined;
+    return reader.flag() ? read() : undefined;
   }
 
   #writeSubject(
@@ -125,8 +123,7 @@ export class BlockCodec {
   }
 
   #readSubject(reader: ByteReader): Omit<Certificate, "votes"> {
-    const kind = VOTE_KINDS[reader.byte()];
-    if (kind === undefined) throw new UnreadableBytes("a vote of no known kind");
+    const kind = VOTE_KINDS[reader.byte()] ?? reader.fail("a vote of no known kind");
     return { kind, height: reader.uint(), round: reader.uint(), blockId: reader.digest() };
   }
 

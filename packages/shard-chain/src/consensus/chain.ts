@@ -104,18 +104,27 @@ export class CommittedChain<Message> {
    * the agreed time, and the application accepts its payload.
    */
   isValid(block: Block, parent: ChainTip, kind: VoteKind, pending: readonly Block[] = []): boolean {
-    const { header, justify, payload } = block;
-    const { committee, application } = this.#parts;
+    return this.isJustified(block, parent, kind) && this.isContentValid(block, parent, pending);
+  }
+
+  /** The part of `isValid` that needs no state: the block belongs here and its parent is certified. */
+  isJustified(block: Block, parent: ChainTip, kind: VoteKind): boolean {
+    const { header, justify } = block;
     if (!isSoundBlock(block)) return false;
-    if (header.chainId !== committee.chainId || header.parentId !== parent.id) return false;
+    const { chainId } = this.#parts.committee;
+    if (header.chainId !== chainId || header.parentId !== parent.id) return false;
     if ((justify === undefined) !== (parent.height === 0)) return false;
-    if (justify !== undefined) {
-      if (justify.blockId !== parent.id || justify.height !== parent.height) return false;
-      if (!this.check.isCertificate(justify, kind)) return false;
-    }
+    if (justify === undefined) return true;
+    if (justify.blockId !== parent.id || justify.height !== parent.height) return false;
+    return this.check.isCertificate(justify, kind);
+  }
+
+  /** The rest of `isValid`. */
+  isContentValid(block: Block, parent: ChainTip, pending: readonly Block[]): boolean {
+    const { header, justify, payload } = block;
     const place = this.#place(parent, justify, header.round, header.proposer, pending);
     if (header.height !== place.height || header.timestampMs !== place.timestampMs) return false;
-    return application.validate(payload, place);
+    return this.#parts.application.validate(payload, place);
   }
 
   /** Signs a vote of this validator; its time is after that of the block voted for. */
@@ -147,8 +156,13 @@ export class CommittedChain<Message> {
     return blocks.length === 0 ? undefined : { type: "blocks", blocks };
   }
 
-  /** Commits blocks of an answer as far as they are next and proven. Returns how many were. */
-  take(message: BlocksMessage): number {
+  /**
+   * Commits blocks of an answer as far as they are next and proven, and asks for more when there
+   * seem to be.
+   *
+   * @returns how many it took
+   */
+  take(from: number, message: BlocksMessage): number {
     let taken = 0;
     for (const { block, proof } of message.blocks.slice(0, BLOCKS_PER_ANSWER)) {
       if (block.header.height !== this.height + 1) continue;
@@ -159,6 +173,9 @@ export class CommittedChain<Message> {
       if (!isNext) return taken;
       this.commit(block, proof);
       taken++;
+    }
+    if (taken === BLOCKS_PER_ANSWER) {
+      this.#parts.link.send(from, { type: "status", height: this.height, round: 0 } as Message);
     }
     return taken;
   }

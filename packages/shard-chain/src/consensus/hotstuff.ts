@@ -19,6 +19,11 @@ import { Tally } from "./tally.ts";
 
 /** Views ahead of its own for which a validator counts votes. */
 const VIEWS_AHEAD = 64;
+/**
+ * Consecutive views that a block needs to become final: its own and those of two successors. A
+ * leader's term is as long.
+ */
+export const VIEWS_TO_COMMIT = 3;
 
 /** What must outlive a crash. */
 export interface HotStuffState {
@@ -43,7 +48,7 @@ export interface ProposalBasis {
 
 /**
  * Chained HotStuff (Yin et al. 2019), event-driven: one kind of vote, each block carries the
- * certificate of its parent, the leader changes with every view.
+ * certificate of its parent.
  *
  * - A validator votes once a view, by rising views, for a block that extends the block it is locked
  *   on (safety) or whose certificate is of a later view than the lock (liveness).
@@ -54,7 +59,10 @@ export interface ProposalBasis {
  *
  * The paper leaves the pacemaker open. This one: who waits too long broadcasts a timeout with its
  * highest certificate; more than a third of timeouts pull the others along; a quorum of them opens
- * the next view, whose leader extends the highest certificate among them.
+ * the next view, whose leader extends the highest certificate among them. Time-outs grow with each
+ * view since the last final block. A leader has a term of as many views as a commit needs: were it
+ * one view, faulty leaders of nearly a third of the power would come every third view, and three
+ * correct leaders in a row once in as many turns as the rotation has.
  */
 export class HotStuff implements Consensus<HotStuffMessage> {
   protected readonly parts: ConsensusParts<HotStuffMessage>;
@@ -128,7 +136,7 @@ export class HotStuff implements Consensus<HotStuffMessage> {
         break;
       }
       case "blocks":
-        if (this.chain.take(message) > 0) this.#afterCatchUp();
+        if (this.chain.take(from, message) > 0) this.#afterCatchUp();
         break;
     }
   }
@@ -158,10 +166,12 @@ export class HotStuff implements Consensus<HotStuffMessage> {
       }
       return;
     }
+    if (!this.chain.isJustified(block, parent, "vote")) return;
+    // First what the certificate makes final: the leader has built on the state after it.
+    if (block.justify !== undefined) this.#learn(block.justify);
     const pending = this.#tree.pathTo(parentId, this.chain.tip);
     if (pending === undefined || !this.#isValid(block, parent, pending)) return;
     if (!this.#tree.add(proposal, this.#isCertified(block))) return;
-    if (block.justify !== undefined) this.#learn(block.justify);
     this.#tryToVote(proposal);
     for (const child of this.#tree.takeOrphansOf(block.id)) this.#onProposal(from, child);
     if (this.#highest?.blockId === block.id) {
@@ -175,7 +185,7 @@ export class HotStuff implements Consensus<HotStuffMessage> {
     const parentView = pending.at(-1)?.header.round;
     if (parentView !== undefined && justifiedView !== parentView) return false;
     if (justifiedView >= block.header.round) return false;
-    return this.chain.isValid(block, parent, "vote", pending);
+    return this.chain.isContentValid(block, parent, pending);
   }
 
   /** Whether a certificate for the block is known, so that the chain may go on through it. */
@@ -199,9 +209,8 @@ export class HotStuff implements Consensus<HotStuffMessage> {
     this.#votedView = view;
     const fields = { kind: "vote" as const, height, round: view, blockId: block.id, justifyRound };
     const vote = this.chain.signVote(fields, timestampMs);
-    // The next leader builds on the votes. The view's own gets them too: else a leader that fails
-    // takes the votes of the view before with it, and of four validators three correct leaders in
-    // a row would never make the three certificates in a row that a commit needs.
+    // The next leader builds on the votes. The view's own gets them too: else a next leader that
+    // fails takes the votes of a term's last view with it, and a term would commit nothing.
     const collectors = new Set([this.#leaderOf(view), this.#leaderOf(view + 1)]);
     for (const leader of collectors) this.#send(leader, { type: "vote", vote });
   }
@@ -272,7 +281,10 @@ export class HotStuff implements Consensus<HotStuffMessage> {
     this.#sent = [];
     for (const old of this.#tallies.keys()) if (old < view - 1) this.#tallies.delete(old);
     if (this.#viewTimer !== undefined) link.cancelTimer(this.#viewTimer);
-    const failed = Math.max(0, view - 1 - (this.#highest?.round ?? 0));
+    // Counted from the last final block, not from the last certificate: where the network is slower
+    // than the time-outs, single views succeed, and would set them back before three do in a row.
+    const committedView = this.chain.lastProof?.headers[0]?.round ?? 0;
+    const failed = Math.max(0, view - VIEWS_TO_COMMIT - committedView);
     const waitMs = timing.pauseMs + timing.proposeMs + failed * timing.growthMs;
     this.#viewTimer = link.setTimer(waitMs, () => this.#giveUp(this.#view));
     this.#isPausing = pauseMs > 0;
@@ -356,14 +368,13 @@ export class HotStuff implements Consensus<HotStuffMessage> {
         });
       }
     }
-    const opened = highestBackedView(committee, this.#timeouts, committee.quorumPower) + 1;
-    if (opened > this.#view) {
-      this.#enterView(opened, 0);
-      return;
-    }
+    // Who goes on by timeouts first says one itself: else a faulty validator that sends its own to
+    // some only takes them along and leaves behind the others, too few for a quorum.
     const pulled = highestBackedView(committee, this.#timeouts, committee.minorityPower);
     const own = this.#timeouts.get(this.parts.link.self)?.view ?? 0;
     if (pulled >= this.#view && pulled > own) this.#giveUp(pulled);
+    const opened = highestBackedView(committee, this.#timeouts, committee.quorumPower) + 1;
+    if (opened > this.#view) this.#enterView(opened, 0);
   }
 
   #isTimeout(timeout: HotStuffTimeout): boolean {
@@ -445,7 +456,7 @@ export class HotStuff implements Consensus<HotStuffMessage> {
   }
 
   #leaderOf(view: number): number {
-    return this.#rotation.proposerOf(view - 1);
+    return this.#rotation.proposerOf(Math.floor((view - 1) / VIEWS_TO_COMMIT));
   }
 }
 

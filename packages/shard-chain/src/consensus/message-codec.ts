@@ -1,11 +1,11 @@
-import type { PayloadCodec } from "../node/block.ts";
 import {
   ByteCounter,
-  ByteReader,
+  type ByteReader,
   type ByteSink,
   ByteWriter,
-  UnreadableBytes,
-} from "../node/byte-codec.ts";
+  readBytes,
+} from "../bytes/index.ts";
+import type { PayloadCodec } from "../node/block.ts";
 import type { ConsensusName } from "../node/consensus.ts";
 import type { MessageCodec } from "../node/host.ts";
 import { BlockCodec } from "./block-codec.ts";
@@ -58,14 +58,7 @@ export class ConsensusCodec implements MessageCodec<ConsensusMessage> {
   }
 
   decode(bytes: Uint8Array): ConsensusMessage | undefined {
-    const reader = new ByteReader(bytes);
-    try {
-      const message = this.#read(reader);
-      return reader.isAtEnd ? message : undefined;
-    } catch (error) {
-      if (error instanceof UnreadableBytes) return undefined;
-      throw error;
-    }
+    return readBytes(bytes, "consensus message", (reader) => this.#read(reader));
   }
 
   #write(sink: ByteSink, message: ConsensusMessage): void {
@@ -110,7 +103,7 @@ export class ConsensusCodec implements MessageCodec<ConsensusMessage> {
     const blocks = this.#blocks;
     const type = TYPES[reader.byte()];
     if (type === undefined || !TAKEN[this.#name].includes(type)) {
-      throw new UnreadableBytes("a message of no type that this consensus takes");
+      reader.fail("a message of no type that this consensus takes");
     }
     switch (type) {
       case "vote":

@@ -10,7 +10,10 @@ export interface ConsensusTiming {
   readonly proposeMs: number;
   /** How long it waits for more votes once it has votes of two thirds. Tendermint only. */
   readonly voteMs: number;
-  /** Tendermint: added for each failed round. PBFT doubles and HotStuff adds it per failed view. */
+  /**
+   * Added for each failed round (Tendermint) or view without progress (HotStuff); PBFT doubles
+   * `proposeMs` instead.
+   */
   readonly growthMs: number;
   /** Pause after a block; with it a leader sets the pace of an idle chain. */
   readonly pauseMs: number;

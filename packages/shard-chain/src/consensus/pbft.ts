@@ -101,7 +101,7 @@ export class Pbft implements Consensus<PbftMessage> {
         break;
       }
       case "blocks":
-        if (this.chain.take(message) > 0) this.#enterHeight();
+        if (this.chain.take(from, message) > 0) this.#enterHeight();
         break;
       case "vote":
         if (this.#isForThisHeight(from, message.vote.height, message)) this.#onVote(message.vote);

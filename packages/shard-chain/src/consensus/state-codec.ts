@@ -1,5 +1,5 @@
+import { type ByteReader, type ByteSink, ByteWriter, readBytes } from "../bytes/index.ts";
 import type { PayloadCodec } from "../node/block.ts";
-import { ByteReader, type ByteSink, ByteWriter, UnreadableBytes } from "../node/byte-codec.ts";
 import type { ConsensusName } from "../node/consensus.ts";
 import { BlockCodec } from "./block-codec.ts";
 import type { ConsensusMessage } from "./consensus-node.ts";
@@ -36,14 +36,7 @@ export class StateCodec {
 
   /** Undefined for bytes that no state of this consensus was written as. */
   decode(bytes: Uint8Array): ConsensusState | undefined {
-    const reader = new ByteReader(bytes);
-    try {
-      const state = this.#read(reader);
-      return reader.isAtEnd ? state : undefined;
-    } catch (error) {
-      if (error instanceof UnreadableBytes) return undefined;
-      throw error;
-    }
+    return readBytes(bytes, "consensus state", (reader) => this.#read(reader));
   }
 
   #read(reader: ByteReader): ConsensusState {
@@ -67,8 +60,7 @@ export class StateCodec {
 
   #readTendermint(reader: ByteReader): TendermintState {
     const [height, round] = [reader.uint(), reader.uint()];
-    const step = STEPS[reader.byte()];
-    if (step === undefined) throw new UnreadableBytes("a step that there is not");
+    const step = STEPS[reader.byte()] ?? reader.fail("a step that there is not");
     return {
       height,
       round,
@@ -146,7 +138,6 @@ export class StateCodec {
 
   #readMessage<Message extends ConsensusMessage>(reader: ByteReader): Message {
     const message = this.#messages.decode(reader.bytes());
-    if (message === undefined) throw new UnreadableBytes("a message that is none");
-    return message as Message;
+    return (message ?? reader.fail("a message that is none")) as Message;
   }
 }

@@ -102,7 +102,7 @@ export class Tendermint implements Consensus<TendermintMessage> {
         this.#answer(from, message);
         break;
       case "blocks":
-        if (this.chain.take(message) > 0) this.#enterHeight();
+        if (this.chain.take(from, message) > 0) this.#enterHeight();
         break;
       case "proposal":
         this.#onHeightMessage(from, message.height, message);

@@ -59,11 +59,11 @@ export class VoteCheck {
           vote.round === round &&
           vote.blockId === blockId &&
           vote.validator > last;
-        if (!fits || !this.#isVoteUncharged(vote)) return false;
+        if (!fits) return false;
         last = vote.validator;
         power += this.committee.powerOf(vote.validator);
       }
-      return power >= this.committee.quorumPower;
+      return power >= this.committee.quorumPower && this.#areVotes(votes);
     });
   }
 
@@ -85,6 +85,24 @@ export class VoteCheck {
     if (!isKind || !this.isCertificate(certificate, certificate.kind)) return undefined;
     if (!isChain) return headers.length === 1 ? ids[0] : undefined;
     return isFinalChain(headers, ids) && certificate.round === last.round ? ids[0] : undefined;
+  }
+
+  /** All at once where the scheme can. */
+  #areVotes(votes: readonly Vote[]): boolean {
+    const fresh = votes.filter((vote) => this.#memo.get(vote) === undefined);
+    if (this.scheme.verifyAll === undefined || fresh.length < 2) {
+      return votes.every((vote) => this.#isVoteUncharged(vote));
+    }
+    if (votes.some((vote) => this.#memo.get(vote) === false)) return false;
+    const signed = fresh.map((vote) => ({
+      publicKey: this.committee.validators[vote.validator]?.publicKey ?? new Uint8Array(0),
+      statement: voteStatement(this.committee.chainId, vote),
+      signature: vote.signature,
+    }));
+    const areFinite = fresh.every(({ timestampMs }) => Number.isFinite(timestampMs));
+    if (!areFinite || !this.scheme.verifyAll(signed)) return false;
+    for (const vote of fresh) this.#memo.set(vote, true);
+    return true;
   }
 
   #isVoteUncharged(vote: Vote): boolean {

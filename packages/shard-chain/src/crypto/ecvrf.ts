@@ -1,21 +1,13 @@
 import { createHash } from "node:crypto";
+import { ed25519 } from "@noble/curves/ed25519.js";
 import { ShardChainError } from "../errors.ts";
-import {
-  addPoints,
-  BASE_POINT,
-  COFACTOR,
-  type CurvePoint,
-  decodePoint,
-  decodeScalar,
-  encodePoint,
-  encodeScalar,
-  GROUP_ORDER,
-  IDENTITY,
-  isSamePoint,
-  multiplyPoint,
-  negatePoint,
-  POINT_BYTES,
-} from "./edwards25519.ts";
+
+const { Point } = ed25519;
+type CurvePoint = typeof Point.BASE;
+
+/** Order of the base point. */
+const GROUP_ORDER = Point.Fn.ORDER;
+const POINT_BYTES = 32;
 
 /** ECVRF-EDWARDS25519-SHA512-TAI. */
 const SUITE = 3;
@@ -50,21 +42,21 @@ export function createVrfKey(secretKey: Uint8Array): VrfKey {
   const clamped = Uint8Array.from(hashed.subarray(0, 32));
   clamped[0] = (clamped[0] as number) & 248;
   clamped[31] = ((clamped[31] as number) & 127) | 64;
-  const x = decodeScalar(clamped);
-  const publicKey = encodePoint(multiplyPoint(BASE_POINT, x));
+  const x = decodeScalar(clamped) % GROUP_ORDER;
+  const publicKey = Point.BASE.multiply(x).toBytes();
   return {
     publicKey,
     prove(input) {
       const h = encodeToCurve(publicKey, input);
-      const hBytes = encodePoint(h);
-      const gamma = multiplyPoint(h, x);
+      const hBytes = h.toBytes();
+      const gamma = h.multiply(x);
       const k = decodeScalar(sha512(hashed.subarray(32), hBytes)) % GROUP_ORDER;
-      const kB = multiplyPoint(BASE_POINT, k);
-      const kH = multiplyPoint(h, k);
-      const c = challenge(publicKey, hBytes, ...[gamma, kB, kH].map(encodePoint));
+      const kB = Point.BASE.multiply(k);
+      const kH = h.multiply(k);
+      const c = challenge(publicKey, h, gamma, kB, kH);
       const s = (k + c * x) % GROUP_ORDER;
       return Uint8Array.of(
-        ...encodePoint(gamma),
+        ...gamma.toBytes(),
         ...encodeScalar(c, CHALLENGE_BYTES),
         ...encodeScalar(s),
       );
@@ -88,13 +80,12 @@ export function verifyVrf(
   const c = decodeScalar(proof.subarray(POINT_BYTES, POINT_BYTES + CHALLENGE_BYTES));
   const s = decodeScalar(proof.subarray(POINT_BYTES + CHALLENGE_BYTES));
   if (y === undefined || gamma === undefined || s >= GROUP_ORDER) return undefined;
-  if (isSamePoint(multiplyPoint(y, COFACTOR), IDENTITY)) return undefined;
+  if (y.isSmallOrder()) return undefined;
   const h = encodeToCurve(publicKey, input);
-  const u = subtract(multiplyPoint(BASE_POINT, s), multiplyPoint(y, c));
-  const v = subtract(multiplyPoint(h, s), multiplyPoint(gamma, c));
-  const expected = challenge(publicKey, ...[h, gamma, u, v].map(encodePoint));
-  if (c !== expected) return undefined;
-  const cleared = encodePoint(multiplyPoint(gamma, COFACTOR));
+  const u = Point.BASE.multiplyUnsafe(s).subtract(y.multiplyUnsafe(c));
+  const v = h.multiplyUnsafe(s).subtract(gamma.multiplyUnsafe(c));
+  if (c !== challenge(publicKey, h, gamma, u, v)) return undefined;
+  const cleared = gamma.clearCofactor().toBytes();
   return sha512(Uint8Array.of(SUITE, 3), cleared, Uint8Array.of(0));
 }
 
@@ -104,8 +95,8 @@ function encodeToCurve(salt: Uint8Array, input: Uint8Array): CurvePoint {
     const hash = sha512(Uint8Array.of(SUITE, 1), salt, input, Uint8Array.of(counter, 0));
     const candidate = decodePoint(hash.subarray(0, POINT_BYTES));
     if (candidate === undefined) continue;
-    const point = multiplyPoint(candidate, COFACTOR);
-    if (!isSamePoint(point, IDENTITY)) return point;
+    const point = candidate.clearCofactor();
+    if (!point.is0()) return point;
   }
   throw new ShardChainError("no point of the curve was found for a VRF input in 256 tries", {
     code: "BAD_BYTES",
@@ -114,13 +105,30 @@ function encodeToCurve(salt: Uint8Array, input: Uint8Array): CurvePoint {
   });
 }
 
-function challenge(...points: readonly Uint8Array[]): bigint {
-  const hash = sha512(Uint8Array.of(SUITE, 2), ...points, Uint8Array.of(0));
+function challenge(publicKey: Uint8Array, ...points: readonly CurvePoint[]): bigint {
+  const encoded = points.map((point) => point.toBytes());
+  const hash = sha512(Uint8Array.of(SUITE, 2), publicKey, ...encoded, Uint8Array.of(0));
   return decodeScalar(hash.subarray(0, CHALLENGE_BYTES));
 }
 
-function subtract(p: CurvePoint, q: CurvePoint): CurvePoint {
-  return addPoints(p, negatePoint(q));
+/** Undefined for bytes that encode no point, or not in its one form (RFC 8032, section 5.1.3). */
+function decodePoint(bytes: Uint8Array): CurvePoint | undefined {
+  try {
+    return Point.fromBytes(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A number from little-endian bytes. */
+function decodeScalar(bytes: Uint8Array): bigint {
+  return BigInt(`0x${Buffer.from(bytes).reverse().toString("hex")}`);
+}
+
+/** A number below 2^(8 * sizeBytes) in little-endian bytes. */
+function encodeScalar(number: bigint, sizeBytes = POINT_BYTES): Uint8Array {
+  const hex = number.toString(16).padStart(2 * sizeBytes, "0");
+  return new Uint8Array(Buffer.from(hex, "hex").reverse());
 }
 
 function sha512(...parts: readonly Uint8Array[]): Uint8Array {

@@ -1,3 +1,4 @@
+export * from "./bls.ts";
 export * from "./calibrate.ts";
 export * from "./ecvrf.ts";
 export * from "./epoch-shuffle.ts";

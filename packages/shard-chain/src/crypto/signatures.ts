@@ -1,7 +1,8 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { BLS } from "./bls.ts";
 
 /** The ways to sign; a run records which it used. */
-export const SIGNATURE_SCHEMES = ["ed25519", "elided"] as const;
+export const SIGNATURE_SCHEMES = ["ed25519", "bls", "elided"] as const;
 
 /** One of the ways to sign. */
 export type SignatureSchemeName = (typeof SIGNATURE_SCHEMES)[number];
@@ -12,16 +13,25 @@ export interface Signer {
   sign(statement: string): Uint8Array;
 }
 
-/** A way to sign statements. Every signature has 64 bytes, also where it is elided. */
+/** A statement and who is said to have signed it. */
+export interface SignedStatement {
+  readonly publicKey: Uint8Array;
+  readonly statement: string;
+  readonly signature: Uint8Array;
+}
+
+/** A way to sign statements. */
 export interface SignatureScheme {
   readonly name: SignatureSchemeName;
   /** @param seed 32 secret bytes */
   createSigner(seed: Uint8Array): Signer;
   /** False for anything wrong; never throws. */
   verify(publicKey: Uint8Array, statement: string, signature: Uint8Array): boolean;
+  /** Whether all of them are signed, where that is cheaper than one by one; never throws. */
+  verifyAll?(signed: readonly SignedStatement[]): boolean;
 }
 
-/** Bytes of a signature and of a seed. */
+/** Bytes of an Ed25519 or elided signature. */
 export const SIGNATURE_BYTES = 64;
 const KEY_BYTES = 32;
 
@@ -101,7 +111,13 @@ function checksum(publicKey: Uint8Array, statement: string): Uint8Array {
   return bytes;
 }
 
+const SCHEMES: Record<SignatureSchemeName, SignatureScheme> = {
+  ed25519: ED25519,
+  bls: BLS,
+  elided: ELIDED,
+};
+
 /** The scheme of a name. */
 export function signatureScheme(name: SignatureSchemeName): SignatureScheme {
-  return name === "ed25519" ? ED25519 : ELIDED;
+  return SCHEMES[name];
 }

@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { crc32 } from "node:zlib";
-import { LedgerError } from "./ledger-error.ts";
+import { ShardChainError } from "../errors.ts";
 
 // An append-only file of records. A record is
 //
@@ -36,32 +36,32 @@ export interface Recovery {
 export class BlockLog {
   readonly #path: string;
   readonly #file: number;
-  #lengthBytes: number;
-  #sequence: number;
+  /** Where each record begins, and where the next one will. */
+  readonly #offsets: number[];
   #isOpen = true;
 
-  private constructor(filePath: string, file: number, lengthBytes: number, sequence: number) {
+  private constructor(filePath: string, file: number, offsets: readonly number[]) {
     this.#path = filePath;
     this.#file = file;
-    this.#lengthBytes = lengthBytes;
-    this.#sequence = sequence;
+    this.#offsets = [...offsets];
   }
 
   /**
    * Opens a log, or makes an empty one, and recovers what it holds.
    *
-   * @throws LedgerError `UNREADABLE`; `CORRUPT_LOG` when a record before the last is damaged
+   * @throws ShardChainError `UNREADABLE`; `CORRUPT_LOG` when a record before the last is damaged
    */
   static open(filePath: string): { log: BlockLog; recovery: Recovery } {
     const file = openFile(filePath);
     try {
       const bytes = readAll(file);
-      const { records, endBytes } = scanRecords(filePath, bytes);
+      const { records, offsets } = scanRecords(filePath, bytes);
+      const endBytes = offsets.at(-1) as number;
       const droppedBytes = bytes.length - endBytes;
       if (droppedBytes > 0) ftruncateSync(file, endBytes);
       fsyncSync(file);
       syncFolder(filePath);
-      const log = new BlockLog(filePath, file, endBytes, records.length);
+      const log = new BlockLog(filePath, file, offsets);
       return { log, recovery: { records, droppedBytes } };
     } catch (error) {
       closeSync(file);
@@ -71,17 +71,30 @@ export class BlockLog {
 
   /** How many records the log holds. */
   get count(): number {
-    return this.#sequence;
+    return this.#offsets.length - 1;
+  }
+
+  /** The payload of a record by its place, from 0; undefined when there is none. */
+  read(place: number): Uint8Array | undefined {
+    const [from, to] = [this.#offsets[place], this.#offsets[place + 1]];
+    if (!this.#isOpen || from === undefined || to === undefined) return undefined;
+    const payload = Buffer.allocUnsafe(to - from - HEADER_BYTES - TRAILER_BYTES);
+    readSync(this.#file, payload, 0, payload.length, from + HEADER_BYTES);
+    return payload;
+  }
+
+  get #lengthBytes(): number {
+    return this.#offsets.at(-1) as number;
   }
 
   /**
    * Adds a record; it is on disk when this returns.
    *
-   * @throws LedgerError `LOG_NOT_WRITTEN`; the log is closed then, since after a failed write
+   * @throws ShardChainError `LOG_NOT_WRITTEN`; the log is closed then, since after a failed write
    *         nobody knows what the disk holds: opening it again tells
    */
   append(payload: Uint8Array): void {
-    const record = encodeRecord(payload, this.#sequence);
+    const record = encodeRecord(payload, this.count);
     try {
       if (!this.#isOpen) throw new Error("the log is closed");
       for (let written = 0; written < record.length; ) {
@@ -93,8 +106,7 @@ export class BlockLog {
       this.close();
       throw this.#notWritten(error);
     }
-    this.#lengthBytes += record.length;
-    this.#sequence++;
+    this.#offsets.push(this.#lengthBytes + record.length);
   }
 
   /** Closes the file; nothing can be appended afterwards. */
@@ -103,9 +115,9 @@ export class BlockLog {
     this.#isOpen = false;
   }
 
-  #notWritten(error: unknown): LedgerError {
+  #notWritten(error: unknown): ShardChainError {
     const reason = error instanceof Error ? error.message : String(error);
-    return new LedgerError(
+    return new ShardChainError(
       `a block could not be stored in ${this.#path} (${reason}); free space or repair the disk, ` +
         "then start the node again: it goes on from its last stored block",
       { code: "LOG_NOT_WRITTEN", path: this.#path, offset: this.#lengthBytes, reason },
@@ -126,8 +138,12 @@ function encodeRecord(payload: Uint8Array, sequence: number): Buffer {
   return record;
 }
 
-function scanRecords(filePath: string, bytes: Buffer): { records: Uint8Array[]; endBytes: number } {
+function scanRecords(
+  filePath: string,
+  bytes: Buffer,
+): { records: Uint8Array[]; offsets: number[] } {
   const records: Uint8Array[] = [];
+  const offsets = [0];
   let offset = 0;
   while (offset < bytes.length) {
     const payload = recordAt(bytes, offset, records.length);
@@ -137,8 +153,9 @@ function scanRecords(filePath: string, bytes: Buffer): { records: Uint8Array[]; 
     }
     records.push(payload);
     offset += HEADER_BYTES + payload.length + TRAILER_BYTES;
+    offsets.push(offset);
   }
-  return { records, endBytes: offset };
+  return { records, offsets };
 }
 
 /** The payload of the whole record `sequence` at `offset`; undefined when none stands there. */
@@ -161,7 +178,7 @@ function assertTornTail(filePath: string, bytes: Buffer, offset: number, sequenc
     const later = bytes.readUInt32LE(at + 8);
     if (later <= sequence || recordAt(bytes, at, later) === undefined) continue;
     const problem = `block ${sequence} is damaged, but block ${later} after it is whole`;
-    throw new LedgerError(
+    throw new ShardChainError(
       `${filePath} is damaged at byte ${offset}: ${problem}. A crash does not do this; take the ` +
         "file from a backup, or delete it and let the node catch up from its shard",
       { code: "CORRUPT_LOG", path: filePath, offset, problem },
@@ -175,7 +192,7 @@ function openFile(filePath: string): number {
     return openSync(filePath, constants.O_RDWR | constants.O_CREAT, 0o600);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new LedgerError(
+    throw new ShardChainError(
       `the block log ${filePath} cannot be opened: ${reason}`,
       { code: "UNREADABLE", path: filePath, reason },
       { cause: error },

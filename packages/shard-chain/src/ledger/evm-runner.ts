@@ -4,8 +4,8 @@ import {
   receiveMessageOnPort,
   Worker,
 } from "node:worker_threads";
+import { ShardChainError } from "../errors.ts";
 import type { ContractCall, ContractRunner } from "./contract-runner.ts";
-import { LedgerError } from "./ledger-error.ts";
 import type { FailureReason } from "./receipt.ts";
 import { type StateView, storageIn, storeIn } from "./state.ts";
 import { codeKey } from "./state-value.ts";
@@ -48,7 +48,7 @@ export class EvmRunner implements ContractRunner {
    * A runner that is ready: its thread has loaded the EVM, which it cannot do while the caller
    * sleeps.
    *
-   * @throws LedgerError `CONTRACT_RUNNER_FAILED`
+   * @throws ShardChainError `CONTRACT_RUNNER_FAILED`
    */
   static async create(): Promise<EvmRunner> {
     const runner = new EvmRunner();
@@ -65,7 +65,7 @@ export class EvmRunner implements ContractRunner {
     return runner;
   }
 
-  /** @throws LedgerError `CONTRACT_RUNNER_FAILED` when the thread cannot run the EVM */
+  /** @throws ShardChainError `CONTRACT_RUNNER_FAILED` when the thread cannot run the EVM */
   call(view: StateView, call: ContractCall): FailureReason | undefined {
     const { contract, slots } = call;
     const code = view.get(codeKey(contract));
@@ -113,8 +113,8 @@ export class EvmRunner implements ContractRunner {
   }
 }
 
-function failed(reason: string): LedgerError {
-  return new LedgerError(
+function failed(reason: string): ShardChainError {
+  return new ShardChainError(
     `contracts cannot run: ${reason}. Check that @ethereumjs/evm is installed (npm ci)`,
     { code: "CONTRACT_RUNNER_FAILED", reason },
   );

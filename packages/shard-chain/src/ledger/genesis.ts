@@ -1,6 +1,6 @@
+import { ShardChainError } from "../errors.ts";
 import type { Placement } from "../placement/placement.ts";
 import type { Address } from "./address.ts";
-import { LedgerError } from "./ledger-error.ts";
 import { LedgerState, storeIn } from "./state.ts";
 import { accountKey, codeKey, EMPTY_ACCOUNT } from "./state-value.ts";
 
@@ -19,7 +19,7 @@ export interface GenesisAccount {
  * First states of all shards: each account with all it has on its own shard, but for segmented
  * ones (brokers), whose balance is shared out evenly over all shards, the rest to their own.
  *
- * @throws LedgerError `CONFLICT` when an address comes twice
+ * @throws ShardChainError `CONFLICT` when an address comes twice
  */
 export function genesisStates(
   accounts: Iterable<GenesisAccount>,
@@ -39,7 +39,7 @@ export function genesisStates(
     const draft = drafts[home];
     const key = accountKey(address);
     if (draft === undefined || draft.get(key) !== undefined) {
-      throw new LedgerError(`genesis gives ${address} twice, or to a shard that is not there`, {
+      throw new ShardChainError(`genesis gives ${address} twice, or to a shard that is not there`, {
         code: "CONFLICT",
         what: "genesis account",
         name: address,

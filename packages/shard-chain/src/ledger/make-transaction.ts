@@ -1,5 +1,5 @@
+import { ByteWriter } from "../bytes/byte-writer.ts";
 import type { Address } from "./address.ts";
-import { ByteWriter } from "./byte-writer.ts";
 import { digestToHex, sha256 } from "./hash.ts";
 import type { Step, Transaction, TransactionContent } from "./transaction.ts";
 import { readTransactionCore, writeTransactionCore } from "./transaction-codec.ts";
@@ -8,7 +8,7 @@ const scratch = new ByteWriter(1024);
 
 /** Completes a transaction with its id and size. */
 export function makeTransaction(content: TransactionContent): Transaction {
-  const bytes = writeTransactionCore(scratch.reset(), content).bytes();
+  const bytes = writeTransactionCore(scratch.reset(), content).written;
   return {
     ...content,
     id: digestToHex(sha256(bytes)),

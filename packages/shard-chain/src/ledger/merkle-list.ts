@@ -1,4 +1,4 @@
-import { ByteWriter } from "./byte-writer.ts";
+import { ByteWriter } from "../bytes/byte-writer.ts";
 import { type Digest, EMPTY_DIGEST, sha256 } from "./hash.ts";
 
 // The Merkle tree over a list of RFC 6962, section 2.1 (Certificate Transparency): a leaf and an
@@ -73,13 +73,13 @@ export function verifyItem(root: Digest, item: Uint8Array, proof: ListProof): bo
 }
 
 function hashItem(item: Uint8Array): Digest {
-  return sha256(scratch.reset().u8(0).raw(item).bytes());
+  return sha256(scratch.reset().byte(0).raw(item).written);
 }
 
 function hashDigestItem(item: Digest): Digest {
-  return sha256(scratch.reset().u8(0).latin1(item).bytes());
+  return sha256(scratch.reset().byte(0).latin1(item).written);
 }
 
 function hashPair(left: Digest, right: Digest): Digest {
-  return sha256(scratch.reset().u8(1).latin1(left).latin1(right).bytes());
+  return sha256(scratch.reset().byte(1).latin1(left).latin1(right).written);
 }

@@ -1,4 +1,4 @@
-import { ByteWriter } from "./byte-writer.ts";
+import { ByteWriter } from "../bytes/byte-writer.ts";
 import type { Digest } from "./hash.ts";
 import { listRoot } from "./merkle-list.ts";
 import type { TransactionId } from "./transaction.ts";
@@ -33,6 +33,10 @@ export const FAILURE_REASONS = [
   "refusedElsewhere",
   /** The protocol has no way to run a transaction of this shape. */
   "unsupported",
+  /** Mempools had no room for it, or the fee was too low. */
+  "noRoom",
+  /** One before it, of the same sender, can never be admitted. */
+  "nonceGap",
 ] as const;
 
 /** Why a transaction failed or was aborted. */
@@ -62,7 +66,7 @@ export interface Receipt {
 /** A receipt's canonical bytes: an item of the list that `receiptsRoot` is the root of. */
 export function encodeReceipt({ txId, status, reason }: Receipt): Uint8Array {
   const reasonNumber = reason === undefined ? 0 : 1 + FAILURE_REASONS.indexOf(reason);
-  return new ByteWriter(72).latin1(txId).u8(STATUSES.indexOf(status)).u8(reasonNumber).copy();
+  return new ByteWriter(72).latin1(txId).byte(STATUSES.indexOf(status)).byte(reasonNumber).copy();
 }
 
 /** Root over a block's receipts, in their order; see `proveItem` to show one of them. */

@@ -1,5 +1,5 @@
-import { ByteReader } from "./byte-reader.ts";
-import { ByteWriter } from "./byte-writer.ts";
+import { ByteReader } from "../bytes/byte-reader.ts";
+import { ByteWriter } from "../bytes/byte-writer.ts";
 import { type Digest, EMPTY_DIGEST, sha256OfText } from "./hash.ts";
 import {
   bitOf,
@@ -89,18 +89,18 @@ function sharesPrefix(one: Digest, other: Digest, bits: number): boolean {
 
 /** A proof as bytes; empty subtrees beside the way cost a bit each. */
 export function encodeStateProof({ siblings, leaf }: StateProof): Uint8Array {
-  const writer = new ByteWriter().u32(siblings.length);
+  const writer = new ByteWriter().uint(siblings.length);
   for (let first = 0; first < siblings.length; first += 8) {
     let bits = 0;
     for (let i = 0; i < 8; i++) {
       const sibling = siblings[first + i];
       if (sibling !== undefined && sibling !== EMPTY_DIGEST) bits |= 1 << i;
     }
-    writer.u8(bits);
+    writer.byte(bits);
   }
   for (const sibling of siblings) if (sibling !== EMPTY_DIGEST) writer.latin1(sibling);
-  writer.u8(leaf === undefined ? 0 : 1);
-  if (leaf !== undefined) writer.latin1(leaf.path).block(leaf.valueBytes);
+  writer.byte(leaf === undefined ? 0 : 1);
+  if (leaf !== undefined) writer.latin1(leaf.path).bytes(leaf.valueBytes);
   return writer.copy();
 }
 
@@ -111,15 +111,15 @@ export function encodeStateProof({ siblings, leaf }: StateProof): Uint8Array {
  */
 export function decodeStateProof(bytes: Uint8Array): StateProof {
   const reader = new ByteReader(bytes, "state proof");
-  const count = reader.u32();
+  const count = reader.uint();
   if (count > 256) reader.fail("longer than a path");
-  const bits = Array.from({ length: Math.ceil(count / 8) }, () => reader.u8());
+  const bits = Array.from({ length: Math.ceil(count / 8) }, () => reader.byte());
   const siblings = Array.from({ length: count }, (_, i) =>
     (((bits[i >> 3] as number) >> (i & 7)) & 1) === 1 ? reader.latin1(32) : EMPTY_DIGEST,
   );
   if (count % 8 > 0 && (bits.at(-1) as number) >> (count % 8) > 0) reader.fail("stray bits");
   const hasLeaf = reader.flag();
-  const leaf = hasLeaf ? { path: reader.latin1(32), valueBytes: reader.block() } : undefined;
+  const leaf = hasLeaf ? { path: reader.latin1(32), valueBytes: reader.bytes() } : undefined;
   reader.end();
   return { siblings, leaf };
 }

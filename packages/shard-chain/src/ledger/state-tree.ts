@@ -1,4 +1,4 @@
-import { ByteWriter } from "./byte-writer.ts";
+import { ByteWriter } from "../bytes/byte-writer.ts";
 import { type Digest, EMPTY_DIGEST, sha256 } from "./hash.ts";
 import { type StateValue, writeStateValue } from "./state-value.ts";
 
@@ -148,12 +148,12 @@ export function hashTree(node: TreeNode | undefined): Digest {
 
 /** Hash of two subtrees' hashes. */
 export function hashBranch(left: Digest, right: Digest): Digest {
-  return sha256(scratch.reset().u8(BRANCH_TAG).latin1(left).latin1(right).bytes());
+  return sha256(scratch.reset().byte(BRANCH_TAG).latin1(left).latin1(right).written);
 }
 
 /** Hash of a leaf, from the encoding of its value. */
 export function hashLeaf(path: Digest, valueBytes: Uint8Array): Digest {
-  return sha256(scratch.reset().u8(LEAF_TAG).latin1(path).block(valueBytes).bytes());
+  return sha256(scratch.reset().byte(LEAF_TAG).latin1(path).bytes(valueBytes).written);
 }
 
 function hashLeafValue(path: Digest, value: StateValue): Digest {
@@ -165,7 +165,7 @@ const valueScratch = new ByteWriter(1024);
 /** A value's canonical encoding; valid until the next call: copy what must last. */
 export function encodeStateValue(value: StateValue): Uint8Array {
   writeStateValue(valueScratch.reset(), value);
-  return valueScratch.bytes();
+  return valueScratch.written;
 }
 
 /** Every leaf, by rising path. */

@@ -1,6 +1,6 @@
+import { ByteReader } from "../bytes/byte-reader.ts";
+import type { ByteWriter } from "../bytes/byte-writer.ts";
 import type { Address } from "./address.ts";
-import { ByteReader } from "./byte-reader.ts";
-import type { ByteWriter } from "./byte-writer.ts";
 
 /** An account. Never changed once made: a change is a new object. */
 export interface Account {
@@ -73,7 +73,7 @@ const CLAIM_BYTES = 65;
 
 /** Appends a value's canonical encoding, the bytes that the state root commits to. */
 export function writeStateValue(writer: ByteWriter, value: StateValue): void {
-  writer.u8(TAG[value.kind]);
+  writer.byte(TAG[value.kind]);
   switch (value.kind) {
     case "account":
       writer.u48(value.nonce).u128(value.balance).u64(value.word);
@@ -87,13 +87,13 @@ export function writeStateValue(writer: ByteWriter, value: StateValue): void {
       writer.u256(value.value);
       return;
     case "bytes":
-      writer.block(value.bytes);
+      writer.bytes(value.bytes);
   }
 }
 
 function writeClaims(writer: ByteWriter, claims: readonly LockClaim[]): void {
-  writer.u32(claims.length);
-  for (const { txId, mode } of claims) writer.latin1(txId).u8(mode === "write" ? 1 : 0);
+  writer.uint(claims.length);
+  for (const { txId, mode } of claims) writer.latin1(txId).byte(mode === "write" ? 1 : 0);
 }
 
 /**
@@ -109,7 +109,7 @@ export function readStateValue(bytes: Uint8Array): StateValue {
 }
 
 function readTagged(reader: ByteReader): StateValue {
-  switch (reader.u8()) {
+  switch (reader.byte()) {
     case TAG.account:
       return { kind: "account", nonce: reader.u48(), balance: reader.u128(), word: reader.u64() };
     case TAG.lock:
@@ -117,7 +117,7 @@ function readTagged(reader: ByteReader): StateValue {
     case TAG.storage:
       return { kind: "storage", value: reader.u256() };
     case TAG.bytes:
-      return { kind: "bytes", bytes: reader.block() };
+      return { kind: "bytes", bytes: reader.bytes() };
     default:
       return reader.fail("unknown kind of value");
   }
@@ -129,8 +129,9 @@ function readLock(reader: ByteReader): LockEntry {
 }
 
 function readClaims(reader: ByteReader): LockClaim[] {
-  return Array.from({ length: reader.count(CLAIM_BYTES) }, () => ({
+  const readClaim = (): LockClaim => ({
     txId: reader.latin1(64),
     mode: reader.flag() ? "write" : "read",
-  }));
+  });
+  return reader.list(readClaim, CLAIM_BYTES);
 }

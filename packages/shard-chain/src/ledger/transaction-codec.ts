@@ -1,5 +1,5 @@
-import { ByteReader } from "./byte-reader.ts";
-import type { ByteWriter } from "./byte-writer.ts";
+import { ByteReader } from "../bytes/byte-reader.ts";
+import type { ByteWriter } from "../bytes/byte-writer.ts";
 import { type Step, TRANSACTION_KINDS, type TransactionContent } from "./transaction.ts";
 
 const OPS = [
@@ -20,14 +20,14 @@ export const TRANSACTION_BYTES_MAX = 131_072;
 
 /** Appends the bytes that a transaction's id is the hash of. Equal contents give equal bytes. */
 export function writeTransactionCore(writer: ByteWriter, content: TransactionContent): ByteWriter {
-  writer.u8(TRANSACTION_KINDS.indexOf(content.kind)).hex(content.sender).u48(content.nonce);
-  writer.u128(content.fee).u32(content.paddingBytes).u32(content.steps.length);
+  writer.byte(TRANSACTION_KINDS.indexOf(content.kind)).hex(content.sender).u48(content.nonce);
+  writer.u128(content.fee).u32(content.paddingBytes).uint(content.steps.length);
   for (const step of content.steps) writeStep(writer, step);
   return writer;
 }
 
 function writeStep(writer: ByteWriter, step: Step): void {
-  writer.u8(OPS.indexOf(step.op)).hex(step.address);
+  writer.byte(OPS.indexOf(step.op)).hex(step.address);
   switch (step.op) {
     case "debit":
     case "credit":
@@ -37,7 +37,7 @@ function writeStep(writer: ByteWriter, step: Step): void {
       writer.u128(step.amount).u128(step.penalty);
       return;
     case "call":
-      writer.block(step.data).u32(step.slots.length);
+      writer.bytes(step.data).uint(step.slots.length);
       for (const slot of step.slots) writer.u256(slot);
   }
 }
@@ -52,20 +52,19 @@ export function readTransactionCore(bytes: Uint8Array): TransactionContent {
   if (bytes.length > TRANSACTION_BYTES_MAX) {
     reader.fail(`longer than ${TRANSACTION_BYTES_MAX} bytes`);
   }
-  const kind = TRANSACTION_KINDS[reader.u8()] ?? reader.fail("unknown kind");
+  const kind = TRANSACTION_KINDS[reader.byte()] ?? reader.fail("unknown kind");
   const sender = reader.address();
   const nonce = reader.u48();
   const fee = reader.u128();
   const paddingBytes = reader.u32();
   if (paddingBytes > TRANSACTION_BYTES_MAX) reader.fail("too much padding");
-  const count = reader.count(STEP_BYTES_MIN);
-  const steps = Array.from({ length: count }, () => readStep(reader));
+  const steps = reader.list(() => readStep(reader), STEP_BYTES_MIN);
   reader.end();
   return { kind, sender, nonce, fee, steps, paddingBytes };
 }
 
 function readStep(reader: ByteReader): Step {
-  const op = OPS[reader.u8()] ?? reader.fail("unknown step");
+  const op = OPS[reader.byte()] ?? reader.fail("unknown step");
   const address = reader.address();
   switch (op) {
     case "debit":
@@ -74,12 +73,12 @@ function readStep(reader: ByteReader): Step {
     case "check":
       return { op, address, amount: reader.u128(), penalty: reader.u128() };
     case "call":
-      return { op, address, data: reader.block(), slots: readSlots(reader) };
+      return { op, address, data: reader.bytes(), slots: readSlots(reader) };
     default:
       return { op, address };
   }
 }
 
 function readSlots(reader: ByteReader): bigint[] {
-  return Array.from({ length: reader.count(32) }, () => reader.u256());
+  return reader.list(() => reader.u256(), 32);
 }

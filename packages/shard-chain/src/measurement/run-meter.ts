@@ -1,9 +1,9 @@
-import { LedgerError } from "../ledger/ledger-error.ts";
+import { ShardChainError } from "../errors.ts";
 import type { TransactionId } from "../ledger/transaction.ts";
 import { Interner } from "./interner.ts";
 import { float64Column, int32Column } from "./number-column.ts";
 import { type Percentile, percentileOf } from "./percentiles.ts";
-import { PHASES, type Phase, startOf, type Trail, timeByPhase } from "./trail.ts";
+import { consensusRounds, PHASES, type Phase, startOf, type Trail, timeByPhase } from "./trail.ts";
 
 /**
  * How a transaction ended, seen from its client. `commit`: final on every shard it touches.
@@ -46,6 +46,8 @@ export interface RunSummary {
   readonly latencyMs: Readonly<Record<"p50" | "p90" | "p99" | "p999", Percentile | undefined>>;
   /** Where committed transactions' time went; undefined when no trail was recorded. */
   readonly timeByPhase: Readonly<Record<Phase, PhaseTime>> | undefined;
+  /** Rounds of consensus on the critical path of a committed transaction, mean; as above. */
+  readonly consensusRoundsMean: number | undefined;
   /** Bytes sent, by what for, over the whole run. */
   readonly bytesBy: Readonly<Record<string, number>>;
 }
@@ -67,12 +69,14 @@ export class RunMeter {
   /** Seven entries a committed transaction that came with a trail, in the order of `PHASES`. */
   readonly #phaseMs = float64Column();
   readonly #phaseOwner = int32Column();
+  /** By entry of `#phaseOwner`. */
+  readonly #rounds = int32Column();
   readonly #bytesBy = new Map<string, number>();
 
   /** A client's transaction is due. Each id once. */
   arrive(txId: TransactionId, at: { intendedMs: number; isCrossShard: boolean }): void {
     if (this.#ids.numberOf(txId) < this.#ending.length) {
-      throw new LedgerError(
+      throw new ShardChainError(
         `transaction ${txId} arrived twice; give transactions different nonces`,
         { code: "CONFLICT", what: "transaction", name: txId },
       );
@@ -82,6 +86,11 @@ export class RunMeter {
     this.#isCrossShard.push(at.isCrossShard ? 1 : 0);
     this.#retries.push(0);
     this.#ending.push(OPEN);
+  }
+
+  /** Whether a client has sent it. */
+  knows(txId: TransactionId): boolean {
+    return this.#ids.find(txId) !== undefined;
   }
 
   /** The protocol tries the transaction once more after an abort. */
@@ -103,6 +112,7 @@ export class RunMeter {
       if (ending === "commit") {
         const spent = timeByPhase(trail);
         this.#phaseOwner.push(number);
+        this.#rounds.push(consensusRounds(trail));
         for (const phase of PHASES) this.#phaseMs.push(spent[phase]);
       }
     }
@@ -113,6 +123,21 @@ export class RunMeter {
   /** Bytes went over the network. */
   addBytes(what: string, sizeBytes: number): void {
     this.#bytesBy.set(what, (this.#bytesBy.get(what) ?? 0) + sizeBytes);
+  }
+
+  /**
+   * Latencies of the committed transactions that were meant to arrive in a window, rising, ms.
+   * Those in flight are not in it: `summarise` has the percentiles.
+   */
+  latenciesMs({ fromMs, toMs }: { fromMs: number; toMs: number }): Float64Array {
+    const latencies: number[] = [];
+    for (let number = 0; number < this.#ending.length; number++) {
+      const intendedMs = this.#intendedMs.at(number);
+      const isCommitted = ENDINGS[this.#ending.at(number)] === "commit";
+      if (!isCommitted || intendedMs < fromMs || intendedMs >= toMs) continue;
+      latencies.push(this.#endedMs.at(number) - intendedMs);
+    }
+    return Float64Array.from(latencies).sort();
   }
 
   /** Sums up the window `fromMs <= t < toMs`; what happens after it is not looked at. */
@@ -149,6 +174,7 @@ export class RunMeter {
       unfinished: waits.length,
       latencyMs: percentiles(latencies, waits),
       timeByPhase: this.#phaseTimes(isInWindow),
+      consensusRoundsMean: this.#roundsMean(isInWindow),
       bytesBy: Object.fromEntries(this.#bytesBy),
     };
   }
@@ -156,7 +182,7 @@ export class RunMeter {
   #numberOf(txId: TransactionId): number {
     const number = this.#ids.find(txId);
     if (number !== undefined) return number;
-    throw new LedgerError(`transaction ${txId} ended or was tried again, but never arrived`, {
+    throw new ShardChainError(`transaction ${txId} ended or was tried again, but never arrived`, {
       code: "BAD_HISTORY",
       problem: `unknown transaction ${txId}`,
     });
@@ -165,11 +191,22 @@ export class RunMeter {
   #checkTrail(txId: TransactionId, trail: Trail, intendedMs: number, atMs: number): void {
     const fromMs = startOf(trail);
     if (fromMs === intendedMs && trail.atMs === atMs) return;
-    throw new LedgerError(
+    throw new ShardChainError(
       `the trail of ${txId} goes from ${fromMs} to ${trail.atMs} ms, but the transaction took ` +
         `from ${intendedMs} to ${atMs} ms`,
       { code: "BAD_HISTORY", problem: "a trail that does not cover its transaction" },
     );
+  }
+
+  #roundsMean(isInWindow: (ms: number) => boolean): number | undefined {
+    let sum = 0;
+    let count = 0;
+    this.#phaseOwner.view().forEach((number, entry) => {
+      if (!isInWindow(this.#endedMs.at(number))) return;
+      sum += this.#rounds.at(entry);
+      count++;
+    });
+    return count === 0 ? undefined : sum / count;
   }
 
   #phaseTimes(isInWindow: (ms: number) => boolean): RunSummary["timeByPhase"] {

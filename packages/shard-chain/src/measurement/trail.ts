@@ -56,6 +56,15 @@ export function timeByPhase(trail: Trail): Record<Phase, number> {
   return spent;
 }
 
+/** Rounds of consensus that the trail went through, one after another. */
+export function consensusRounds(trail: Trail): number {
+  let rounds = 0;
+  for (let now: Trail | undefined = trail; now !== undefined; now = now.before) {
+    if (now.phase === "consensus") rounds++;
+  }
+  return rounds;
+}
+
 /** When the trail began: the intended arrival. */
 export function startOf(trail: Trail): number {
   let now = trail;

@@ -1,6 +1,5 @@
 export * from "./application.ts";
 export * from "./block.ts";
-export * from "./byte-codec.ts";
 export * from "./committee.ts";
 export * from "./consensus.ts";
 export * from "./frames.ts";

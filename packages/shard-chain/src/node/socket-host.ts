@@ -55,6 +55,7 @@ export class SocketHost implements Host {
   readonly #incoming = new Set<Socket>();
   readonly #server: Server;
   #node: HostedNode | undefined;
+  #unreachable: ReadonlySet<NodeId> = new Set();
   #isClosed = false;
 
   constructor(settings: SocketHostSettings) {
@@ -86,12 +87,17 @@ export class SocketHost implements Host {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
+  /** From now on nothing goes to these nodes and nothing of theirs is heard: a partition. */
+  cutOff(nodes: ReadonlySet<NodeId>): void {
+    this.#unreachable = nodes;
+  }
+
   nowMs(): number {
     return this.#settings.machine.nowMs();
   }
 
   send(to: NodeId, message: NodeMessage): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#unreachable.has(to)) return;
     if (to === this.self) {
       this.setTimer(0, () => this.#node?.onMessage(to, message));
       return;
@@ -168,6 +174,7 @@ export class SocketHost implements Host {
   }
 
   #receive(from: NodeId, channel: string, bytes: Uint8Array): void {
+    if (this.#unreachable.has(from)) return;
     const body = this.#settings.codecs.get(channel)?.decode(bytes);
     if (body === undefined || this.#isClosed) return;
     this.#node?.onMessage(from, { channel, sizeBytes: bytes.length, body });

@@ -1,5 +1,5 @@
+import { ShardChainError } from "../errors.ts";
 import type { ShardId } from "../ledger/address.ts";
-import { LedgerError } from "../ledger/ledger-error.ts";
 import type { TransactionId } from "../ledger/transaction.ts";
 import { Interner } from "../measurement/interner.ts";
 import { float64Column, int32Column } from "../measurement/number-column.ts";
@@ -80,7 +80,7 @@ export class RunHistory {
     const transaction = this.#numberOf(txId);
     const declared = this.partCounts[transaction] as number;
     if (declared !== 0 && declared !== partCount) {
-      throw new LedgerError(
+      throw new ShardChainError(
         `transaction ${txId} was declared with ${declared} parts before and ${partCount} now`,
         { code: "BAD_HISTORY", problem: `two part counts of transaction ${txId}` },
       );
@@ -191,7 +191,7 @@ export class RunHistory {
     const transaction = this.#numberOf(txId);
     const before = this.outcomes[transaction];
     if (before !== OUTCOME.none) {
-      throw new LedgerError(`transaction ${txId} ended twice`, {
+      throw new ShardChainError(`transaction ${txId} ended twice`, {
         code: "BAD_HISTORY",
         problem: `transaction ${txId} ended twice`,
       });

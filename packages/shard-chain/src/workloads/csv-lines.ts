@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { LedgerError } from "../ledger/ledger-error.ts";
+import { ShardChainError } from "../errors.ts";
 
 /** A line of a CSV file, cut into its fields. */
 export interface CsvLine {
@@ -17,7 +17,7 @@ const LINE_CHARACTERS_MAX = 4_000_000;
  * Streams the lines of a CSV file (RFC 4180, without line breaks inside fields), unpacking it when
  * its name ends in `.gz`. Empty lines are skipped. Memory stays bounded by the longest line.
  *
- * @throws LedgerError `UNREADABLE`, `BAD_DATASET`
+ * @throws ShardChainError `UNREADABLE`, `BAD_DATASET`
  */
 export async function* readCsvLines(path: string): AsyncGenerator<CsvLine> {
   let line = 0;
@@ -45,7 +45,7 @@ async function* readText(path: string): AsyncGenerator<string> {
     for await (const chunk of stream) yield chunk as string;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new LedgerError(
+    throw new ShardChainError(
       `${path} cannot be read: ${reason}`,
       { code: "UNREADABLE", path, reason },
       { cause: error },
@@ -66,7 +66,7 @@ function splitLine(path: string, line: number, raw: string): string[] | undefine
     const match = pattern.exec(text);
     if (match === null) {
       const problem = "a quote that does not close, or text beside one";
-      throw new LedgerError(`${path}, line ${line}: ${problem}`, {
+      throw new ShardChainError(`${path}, line ${line}: ${problem}`, {
         code: "BAD_DATASET",
         path,
         line,
@@ -79,9 +79,9 @@ function splitLine(path: string, line: number, raw: string): string[] | undefine
   return fields;
 }
 
-function tooLong(path: string, line: number): LedgerError {
+function tooLong(path: string, line: number): ShardChainError {
   const problem = `longer than ${LINE_CHARACTERS_MAX} characters`;
-  return new LedgerError(`${path}, line ${line}: ${problem}; is this a CSV file?`, {
+  return new ShardChainError(`${path}, line ${line}: ${problem}; is this a CSV file?`, {
     code: "BAD_DATASET",
     path,
     line,

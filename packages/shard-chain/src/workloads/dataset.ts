@@ -1,5 +1,5 @@
+import { ShardChainError } from "../errors.ts";
 import { type Address, parseAddress } from "../ledger/address.ts";
-import { LedgerError } from "../ledger/ledger-error.ts";
 import { type CsvLine, readCsvLines } from "./csv-lines.ts";
 import type { RecordedTransaction } from "./recorded-transaction.ts";
 
@@ -26,7 +26,7 @@ type Layout = Partial<Record<Column, number>>;
  * project's Ethereum excerpts, in any order and with any others beside; `.gz` is unpacked. The
  * first line names the columns.
  *
- * @throws LedgerError `UNREADABLE`; `BAD_DATASET` with the number of the line
+ * @throws ShardChainError `UNREADABLE`; `BAD_DATASET` with the number of the line
  * @see XBlock: block-emulator's CSV layout; ethereum-etl: schema of transactions.csv
  */
 export async function* readDataset(path: string): AsyncGenerator<RecordedTransaction> {
@@ -85,7 +85,7 @@ function readRow(path: string, { line, fields }: CsvLine, layout: Layout): Recor
   };
 }
 
-type Fail = (problem: string) => LedgerError;
+type Fail = (problem: string) => ShardChainError;
 
 /** XBlock writes None where it has nothing. */
 function isNothing(field: string): boolean {
@@ -145,8 +145,8 @@ function cut(text: string): string {
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
-function badLine(path: string, line: number, problem: string): LedgerError {
-  return new LedgerError(`${path}, line ${line}: ${problem}`, {
+function badLine(path: string, line: number, problem: string): ShardChainError {
+  return new ShardChainError(`${path}, line ${line}: ${problem}`, {
     code: "BAD_DATASET",
     path,
     line,

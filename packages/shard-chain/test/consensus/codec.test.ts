@@ -12,7 +12,7 @@ import { SmallWorld } from "./small-world.ts";
 function manyMessages(name: ConsensusName): ConsensusMessage[] {
   const seeds = [1, 2, 3, 4, 5, 6];
   return seeds.flatMap((seed) =>
-    blame(drawScenario(name, seed, "below-third")).outcome.messages.slice(0, 1_500),
+    [...blame(drawScenario(name, seed, "below-third")).outcome.messages].slice(0, 1_500),
   );
 }
 

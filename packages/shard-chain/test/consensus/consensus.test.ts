@@ -40,6 +40,12 @@ describe.each(CONSENSUS_NAMES)("%s among correct validators", (name) => {
     }
   });
 
+  it("lives where messages travel longer than its time-outs allow for: they grow", () => {
+    const timing = { proposeMs: 3, voteMs: 2, growthMs: 2, pauseMs: 0, resendMs: 400 };
+    const world = new SmallWorld({ name, timing, jitter: 0.2 }).run(4_000);
+    for (const { done } of world.applications) expect(done.size).toBe(8);
+  });
+
   it("orders blocks by a time that rises and lies between the clocks of the voters", () => {
     const world = new SmallWorld({ name, jitter: 0.5 }).run(1_000);
     const times = (world.applications[0]?.committed ?? []).map(

@@ -6,10 +6,15 @@ import {
   ConsensusNode,
   type ConsensusTiming,
   createConsensus,
+  EvidenceApplication,
+  EvidencePool,
+  evidencePayloads,
   hostLink,
+  VoteCheck,
 } from "../../src/consensus/index.ts";
 import { ELIDED, type SignatureScheme, type Signer } from "../../src/crypto/signatures.ts";
 import {
+  type Application,
   Committee,
   type Consensus,
   type ConsensusName,
@@ -33,6 +38,9 @@ export interface SmallWorldSettings {
   readonly costs?: CostTable;
   readonly commands?: number;
   readonly seed?: number;
+  readonly timing?: ConsensusTiming;
+  /** Blocks carry evidence of double votes. */
+  readonly hasEvidence?: boolean;
 }
 
 /** Correct validators of one chain, 10 ms apart; nothing else. */
@@ -47,8 +55,14 @@ export class SmallWorld {
   /** Every message that arrived. */
   readonly messages: ConsensusMessage[] = [];
   readonly commitTimesMs: number[] = [];
+  /** What each validator has heard of final evidence: validator, vote's height, block's height. */
+  readonly punished: [validator: number, votedAt: number, provenAt: number][][] = [];
+  readonly #hasEvidence: boolean;
+  readonly #timing: ConsensusTiming;
 
   constructor(settings: SmallWorldSettings) {
+    this.#timing = settings.timing ?? TIMING;
+    this.#hasEvidence = settings.hasEvidence ?? false;
     const { name, powers = [1, 1, 1, 1], scheme = ELIDED, jitter = 0, costs } = settings;
     const { commands = 8, seed = 1 } = settings;
     this.scheme = scheme;
@@ -57,7 +71,8 @@ export class SmallWorld {
       "shard-0",
       this.signers.map(({ publicKey }, node) => ({ node, power: powers[node] ?? 1, publicKey })),
     );
-    this.codec = new ConsensusCodec(name, COMMAND_CODEC);
+    const payloads = this.#hasEvidence ? evidencePayloads(COMMAND_CODEC) : COMMAND_CODEC;
+    this.codec = new ConsensusCodec(name, payloads);
     const network = { nodeRegions: powers.map(() => 0), rttMs: [[20]], jitter };
     this.world = new VirtualWorld(createPrng(seed), { network, costs }, (_to, _from, { body }) => {
       this.messages.push(body as ConsensusMessage);
@@ -79,22 +94,36 @@ export class SmallWorld {
   #createValidator(name: ConsensusName, i: number): Consensus<ConsensusMessage> {
     const host: Host = this.world.host(i);
     const application = this.applications[i] as CommandApplication;
+    const plain: Application = {
+      propose: (place) => application.propose(place),
+      validate: (payload, place) => application.validate(payload, place),
+      deliver: (committed) => {
+        application.deliver(committed);
+        if (i === 0) this.commitTimesMs.push(host.nowMs());
+      },
+    };
+    const withEvidence = this.#hasEvidence ? this.#addEvidence(plain, i) : undefined;
     const consensus = createConsensus(name, {
       committee: this.committee,
       link: hostLink(host, this.committee, (message) => this.codec.sizeOf(message)),
-      application: {
-        propose: (place) => application.propose(place),
-        validate: (payload, place) => application.validate(payload, place),
-        deliver: (committed) => {
-          application.deliver(committed);
-          if (i === 0) this.commitTimesMs.push(host.nowMs());
-        },
-      },
+      application: withEvidence ?? plain,
+      ...(withEvidence && { observer: withEvidence.observer }),
       signer: this.signers[i] as Signer,
       scheme: this.scheme,
-      timing: TIMING,
+      timing: this.#timing,
     });
     this.world.place(i, new ConsensusNode(this.committee, consensus));
     return consensus;
+  }
+
+  #addEvidence(application: Application, i: number): EvidenceApplication {
+    const punished: [number, number, number][] = [];
+    this.punished[i] = punished;
+    return new EvidenceApplication({
+      application,
+      pool: new EvidencePool(new VoteCheck(this.committee, this.scheme)),
+      bytesMax: 2 ** 20,
+      onEvidence: ({ first }, height) => punished.push([first.validator, first.height, height]),
+    });
   }
 }

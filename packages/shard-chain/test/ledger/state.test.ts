@@ -1,7 +1,7 @@
 import { createPrng } from "@fmlab/sim";
 import { describe, expect, it } from "vitest";
+import { ByteWriter } from "../../src/bytes/byte-writer.ts";
 import { addressOf } from "../../src/ledger/address.ts";
-import { ByteWriter } from "../../src/ledger/byte-writer.ts";
 import { listRoot, proveItem, verifyItem } from "../../src/ledger/merkle-list.ts";
 import { encodeReceipt, type Receipt, receiptsRoot } from "../../src/ledger/receipt.ts";
 import { LedgerState, putRecordIn, recordIn, storageIn, storeIn } from "../../src/ledger/state.ts";

@@ -15,4 +15,6 @@ export interface DeviceMachine {
   readonly pool: NativeSlotPool;
   /** Next layers whose routers are applied to each layer's gate input. */
   readonly aheadDepth: number;
+  /** The CPU computes experts beside the card, with so many threads; undefined: never. */
+  readonly cpuThreads: number | undefined;
 }

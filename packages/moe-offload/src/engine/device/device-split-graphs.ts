@@ -1,46 +1,25 @@
-import {
-  type Arena,
-  ops,
-  StagedTensor,
-  StagingMemory,
-  StreamEvent,
-  type Tensor,
-} from "@fmlab/ggml";
+import { StagedTensor, StagingMemory, StreamEvent } from "@fmlab/ggml";
 import type { Routing } from "../../offload/routing.ts";
 import { EngineError } from "../errors.ts";
 import type { ExpertSource, LayerHook } from "../interfaces.ts";
-import type { Attended, LayerGraph, Routed } from "../layer-graph.ts";
 import type { TokenGraphs } from "../machine.ts";
 import { requestSlots } from "../request-slots.ts";
+import { CpuSums, requireCpu } from "./cpu-sums.ts";
 import type { DeviceMachine } from "./device-machine.ts";
 import { DeviceStages } from "./device-stages.ts";
-import { type ChainedGraph, GraphChain } from "./graph-chain.ts";
-import { RoutingReadback } from "./routing-readback.ts";
+import type { ChainedGraph } from "./graph-chain.ts";
+import { type Segment, Segments } from "./segments.ts";
 import { SlotInputs } from "./slot-inputs.ts";
-
-/** One layer with experts, and all that leads up to its router. */
-interface Segment {
-  readonly layer: number;
-  /** The experts of the layer before, what is between, attention and router. */
-  readonly main: ChainedGraph;
-  readonly readback: RoutingReadback;
-  /** The shared expert: computed while the host decides on the others. */
-  readonly shared: ChainedGraph | undefined;
-}
-
-/** What a segment leaves to the next. */
-interface Passed {
-  readonly layer: number;
-  readonly attended: Attended;
-  readonly routed: Routed;
-  readonly shared: Tensor | undefined;
-}
 
 /**
  * One token on a card as one graph a layer: experts of the layer before, attention, router. What
  * the router says is copied back once a layer; while the shared expert computes the source decides,
  * and the next graph begins as soon as the chosen experts are there. Nothing waits for the whole
  * card. Experts are released when the graph that used them has ended.
+ *
+ * Where the CPU computes experts as well, a layer's experts are a graph of their own: the card
+ * computes those that lie in slots while this thread, with those of a pool, computes the others;
+ * the next graph adds both. Which are which is an input, so that graphs and their recordings stay.
  */
 export class DeviceSplitGraphs implements TokenGraphs {
   /** Told when a phase begins. */
@@ -48,66 +27,66 @@ export class DeviceSplitGraphs implements TokenGraphs {
   readonly #machine: DeviceMachine;
   readonly #source: ExpertSource;
   readonly #stages: DeviceStages;
-  readonly #chain: GraphChain;
-  readonly #segments: Segment[] = [];
+  readonly #segments: Segments;
   readonly #slotInputs: SlotInputs;
-  readonly #head: ChainedGraph;
+  readonly #cpuSums: CpuSums | undefined;
   readonly #logits: StagedTensor;
   readonly #logitsMemory: StagingMemory;
   readonly #routed: StreamEvent;
   readonly #slots: Int32Array;
   #token = 0;
 
+  /** @throws EngineError `BAD_OPTION`, GgmlError */
   constructor(machine: DeviceMachine, source: ExpertSource) {
-    const { device, model } = machine;
+    const { cpuThreads, device, model } = machine;
     this.#machine = machine;
     this.#source = source;
     this.#slots = new Int32Array(model.expertUsedCount);
+    this.#cpuSums = cpuThreads === undefined ? undefined : new CpuSums(machine, cpuThreads);
+    requireCpu(this.#cpuSums, source.cpuShare);
     this.#stages = new DeviceStages(machine);
-    this.#chain = new GraphChain(machine);
     this.#slotInputs = new SlotInputs(machine);
     this.#routed = new StreamEvent(device);
-    let passed: Passed | undefined;
-    for (const layer of model.moeLayers) passed = this.#addSegment(layer, passed);
-    let logits: Tensor | undefined;
-    const layers = model.layerCount - model.moeLayers.length + 2;
-    const head = this.#stages.stage(layers, (graph, arena) => {
-      logits = graph.head(this.#arrive(graph, arena, passed, model.layerCount));
-      arena.graph.expand(logits);
+    this.#segments = new Segments({
+      machine,
+      stages: this.#stages,
+      slotInputs: this.#slotInputs,
+      cpuSums: this.#cpuSums,
     });
-    this.#head = this.#chain.add(head);
-    if (!logits) throw new Error("a model ends with its logits");
+    const { logits } = this.#segments;
     this.#logitsMemory = new StagingMemory(device, StagedTensor.sizeBytes(logits));
     this.#logits = new StagedTensor(logits, this.#logitsMemory, 0);
   }
 
   evaluate(position: number): Float32Array {
     const { onLayer } = this;
+    const { all, chain, head } = this.#segments;
     this.#stages.show(position + 1);
-    this.#chain.start();
-    let before = -1;
-    for (const { layer, main, readback, shared } of this.#segments) {
+    chain.start();
+    let before: Segment | undefined;
+    for (const segment of all) {
+      const { layer, main, readback, shared } = segment;
       onLayer?.("attention", layer);
       this.#begin(main, before);
       readback.download(main.backend);
       this.#routed.record(main.backend);
       if (shared) {
-        this.#chain.enter(shared);
-        this.#chain.begin(shared);
+        chain.enter(shared);
+        chain.begin(shared);
       }
       this.#routed.wait();
-      if (before !== -1) this.#source.release();
+      if (before) this.#source.release();
       onLayer?.("request", layer);
       readback.routing.token = this.#token;
       readback.routing.position = position;
       this.#request(readback.routing);
-      this.#await(layer);
-      before = layer;
+      this.#supply(segment);
+      before = segment;
     }
     onLayer?.("head", this.#machine.model.layerCount);
-    this.#begin(this.#head, before);
-    this.#logits.download(this.#head.backend);
-    this.#routed.record(this.#head.backend);
+    this.#begin(head, before);
+    this.#logits.download(head.backend);
+    this.#routed.record(head.backend);
     this.#routed.wait();
     this.#source.release();
     onLayer?.("idle", this.#machine.model.layerCount);
@@ -116,24 +95,52 @@ export class DeviceSplitGraphs implements TokenGraphs {
   }
 
   routing(layer: number): Routing | undefined {
-    return this.#segments.find((one) => one.layer === layer)?.readback.routing;
+    return this.#segments.all.find((one) => one.layer === layer)?.readback.routing;
   }
 
   close(): void {
-    this.#head.backend.synchronize();
-    this.#chain.close();
+    this.#segments.head.backend.synchronize();
+    this.#segments.close();
     this.#stages.close();
-    for (const { readback } of this.#segments) readback.close();
     this.#slotInputs.close();
+    this.#cpuSums?.close();
     this.#routed.close();
     this.#logitsMemory.close();
   }
 
-  /** Begins a graph that computes the experts of the layer `before` in the slots they lie in. */
-  #begin(next: ChainedGraph, before: number): void {
-    this.#chain.enter(next);
-    if (before !== -1) this.#slotInputs.enter(before, this.#slots, next.backend);
-    this.#chain.begin(next);
+  /** Begins a graph that comes after the layer of a segment, with what that layer still needs. */
+  #begin(next: ChainedGraph, before: Segment | undefined): void {
+    const { chain } = this.#segments;
+    chain.enter(next);
+    if (before?.experts) this.#cpuSums?.enter(before.layer, next.backend);
+    else if (before) this.#slotInputs.enter(before.layer, this.#slots, next.backend);
+    chain.begin(next);
+  }
+
+  /** Has the layer's experts there, and those of them computed that have a graph of their own. */
+  #supply({ experts, layer, readback }: Segment): void {
+    if (!experts || !this.#cpuSums) {
+      this.#await(layer);
+      return;
+    }
+    const { cpuShare } = this.#source;
+    const computeOnCpu = () => {
+      if (cpuShare && cpuShare.count > 0) this.onLayer?.("cpu", layer);
+      this.#cpuSums?.compute(layer, readback, cpuShare);
+    };
+    // What the card can compute now it computes while the CPU does; else copies come meanwhile.
+    const isHere = this.#slots.every((_, i) => this.#source.isReady(i));
+    if (!isHere) computeOnCpu();
+    this.#await(layer);
+    this.#beginExperts(experts, layer);
+    if (isHere) computeOnCpu();
+  }
+
+  #beginExperts(experts: ChainedGraph, layer: number): void {
+    const { chain } = this.#segments;
+    chain.enter(experts);
+    this.#slotInputs.enter(layer, this.#slots, experts.backend);
+    chain.begin(experts);
   }
 
   #await(layer: number): void {
@@ -153,61 +160,12 @@ export class DeviceSplitGraphs implements TokenGraphs {
     const slots = this.#slots;
     requestSlots(this.#source, routing, slots, this.#machine);
     const { firstSlot, slotCount } = this.#machine.pool.classOfLayer(routing.layer);
-    if (slots.every((slot) => slot >= firstSlot && slot < firstSlot + slotCount)) return;
+    const isOwn = (slot: number) => slot >= firstSlot && slot < firstSlot + slotCount;
+    if (slots.every((slot) => slot === -1 || isOwn(slot))) return;
     throw new EngineError(
       `experts of layer ${routing.layer} are said to lie in the slots [${slots.join(", ")}], some ` +
         "of them of another kind; on a card all experts of a layer are of one kind",
       { code: "BAD_SLOTS", layer: routing.layer, slots: [...slots], slotCount },
     );
-  }
-
-  #addSegment(layer: number, before: Passed | undefined): Passed {
-    const machine = this.#machine;
-    const made: { passed?: Passed; readback?: RoutingReadback } = {};
-    const graph = this.#stages.stage(layer - (before?.layer ?? -1) + 1, (build, arena) => {
-      const x = this.#arrive(build, arena, before, layer);
-      const attended = build.attention(layer, x);
-      const routed = build.route(layer, attended.normed, machine.aheadDepth);
-      for (const logits of routed.ahead) arena.graph.expand(logits);
-      arena.graph.expand(routed.weights);
-      if (routed.sharedGate) arena.graph.expand(routed.sharedGate);
-      arena.graph.expand(attended.residual);
-      made.readback = new RoutingReadback(machine, arena, layer, routed);
-      made.passed = { layer, attended, routed, shared: undefined };
-    });
-    const { passed, readback } = made;
-    if (!passed || !readback) throw new Error("a segment ends with its router");
-    let output: Tensor | undefined;
-    const shared =
-      machine.model.sharedFeedForwardLength > 0
-        ? this.#stages.stage(1, (build, arena) => {
-            const { sharedGate } = passed.routed;
-            const normed = arena.alias(passed.attended.normed);
-            output = build.shared(layer, normed, sharedGate && arena.alias(sharedGate));
-            if (output) arena.graph.expand(output);
-          })
-        : undefined;
-    const main = this.#chain.add(graph);
-    this.#segments.push({ layer, main, readback, shared: shared && this.#chain.add(shared) });
-    return { ...passed, shared: output };
-  }
-
-  /** The input of `layer`: what the segment before has left, through experts and dense layers. */
-  #arrive(graph: LayerGraph, arena: Arena, before: Passed | undefined, layer: number): Tensor {
-    let x = before ? this.#experts(graph, arena, before) : graph.embed();
-    for (let dense = (before?.layer ?? -1) + 1; dense < layer; dense++) {
-      x = graph.dense(dense, graph.attention(dense, x));
-    }
-    return x;
-  }
-
-  #experts(graph: LayerGraph, arena: Arena, { layer, attended, routed, shared }: Passed): Tensor {
-    const { model, pool } = this.#machine;
-    const { index } = pool.classOfLayer(layer);
-    const x = ops.reshape(arena, arena.alias(attended.normed), [model.embeddingLength, 1, 1]);
-    const rows = graph.expertRows(x, this.#slotInputs.of(layer), pool.tensorsOf(index));
-    const residual = { residual: arena.alias(attended.residual) };
-    const weights = arena.alias(routed.weights);
-    return graph.combine(layer, residual, rows, weights, shared && arena.alias(shared));
   }
 }

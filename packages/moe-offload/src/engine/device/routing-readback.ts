@@ -10,17 +10,40 @@ import type { Routing } from "../../offload/routing.ts";
 import type { Routed } from "../layer-graph.ts";
 import type { DeviceMachine } from "./device-machine.ts";
 
-/** What a router says, side by side in memory of the card, so that one copy brings it here. */
+/** What the CPU needs to compute a layer's experts. */
+export interface CpuInputs {
+  /** Input of the experts, `[width]`. */
+  readonly input: Float32Array;
+  /** What the outputs of the chosen experts are multiplied with, `[used]`. */
+  readonly weights: Float32Array;
+}
+
+/**
+ * What a router says, side by side in memory of the card, so that one copy brings it here; with it,
+ * where the CPU computes experts too, what those are computed of.
+ */
 export class RoutingReadback {
   readonly routing: Routing;
+  /** What the router's layer gives to experts on the CPU; undefined where there are none. */
+  readonly cpu: CpuInputs | undefined;
   readonly #arena: Arena;
   readonly #memory: StagingMemory;
   readonly #staged: StagedTensor;
 
-  /** @param arena  of the router's graph, before it takes its memory */
-  constructor(machine: DeviceMachine, arena: Arena, layer: number, routed: Routed) {
+  /**
+   * @param arena   of the router's graph, before it takes its memory
+   * @param normed  input of the layer's experts, `[width, 1]`, to be read back as well
+   */
+  constructor(
+    machine: DeviceMachine,
+    arena: Arena,
+    layer: number,
+    routed: Routed,
+    normed?: Tensor,
+  ) {
     const { device, model } = machine;
     const results = [routed.sorted.root, routed.probabilities.root];
+    if (normed) results.push(normed.root, routed.weights.root);
     for (const { root } of routed.ahead) if (!results.includes(root)) results.push(root);
     const offsets = new Map<Tensor, number>();
     let sizeBytes = 0;
@@ -46,6 +69,7 @@ export class RoutingReadback {
       const first = firstOf(tensor);
       return float32.subarray(first, first + tensor.elements);
     };
+    this.cpu = normed && { input: show(normed), weights: show(routed.weights) };
     const first = firstOf(routed.sorted);
     this.routing = {
       layer,

@@ -46,12 +46,19 @@ export class SlotInputs {
     return this.#stagedOf(layer).tensor;
   }
 
-  /** Begins to write the slots of a layer in a stream. @param slots  numbered over all classes */
+  /**
+   * Begins to write the slots of a layer in a stream.
+   * @param slots  numbered over all classes; -1 for an expert that is not computed here: it becomes
+   *               the matrix of noughts after those of the slots
+   */
   enter(layer: number, slots: Int32Array, backend: Backend): void {
     const staged = this.#stagedOf(layer);
-    const { firstSlot } = this.#machine.pool.classOfLayer(layer);
+    const { firstSlot, slotCount } = this.#machine.pool.classOfLayer(layer);
     const { int32 } = staged.values;
-    for (let i = 0; i < slots.length; i++) int32[i] = (slots[i] ?? 0) - firstSlot;
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[i] ?? -1;
+      int32[i] = slot === -1 ? slotCount : slot - firstSlot;
+    }
     staged.upload(backend);
   }
 

@@ -1,0 +1,96 @@
+import type { Prng } from "@fmlab/sim";
+import { badFile } from "../errors.ts";
+import { CONTEXT_FEATURES, NODE_INPUTS, PAIR_INPUTS } from "./decision-frame.ts";
+
+/** Units of each layer; small, so that a decision over 128 nodes takes microseconds. */
+export const HIDDEN = 16;
+/** Units of the value estimate, which only training uses. */
+export const VALUE_HIDDEN = 32;
+
+const NODE = NODE_INPUTS.length;
+const PAIR = PAIR_INPUTS.length;
+const CONTEXT = CONTEXT_FEATURES.length;
+
+/**
+ * Shapes of the policy's tensors, `[inputs, outputs]` as TensorFlow multiplies. `node`: encoder of a
+ * node; `attend`: how much a node counts in the cluster's summary; `context`: request and summary;
+ * `point*`: score of a node (from its code, its pair features and the context); `queue*`: score of
+ * waiting; `value*`: the critic.
+ */
+export const TENSOR_SHAPES = {
+  nodeW: [NODE, HIDDEN],
+  nodeB: [HIDDEN],
+  attendW: [HIDDEN, 1],
+  contextW: [CONTEXT + HIDDEN, HIDDEN],
+  contextB: [HIDDEN],
+  pointNodeW: [HIDDEN, HIDDEN],
+  pointPairW: [PAIR, HIDDEN],
+  pointContextW: [HIDDEN, HIDDEN],
+  pointB: [HIDDEN],
+  pointV: [HIDDEN, 1],
+  queueW: [HIDDEN, HIDDEN],
+  queueB: [HIDDEN],
+  queueV: [HIDDEN, 1],
+  valueW: [CONTEXT, VALUE_HIDDEN],
+  valueB: [VALUE_HIDDEN],
+  valueV: [VALUE_HIDDEN, 1],
+} as const satisfies Record<string, readonly number[]>;
+export type TensorName = keyof typeof TENSOR_SHAPES;
+export const TENSOR_NAMES = Object.keys(TENSOR_SHAPES) as TensorName[];
+
+/** All numbers of a policy, row-major. */
+export type PolicyWeights = Record<TensorName, Float32Array>;
+
+/** How many numbers a tensor holds. */
+export function sizeOf(name: TensorName): number {
+  return TENSOR_SHAPES[name].reduce((product: number, size) => product * size, 1);
+}
+
+/**
+ * Weights of an untrained policy: hidden layers Glorot-normal, the last layers of both scores zero,
+ * so that the correction is zero and the heuristic decides.
+ */
+export function untrainedWeights(prng: Prng): PolicyWeights {
+  const draw = (name: TensorName): Float32Array => {
+    const [inputs, outputs] = TENSOR_SHAPES[name] as readonly [number, number?];
+    const isZero = outputs === undefined || name === "pointV" || name === "queueV";
+    if (isZero || name === "valueV") return new Float32Array(sizeOf(name));
+    const stream = prng.fork(name);
+    const deviation = Math.sqrt(2 / (inputs + outputs));
+    return Float32Array.from({ length: sizeOf(name) }, () => stream.normal(0, deviation));
+  };
+  return Object.fromEntries(TENSOR_NAMES.map((name) => [name, draw(name)])) as PolicyWeights;
+}
+
+/** The weights as a file; five digits of a float32 are kept exactly. */
+export function serialiseWeights(weights: PolicyWeights): string {
+  const tensors = TENSOR_NAMES.map((name) => [name, [...weights[name]]]);
+  return `${JSON.stringify({ format: "fmlab-cnc-policy", version: 1, ...Object.fromEntries(tensors) })}\n`;
+}
+
+/**
+ * Reads what `serialiseWeights` wrote.
+ *
+ * @param path only named in errors
+ * @throws CncError `BAD_FILE` for another format, version, shape or a number that is not finite
+ */
+export function parseWeights(text: string, path: string): PolicyWeights {
+  let document: Record<string, unknown>;
+  try {
+    document = JSON.parse(text) as Record<string, unknown>;
+  } catch (error) {
+    throw badFile(path, undefined, `no JSON: ${(error as Error).message}`);
+  }
+  if (document?.format !== "fmlab-cnc-policy" || document.version !== 1) {
+    throw badFile(path, undefined, "not a policy of format fmlab-cnc-policy, version 1");
+  }
+  const read = (name: TensorName): Float32Array => {
+    const values = document[name];
+    const size = sizeOf(name);
+    if (!Array.isArray(values) || values.length !== size || !values.every(Number.isFinite)) {
+      throw badFile(path, undefined, `${name} must be ${size} finite numbers`);
+    }
+    return Float32Array.from(values as number[]);
+  };
+  return Object.fromEntries(TENSOR_NAMES.map((name) => [name, read(name)])) as PolicyWeights;
+}

@@ -1,0 +1,81 @@
+import type { SeriesInput } from "@fmlab/experiment";
+import type { SearchFindings } from "./findings.ts";
+
+/** Rows of the longer tables. */
+const ROWS_MAX = 500;
+
+/** How many schedules broke what. */
+export function kindBars({ broken }: SearchFindings): SeriesInput {
+  const kinds = [...new Set(broken.map(({ kind }) => kind))];
+  return {
+    kind: "bars",
+    categoryLabel: "broken",
+    categories: kinds.length === 0 ? ["nothing"] : kinds,
+    valueLabel: "schedules",
+    groups: [
+      {
+        name: "schedules",
+        values:
+          kinds.length === 0
+            ? [0]
+            : kinds.map((kind) => broken.filter((one) => one.kind === kind).length),
+      },
+    ],
+  };
+}
+
+/** Faults of the smallest counterexample over time. */
+export function counterexampleBars({ smallest }: SearchFindings): SeriesInput {
+  const bars = smallest?.bars ?? [];
+  const lanes = [...new Set(bars.map(({ lane }) => lane))].sort();
+  return {
+    kind: "timeline",
+    lanes: lanes.length === 0 ? ["network"] : lanes,
+    events: bars.map(({ lane, startMs, endMs, label }) => ({
+      lane: lanes.indexOf(lane),
+      startMs,
+      endMs,
+      label,
+      category: label,
+    })),
+    note: smallest === undefined ? "no schedule broke anything" : "every part of it is needed",
+  };
+}
+
+/** Who was convicted, by what. */
+export function culpritTable({ convicted }: SearchFindings): SeriesInput {
+  return {
+    kind: "table",
+    columns: [
+      { key: "seed", title: "Seed", type: "number" },
+      { key: "validator", title: "Validator", type: "number" },
+      { key: "power", title: "Power", type: "number" },
+      { key: "evidence", title: "Evidence", type: "text" },
+    ],
+    rows: convicted
+      .slice(0, ROWS_MAX)
+      .map(({ evidence, ...rest }) => ({ ...rest, evidence: evidence.join(", ") })),
+  };
+}
+
+/** Every schedule that broke something. */
+export function foundTable({ broken }: SearchFindings): SeriesInput {
+  return {
+    kind: "table",
+    columns: [
+      { key: "seed", title: "Seed", type: "number" },
+      { key: "kind", title: "Broken", type: "text" },
+      { key: "what", title: "What was found", type: "text" },
+    ],
+    rows: broken.slice(0, ROWS_MAX).map(({ seed, kind, what }) => ({ seed, kind, what })),
+  };
+}
+
+/** The smallest counterexample as data. */
+export function scenarioText({ smallest }: SearchFindings): SeriesInput {
+  const text =
+    smallest === undefined
+      ? "No schedule broke anything."
+      : JSON.stringify(smallest.scenario, undefined, 1);
+  return { kind: "text", blocks: [{ title: "Smallest counterexample", text }] };
+}

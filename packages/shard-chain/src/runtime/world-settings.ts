@@ -1,0 +1,78 @@
+import type { CostTable, NetworkFault } from "@fmlab/sim";
+import type { FrontRunner } from "../adversary/front-runner.ts";
+import type { ConsensusTiming } from "../consensus/parts.ts";
+import type { SignatureSchemeName } from "../crypto/signatures.ts";
+import type { ContractRunner } from "../ledger/contract-runner.ts";
+import type { ConsensusName } from "../node/consensus.ts";
+import type { Placement } from "../placement/placement.ts";
+import type { ChainId } from "../protocol/chain.ts";
+import type { Protocol } from "../protocol/protocol.ts";
+import type { TimedTransaction, Workload } from "../workloads/workload.ts";
+import type { BlockLimits } from "./block-content.ts";
+import type { CrossTiming } from "./shard-node.ts";
+
+/** Who is where, and how far apart. */
+export interface RegionSettings {
+  /** Round trips between (and within) regions, ms. */
+  readonly rttMs: readonly (readonly number[])[];
+  /** `validators`: each committee is spread over all regions; `shards`: each sits in one. */
+  readonly spread: "validators" | "shards";
+  /** Longest extra share of the one-way time. */
+  readonly jitter: number;
+  readonly lossProbability: number;
+  /** What a node's interface sends and receives; undefined for no limit. */
+  readonly bytesPerMs?: number;
+}
+
+/** A validator stops, and comes back with what it had written down. */
+export interface Crash {
+  readonly chain: ChainId;
+  readonly validator: number;
+  readonly atMs: number;
+  /** Undefined: it stays away. */
+  readonly backMs?: number;
+}
+
+/** What the faulty validators do, one of each committee (the last); they follow the rest. */
+export interface Adversary {
+  /** Sends transactions against those that it sees in final blocks. */
+  readonly frontRunner?: FrontRunner;
+  /** As carriers of messages between chains they wait so long first, ms. */
+  readonly carrierDelayMs: number;
+}
+
+/** A sharded blockchain in virtual time, and what is asked of it. */
+export interface DeploymentSettings {
+  readonly protocol: Protocol;
+  readonly shards: number;
+  /** Of each shard. */
+  readonly validators: number;
+  readonly placement: Placement;
+  readonly workload: Workload;
+  /** The workload's transactions with their times, rising; run through once. */
+  readonly arrivals: Iterable<TimedTransaction>;
+  readonly consensus: ConsensusName;
+  readonly timing: ConsensusTiming;
+  /** Factor on each chain's pause between blocks; undefined for 1. */
+  readonly pauseFactors?: readonly number[];
+  readonly limits: BlockLimits;
+  readonly crossTiming: CrossTiming;
+  readonly signatures: SignatureSchemeName;
+  /** See `ExecutionOptions`. */
+  readonly execution: "every" | "memoised";
+  readonly checkedShare: number;
+  readonly costs: CostTable;
+  readonly coreSpeed: number;
+  readonly regions: RegionSettings;
+  readonly networkFaults: readonly NetworkFault[];
+  readonly crashes: readonly Crash[];
+  readonly adversary?: Adversary;
+  /** Clients hand in what has arrived so often, ms. */
+  readonly clientTickMs: number;
+  /** Transactions that a mempool holds. */
+  readonly poolCapacity: number;
+  readonly contracts?: ContractRunner;
+  /** Execute everything once more on one ledger and compare; keeps all transactions in memory. */
+  readonly replay: boolean;
+  readonly seed: number;
+}
