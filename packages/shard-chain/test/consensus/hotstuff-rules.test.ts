@@ -80,4 +80,12 @@ describe("a HotStuff validator", () => {
     const turns = POWERS.map((_, i) => leaders.filter((leader) => leader === i).length);
     expect(turns).toEqual(POWERS.map((power) => 6 * power));
   });
+
+  it("judges a proposal after what its certificate makes final, as its leader made it", () => {
+    const pending: number[] = [];
+    new SmallWorld({ name: "hotstuff", onJudged: (count) => pending.push(count) }).run(1_000);
+    expect(pending.length).toBeGreaterThan(100);
+    // The parent and its parent; what is before them is final by the certificate in the proposal.
+    expect(Math.max(...pending)).toBe(2);
+  });
 });

@@ -39,6 +39,8 @@ export interface SmallWorldSettings {
   readonly commands?: number;
   readonly seed?: number;
   readonly timing?: ConsensusTiming;
+  /** Hears how many blocks before a proposed one are not final where it is judged. */
+  readonly onJudged?: (pending: number) => void;
   /** Blocks carry evidence of double votes. */
   readonly hasEvidence?: boolean;
 }
@@ -58,11 +60,13 @@ export class SmallWorld {
   /** What each validator has heard of final evidence: validator, vote's height, block's height. */
   readonly punished: [validator: number, votedAt: number, provenAt: number][][] = [];
   readonly #hasEvidence: boolean;
+  readonly #onJudged: ((pending: number) => void) | undefined;
   readonly #timing: ConsensusTiming;
 
   constructor(settings: SmallWorldSettings) {
     this.#timing = settings.timing ?? TIMING;
     this.#hasEvidence = settings.hasEvidence ?? false;
+    this.#onJudged = settings.onJudged;
     const { name, powers = [1, 1, 1, 1], scheme = ELIDED, jitter = 0, costs } = settings;
     const { commands = 8, seed = 1 } = settings;
     this.scheme = scheme;
@@ -96,7 +100,10 @@ export class SmallWorld {
     const application = this.applications[i] as CommandApplication;
     const plain: Application = {
       propose: (place) => application.propose(place),
-      validate: (payload, place) => application.validate(payload, place),
+      validate: (payload, place) => {
+        this.#onJudged?.(place.pending.length);
+        return application.validate(payload, place);
+      },
       deliver: (committed) => {
         application.deliver(committed);
         if (i === 0) this.commitTimesMs.push(host.nowMs());
