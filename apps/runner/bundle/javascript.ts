@@ -99,6 +99,9 @@ function buildOnce(
     outExtension: { ".js": ".mjs" },
     entryNames: "[name]",
     chunkNames: "chunk-[hash]",
+    // A native module of this machine's kind goes along beside the JavaScript that loads it.
+    assetNames: "[name]",
+    loader: { ".node": "copy" },
     external: LEFT_OUT,
     banner: { js: BANNER },
     plugins: [withoutLoader(), relocated(root, found)],
