@@ -71,6 +71,8 @@ export function findConsole(file: SyntaxFile): Offence[] {
 const CLOCK_KEEPERS: Record<string, string> = {
   "packages/moe-offload/src/tiers/monotonic-clock.ts":
     "the one place where the engine takes real time",
+  "packages/shard-chain/src/cluster/machine.ts":
+    "the one place where validators on sockets take real time",
 };
 
 /** Time and chance that do not come from the run's context, in research packages. */

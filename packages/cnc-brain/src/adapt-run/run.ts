@@ -5,9 +5,13 @@ import { Adwin } from "../adapt/adwin.ts";
 import type { TwinWindow } from "../adapt/digital-twin.ts";
 import type { DriftDetector } from "../adapt/drift.ts";
 import { pageHinkley } from "../adapt/page-hinkley.ts";
+import type { PolicyLearner } from "../adapt/policy-learner.ts";
 import { SearchLearner } from "../adapt/search-learner.ts";
+import { trainedCandidate } from "../adapt/trained-candidate.ts";
 import type { AdaptConfig } from "../definitions/adapt.ts";
 import { fixedKeepAlive } from "../keep-alive/fixed.ts";
+import { parseWeights } from "../learn/policy-weights.ts";
+import { readText } from "../read-file.ts";
 import { createScheduler } from "../scheduling/registry.ts";
 import type { Scheduler } from "../scheduling/scheduler.ts";
 import type { SimulationResult } from "../simulator/result.ts";
@@ -44,8 +48,7 @@ export async function run(ctx: RunContext, config: AdaptConfig): Promise<Summary
   const { shifted } = setting;
   ctx.log(`${shifted.trace.count} requests; ${shifted.note}`);
   const createFallback = () => createScheduler(config.fallback, createPrng(ctx.seed, "fallback"));
-  const start = config.startAt === "quiet" ? { start: QUIET_WEIGHTS } : {};
-  const learner = new SearchLearner(createPrng(ctx.seed, "learner"), start);
+  const learner = await candidateOf(ctx, config);
   const frozen = learner.version();
   const epochs: EpochRecord[] = [];
   const adaptive = new AdaptiveScheduler(optionsOf(config, setting), {
@@ -69,6 +72,15 @@ export async function run(ctx: RunContext, config: AdaptConfig): Promise<Summary
   }
   ctx.progress(steps.length, steps.length);
   return reportAdaptation(ctx, config, setting, { results, epochs, adaptive });
+}
+
+async function candidateOf(ctx: RunContext, config: AdaptConfig): Promise<PolicyLearner> {
+  if (config.policyFile !== "") {
+    const path = await ctx.resolveFile(config.policyFile);
+    return trainedCandidate(parseWeights(readText(path), config.policyFile));
+  }
+  const start = config.startAt === "quiet" ? { start: QUIET_WEIGHTS } : {};
+  return new SearchLearner(createPrng(ctx.seed, "learner"), start);
 }
 
 async function makeSetting(ctx: RunContext, config: AdaptConfig): Promise<AdaptSetting> {

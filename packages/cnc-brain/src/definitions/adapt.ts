@@ -3,6 +3,7 @@ import { z } from "zod";
 import { SHIFTS } from "../adapt-run/shifts.ts";
 import {
   AZURE_2019_FILES,
+  dataFile,
   number,
   wholeNumber,
   workloadFields,
@@ -31,6 +32,7 @@ export const adaptConfig = z.object({
     .enum(["quiet", "latency-greedy"])
     .default("quiet")
     .describe("What the candidate knows at first: quiet knows a cluster without queues."),
+  policyFile: dataFile("A trained policy as the candidate; empty: one that is tuned as it goes."),
   epochSeconds: number(1, 3600, 10).describe("How often evidence is gathered and learned from."),
   binSeconds: number(0.1, 3600, 5).describe("Costs are averaged over so long for the detector."),
   detector: z
@@ -131,7 +133,15 @@ export const adapt = defineExperiment({
       config: { source: "azure-2019", trace: AZURE_2019_FILES, fromMinute: 600 },
     },
   },
-  requires: (config) => ({ files: workloadFiles(config) }),
+  requires: (config) => {
+    const policy = {
+      path: config.policyFile,
+      room: "data" as const,
+      source: "cnc-brain.train",
+      licence: "that of the run that trained it",
+    };
+    return { files: [...workloadFiles(config), ...(config.policyFile !== "" ? [policy] : [])] };
+  },
   fidelity: () => "simulated",
   metrics,
   views: [

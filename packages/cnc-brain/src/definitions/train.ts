@@ -31,21 +31,21 @@ export const trainConfig = z.object({
     .array(z.number().min(0.05).max(1.5))
     .min(1)
     .max(20)
-    .default([0.5, 0.7, 0.9])
+    .default([0.6, 0.9])
     .describe("Loads of validation and test; training draws from 0.4 to 0.95."),
   trainings: wholeNumber(1, 20, 2).describe("Policies trained, each from a seed of its own."),
-  seeds: wholeNumber(3, 50, 5).describe("Workloads of each cell in validation and in test."),
+  seeds: wholeNumber(3, 50, 4).describe("Workloads of each cell in validation and in test."),
   testNodes: wholeNumber(2, 512, 12).describe("Nodes in validation and test; training: 4 to 32."),
   largeNodes: wholeNumber(0, 1024, 0).describe("Nodes of a second test; 0: none."),
-  trainRequests: wholeNumber(100, 100_000, 1500).describe("Requests of a training scenario."),
-  testRequests: wholeNumber(100, 1_000_000, 3000).describe("Requests of a test scenario."),
+  trainRequests: wholeNumber(100, 100_000, 1000).describe("Requests of a training scenario."),
+  testRequests: wholeNumber(100, 1_000_000, 1500).describe("Requests of a test scenario."),
   teacherScenarios: wholeNumber(1, 500, 8).describe("Scenarios to choose and imitate teachers on."),
   imitationEpochs: wholeNumber(0, 200, 6).describe("Epochs of imitation, twice."),
-  iterations: wholeNumber(0, 10_000, 8).describe("Rounds of PPO."),
+  iterations: wholeNumber(0, 10_000, 6).describe("Rounds of PPO."),
   scenarios: wholeNumber(1, 100, 4).describe("Scenarios a round."),
   rollouts: wholeNumber(2, 64, 3).describe("Runs over the same requests: the baseline's mean."),
   keep: wholeNumber(8, 100_000, 200).describe("Decisions of each run that are learned from."),
-  evaluateEvery: wholeNumber(1, 1000, 4).describe("Rounds between two points of the curve."),
+  evaluateEvery: wholeNumber(1, 1000, 3).describe("Rounds between two points of the curve."),
   horizonSeconds: number(0.1, 3600, 10).describe("Time after which a cost counts 1/e."),
   learningRate: number(1e-6, 0.1, 1e-3).describe("Of PPO, by Adam."),
   clip: number(0.01, 1, 0.2).describe("Range of PPO's probability ratios around 1."),

@@ -53,8 +53,8 @@ export function costCurve(
 }
 
 /**
- * The input-dependent baseline: what each run cost less than the mean of all runs over the very same
- * requests, step by step. What the requests alone make expensive cancels.
+ * The input-dependent baseline: what each run cost less than the mean of all runs over the very
+ * same requests, step by step. What the requests alone make expensive cancels.
  *
  * @returns reward of each bin of each run; they sum to zero over the runs
  * @see Mao et al. 2018, Variance Reduction for Reinforcement Learning in Input-Driven

@@ -1,4 +1,4 @@
-import { meanCi } from "@fmlab/stats";
+import { mean, meanCi } from "@fmlab/stats";
 import type { SchedulerName } from "../scheduling/names.ts";
 
 /** Costs of one scenario of a cell. */
@@ -13,15 +13,17 @@ export interface GateVerdict {
   cell: string;
   /** The baseline with the least mean cost, which acts where the learned policy does not. */
   fallback: SchedulerName;
-  /** Paired: how much less the learned policy costs; mean and the lower end of its interval. */
+  /** Paired: how much less the learned policy costs, mean. */
   advantage: number;
-  advantageLow: number;
+  /** ln of the fall-back's cost over the learned policy's: lower end of the mean's interval. */
+  ratioLnLow: number;
   isLearned: boolean;
 }
 
 /**
  * Lets the learned policy act only where the lower confidence bound of its paired advantage over
- * the best baseline of the cell is above zero; elsewhere that baseline acts.
+ * the best baseline of the cell is above zero; elsewhere that baseline acts. The bound is of the
+ * ratio, in which cheap and dear scenarios count alike; the mean of the differences must agree.
  *
  * @param costs of validation scenarios; at least 3 a cell
  * @throws StatsError `TOO_FEW_SEEDS`
@@ -35,13 +37,17 @@ export function judgeCells(costs: readonly CellCost[], level = 0.9): GateVerdict
       rows.reduce((sum, { baselines }) => sum + (baselines[name] as number), 0);
     const fallback = names.reduce((best, name) => (total(name) < total(best) ? name : best));
     const gains = rows.map(({ baselines, learned }) => (baselines[fallback] as number) - learned);
-    const interval = meanCi(gains, level);
+    const ratios = rows.map(({ baselines, learned }) =>
+      Math.log((baselines[fallback] as number) / learned),
+    );
+    const ratioLnLow = meanCi(ratios, level).low;
+    const advantage = mean(gains);
     return {
       cell,
       fallback,
-      advantage: interval.mean,
-      advantageLow: interval.low,
-      isLearned: interval.low > 0,
+      advantage,
+      ratioLnLow,
+      isLearned: ratioLnLow > 0 && advantage > 0,
     };
   });
 }

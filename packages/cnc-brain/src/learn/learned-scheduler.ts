@@ -43,12 +43,15 @@ interface Group {
  */
 export function learnedScheduler(chooser: Chooser, roundMs = 1): Scheduler {
   let frame: DecisionFrame | undefined;
+  let held = new Map<number, Hold>();
   const frameOf = (view: ClusterView) => {
-    if (frame?.view !== view) frame = new DecisionFrame(view);
+    if (frame?.view === view) return frame;
+    held = new Map();
+    frame = new DecisionFrame(view);
     return frame;
   };
   const placeBatch = (requests: readonly PlacementRequest[], view: ClusterView): Decision[] =>
-    placeRound(chooser, frameOf(view), requests);
+    placeRound(chooser, frameOf(view), requests, held);
   return {
     name: chooser.name,
     roundMs,
@@ -57,23 +60,49 @@ export function learnedScheduler(chooser: Chooser, roundMs = 1): Scheduler {
   };
 }
 
+/** A function that was let wait although there was room. */
+interface Hold {
+  untilMs: number;
+  freeCores: number;
+}
+
+/** A held function is asked for again after so long, or once more cores are free than were. */
+const HOLD_MS = 25;
+
 function placeRound(
   chooser: Chooser,
   frame: DecisionFrame,
   requests: readonly PlacementRequest[],
+  held: Map<number, Hold>,
 ): Decision[] {
   const { view } = frame;
   const round = emptyRound(view.nodeCount, requests.length);
   const decisions: Decision[] = new Array(requests.length).fill(QUEUE);
-  for (const { requests: members } of inOrder(frame, requests, round)) {
+  const freeCores = freeCoresOf(view);
+  if (freeCores <= 0) return decisions;
+  const isHeld = (kind: number) => {
+    const hold = held.get(kind);
+    return hold !== undefined && view.nowMs < hold.untilMs && freeCores <= hold.freeCores;
+  };
+  const asked = requests.map((request, at) => ({ request, at }));
+  const free = held.size === 0 ? asked : asked.filter((one) => !isHeld(one.request.functionIndex));
+  const refused = new Set<number>();
+  for (const { requests: members } of inOrder(frame, free, round)) {
     for (const { request, at } of members) {
+      const kind = request.functionIndex;
+      if (refused.has(kind)) break;
       frame.encode(request, round);
       // Where nothing has room there is nothing to decide, for the whole group.
       if (frame.fitCount === 0) break;
       const node = chooser.choose(frame, request);
-      if (node === QUEUE) break;
+      if (node === QUEUE) {
+        refused.add(kind);
+        held.set(kind, { untilMs: view.nowMs + HOLD_MS, freeCores });
+        break;
+      }
       decisions[at] = node;
-      const { cores, memoryMb } = view.fn(request.functionIndex);
+      held.delete(kind);
+      const { cores, memoryMb } = view.fn(kind);
       round.coresTaken[node] = (round.coresTaken[node] as number) + cores;
       round.memoryTakenMb[node] = (round.memoryTakenMb[node] as number) + memoryMb;
       round.waiting--;
@@ -82,14 +111,19 @@ function placeRound(
   return decisions;
 }
 
+function freeCoresOf(view: ClusterView): number {
+  let free = 0;
+  for (let node = 0; node < view.nodeCount; node++) {
+    if (view.up[node] === 0) continue;
+    free += Math.max(0, view.node(node).cores - (view.coresRequested[node] as number));
+  }
+  return free;
+}
+
 /** Groups by the response that their best node would give now, the shortest first. */
-function inOrder(
-  frame: DecisionFrame,
-  requests: readonly PlacementRequest[],
-  round: RoundState,
-): Group[] {
+function inOrder(frame: DecisionFrame, requests: Group["requests"], round: RoundState): Group[] {
   const groups = new Map<number, Group>();
-  requests.forEach((request, at) => {
+  for (const { request, at } of requests) {
     const key = request.functionIndex * 65_536 + request.site;
     const group = groups.get(key);
     if (group === undefined) {
@@ -98,7 +132,7 @@ function inOrder(
     } else {
       group.requests.push({ request, at });
     }
-  });
+  }
   return [...groups.values()]
     .filter(({ bestMs }) => bestMs < Number.POSITIVE_INFINITY)
     .sort((a, b) => a.bestMs - b.bestMs);

@@ -107,7 +107,9 @@ export function toBatch(samples: Samples, chosen: readonly number[]): Batch {
   const { nodeCount } = samples;
   const rows = (from: Float32Array, width: number): Float32Array => {
     const out = new Float32Array(chosen.length * width);
-    chosen.forEach((at, i) => out.set(from.subarray(at * width, (at + 1) * width), i * width));
+    for (const [i, at] of chosen.entries()) {
+      out.set(from.subarray(at * width, (at + 1) * width), i * width);
+    }
     return out;
   };
   const count = chosen.length;

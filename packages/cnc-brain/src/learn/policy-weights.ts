@@ -12,8 +12,9 @@ const PAIR = PAIR_INPUTS.length;
 const CONTEXT = CONTEXT_FEATURES.length;
 
 /**
- * Shapes of the policy's tensors, `[inputs, outputs]` as TensorFlow multiplies. `node`: encoder of a
- * node; `attend`: how much a node counts in the cluster's summary; `context`: request and summary;
+ * Shapes of the policy's tensors, `[inputs, outputs]` as TensorFlow multiplies. `node`: encoder of
+ * a node; `attend`: how much a node counts in the cluster's summary; `context`: request and
+ * summary;
  * `point*`: score of a node (from its code, its pair features and the context); `queue*`: score of
  * waiting; `value*`: the critic.
  */
@@ -35,7 +36,9 @@ export const TENSOR_SHAPES = {
   valueB: [VALUE_HIDDEN],
   valueV: [VALUE_HIDDEN, 1],
 } as const satisfies Record<string, readonly number[]>;
+/** Name of one of them. */
 export type TensorName = keyof typeof TENSOR_SHAPES;
+/** All of them, in the order of the shapes. */
 export const TENSOR_NAMES = Object.keys(TENSOR_SHAPES) as TensorName[];
 
 /** All numbers of a policy, row-major. */
@@ -62,10 +65,11 @@ export function untrainedWeights(prng: Prng): PolicyWeights {
   return Object.fromEntries(TENSOR_NAMES.map((name) => [name, draw(name)])) as PolicyWeights;
 }
 
-/** The weights as a file; five digits of a float32 are kept exactly. */
+/** The weights as a file, from which they can be read back to the last bit. */
 export function serialiseWeights(weights: PolicyWeights): string {
   const tensors = TENSOR_NAMES.map((name) => [name, [...weights[name]]]);
-  return `${JSON.stringify({ format: "fmlab-cnc-policy", version: 1, ...Object.fromEntries(tensors) })}\n`;
+  const head = { format: "fmlab-cnc-policy", version: 1 };
+  return `${JSON.stringify({ ...head, ...Object.fromEntries(tensors) })}\n`;
 }
 
 /**

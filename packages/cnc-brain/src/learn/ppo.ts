@@ -4,7 +4,7 @@ import { type Batch, type PolicyNetwork, toBatch } from "./policy-network.ts";
 import { TENSOR_NAMES } from "./policy-weights.ts";
 import type { Samples } from "./rollout.ts";
 
-/** Settings of proximal policy optimisation; defaults as in CleanRL's ppo.py but the rate. */
+/** Settings of proximal policy optimisation. */
 export interface PpoOptions {
   learningRate: number;
   /** Of imitation, which comes first and has clean labels. */
@@ -19,6 +19,7 @@ export interface PpoOptions {
   divergenceMax: number;
 }
 
+/** What `cnc-brain.train` starts from. */
 export const PPO_DEFAULTS: PpoOptions = {
   learningRate: 1e-3,
   imitationRate: 5e-3,
@@ -181,7 +182,9 @@ function normalised(samples: Samples, chosen: readonly number[]): Samples {
   const pick = (from: Float32Array): Float32Array => {
     const size = width(from);
     const out = new Float32Array(chosen.length * size);
-    chosen.forEach((at, i) => out.set(from.subarray(at * size, (at + 1) * size), i * size));
+    for (const [i, at] of chosen.entries()) {
+      out.set(from.subarray(at * size, (at + 1) * size), i * size);
+    }
     return out;
   };
   return {

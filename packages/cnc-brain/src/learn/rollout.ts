@@ -78,7 +78,7 @@ class Recorder implements Chooser {
     const logits = this.policy.logits(frame);
     const { action, logProbability } = drawAction(frame, logits, this.prng);
     this.atMs.push(frame.view.nowMs);
-    this.values.push(valueOf(this.weights, frame.context));
+    this.values.push(criticValue(this.weights, frame.context));
     const index = this.atMs.length - 1;
     if (countChoices(frame) > 1) {
       // A reservoir: each decision with a choice is kept with the same probability.
@@ -210,7 +210,10 @@ function keepDecision(
 }
 
 /** The critic's plain forward pass. */
-export function valueOf({ valueW, valueB, valueV }: PolicyWeights, context: Float32Array): number {
+export function criticValue(
+  { valueW, valueB, valueV }: PolicyWeights,
+  context: Float32Array,
+): number {
   let value = 0;
   for (let h = 0; h < VALUE_HIDDEN; h++) {
     let sum = valueB[h] as number;

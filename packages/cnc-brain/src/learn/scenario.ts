@@ -1,4 +1,5 @@
-import { createPrng } from "@fmlab/sim";
+import { createPrng, type Prng } from "@fmlab/sim";
+import { CncError } from "../errors.ts";
 import { createKeepAlive } from "../keep-alive/registry.ts";
 import { pricedBound } from "../scheduling/priced-bound.ts";
 import type { Scheduler } from "../scheduling/scheduler.ts";
@@ -42,12 +43,15 @@ const KEEP_MS = 600_000;
 /** How near the load must come, and how often the scale is tried. */
 const LOAD_TOLERANCE = 0.05;
 const ATTEMPTS_MAX = 6;
+/** Functions are drawn again while they make fewer requests than this, but not for ever. */
+const REQUESTS_MIN = 50;
+const DRAWS_MAX = 20;
 
 /**
  * Builds a scenario. One node in six is a cloud. The load holds over the very window that is
  * simulated: the scale is tried again until the part up to the last request has it.
  *
- * @throws CncError for files that cannot be read, `EMPTY_WORKLOAD`
+ * @throws CncError for files that cannot be read, `BAD_SETTING`
  */
 export function buildScenario(spec: ScenarioSpec): Scenario {
   const cloudNodes = Math.max(1, Math.round(spec.nodeCount / 6));
@@ -58,19 +62,34 @@ export function buildScenario(spec: ScenarioSpec): Scenario {
     deviceNodes: 0,
     discipline: "fcfs",
   });
+  for (let draw = 0; ; draw++) {
+    const workload = drawWorkload(spec, cluster, createPrng(spec.seed, `scenario ${draw}`));
+    const isEnough = (workload?.trace.count ?? 0) >= Math.min(REQUESTS_MIN, spec.requestsMax / 4);
+    if (workload !== undefined && (isEnough || draw === DRAWS_MAX)) {
+      return { spec, cluster, workload, warmupMs: WARMUP_SHARE * workload.spanMs };
+    }
+  }
+}
+
+/** Requests whose load is right over their own window; undefined: there were none. */
+function drawWorkload(spec: ScenarioSpec, cluster: Cluster, prng: Prng): Workload | undefined {
   const capacityCores = capacityOf(cluster.nodes);
   const siteCount = cluster.network.siteNames.length;
   const { requestsMax } = spec;
   let { load } = spec;
-  for (let attempt = 1; ; attempt++) {
-    const target = { siteCount, capacityCores, load, requestsMax };
-    const workload = buildWorkload(spec.workload, target, createPrng(spec.seed, "scenario"));
-    // Over what is left of the window; a trace's rate is not the same in all of it.
-    const offered = workOf(workload) / (capacityCores * workload.spanMs);
-    if (Math.abs(offered / spec.load - 1) < LOAD_TOLERANCE || attempt === ATTEMPTS_MAX) {
-      return { spec, cluster, workload, warmupMs: WARMUP_SHARE * workload.spanMs };
+  try {
+    for (let attempt = 1; ; attempt++) {
+      const target = { siteCount, capacityCores, load, requestsMax };
+      const workload = buildWorkload(spec.workload, target, prng);
+      // Over what is left of the window; a trace's rate is not the same in all of it.
+      const offered = workOf(workload) / (capacityCores * workload.spanMs);
+      const isNear = Math.abs(offered / spec.load - 1) < LOAD_TOLERANCE;
+      if (isNear || attempt === ATTEMPTS_MAX) return workload;
+      load *= Math.min(4, Math.max(0.25, spec.load / offered));
     }
-    load *= Math.min(4, Math.max(0.25, spec.load / offered));
+  } catch (error) {
+    if (error instanceof CncError && error.failure.code === "EMPTY_WORKLOAD") return undefined;
+    throw error;
   }
 }
 

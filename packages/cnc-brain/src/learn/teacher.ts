@@ -12,8 +12,8 @@ export interface ReserveRule {
 /** Reserves tried; the first is none at all: the heuristic itself. */
 export const RESERVE_RULES: readonly ReserveRule[] = [
   { longMs: 1000, share: 0 },
-  ...[500, 1500, 4000].flatMap((longMs) =>
-    [0.05, 0.1, 0.2, 0.3].map((share) => ({ longMs, share })),
+  ...[1000, 4000].flatMap((longMs) =>
+    [0.05, 0.1, 0.2, 0.35, 0.5].map((share) => ({ longMs, share })),
   ),
 ];
 

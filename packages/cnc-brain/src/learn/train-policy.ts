@@ -2,6 +2,7 @@ import type { Prng } from "@fmlab/sim";
 import { PolicyNetwork } from "./policy-network.ts";
 import { type PolicyWeights, untrainedWeights } from "./policy-weights.ts";
 import { PolicyTrainer, type PpoOptions, type UpdateReport } from "./ppo.ts";
+import type { Samples } from "./rollout.ts";
 import type { ScenarioSpec } from "./scenario.ts";
 import { drawTraining, type ScenarioSource, type Window } from "./scenario-sets.ts";
 import { RESERVE_RULES, type ReserveRule } from "./teacher.ts";
@@ -39,9 +40,9 @@ export interface CurvePoint {
 export interface TrainedPolicy {
   /** The best evaluated ones, not the last. */
   weights: PolicyWeights;
-  rule: ReserveRule;
-  /** Its cost over the heuristic's, on the selection scenarios. */
+  /** The teachers' costs over the heuristic's: the best of each scenario, and the best one rule. */
   teacherRatio: number;
+  ruleRatio: number;
   imitationLoss: number[];
   curve: CurvePoint[];
 }
@@ -58,10 +59,10 @@ export interface TrainingParts {
 }
 
 /**
- * Trains one policy over all topologies, loads and sizes: imitation of the best teacher, then PPO
- * against runs over the same requests. All scenarios, those that select the checkpoint too, are
- * from the training window. The same seed gives the same policy on the same back end, whatever the
- * number of threads.
+ * Trains one policy over all topologies, loads and sizes: imitation of the best teacher of each
+ * scenario, then PPO against runs over the same requests. All scenarios, those that select the
+ * checkpoint too, are from the training window. The same seed gives the same policy on the same
+ * back end, whatever the number of threads.
  */
 export async function trainPolicy(parts: TrainingParts): Promise<TrainedPolicy> {
   const { source, window, options, prng, onProgress } = parts;
@@ -70,12 +71,12 @@ export async function trainPolicy(parts: TrainingParts): Promise<TrainedPolicy> 
     drawTraining(source, window, draw.fork(`teacher ${k}`)),
   );
   const total = options.iterations + 2;
-  const { rule, ratio: teacherRatio, heuristicCosts } = await chooseTeacher(parts.pool, scenarios);
-  await onProgress(1, total, `teacher: ${rule.share} of the cores kept from ${rule.longMs} ms`);
+  const { rules, heuristicCosts, ...ratios } = await chooseTeachers(parts.pool, scenarios);
+  await onProgress(1, total, "teachers");
   const network = new PolicyNetwork(untrainedWeights(prng.fork("weights")));
   const trainer = new PolicyTrainer(network, options.ppo);
   try {
-    const imitationLoss = await imitateTeacher(parts, trainer, scenarios, rule);
+    const imitationLoss = await imitateTeacher(parts, trainer, scenarios, rules);
     await onProgress(2, total, "imitation");
     const evaluate = async () => {
       const weights = await network.weights();
@@ -91,50 +92,55 @@ export async function trainPolicy(parts: TrainingParts): Promise<TrainedPolicy> 
       curve.push({ iteration, costRatio: now.ratio, report });
       if (now.ratio < best.ratio) best = now;
     }
-    return { weights: best.weights, rule, teacherRatio, imitationLoss, curve };
+    return { weights: best.weights, ...ratios, imitationLoss, curve };
   } finally {
     trainer.dispose();
   }
 }
 
-/** The reserve with the least mean relative cost; the first rule is the heuristic. */
-async function chooseTeacher(pool: TrainingPool, scenarios: readonly ScenarioSpec[]) {
+/** The reserve that is best on each scenario; the first rule is the heuristic. */
+async function chooseTeachers(pool: TrainingPool, scenarios: readonly ScenarioSpec[]) {
   const policies = RESERVE_RULES.map((rule) => ({ kind: "reserve" as const, rule }));
   const answers = await pool.all(
     scenarios.map((spec) => ({ kind: "evaluate" as const, spec, policies, withBound: false })),
   );
   const heuristicCosts = answers.map(({ costs }) => costs[0] as number);
-  const ratios = RESERVE_RULES.map((_, r) =>
+  const least = answers.map(({ costs }) => Math.min(...costs));
+  const rules = answers.map(
+    ({ costs }, i) => RESERVE_RULES[costs.indexOf(least[i] as number)] as ReserveRule,
+  );
+  const ruleRatios = RESERVE_RULES.map((_, r) =>
     meanRatio(
       answers.map(({ costs }) => costs[r] as number),
       heuristicCosts,
     ),
   );
-  const least = ratios.indexOf(Math.min(...ratios));
-  return { rule: RESERVE_RULES[least] as ReserveRule, ratio: ratios[least] ?? 1, heuristicCosts };
+  const teacherRatio = meanRatio(least, heuristicCosts);
+  return { rules, heuristicCosts, teacherRatio, ruleRatio: Math.min(...ruleRatios) };
 }
 
-/** First what the teacher sees, then what the pupil gets into, each labelled by the teacher. */
+/** First what the teachers see, then also what the pupil gets into, labelled by the teachers. */
 async function imitateTeacher(
   { pool, options, prng }: TrainingParts,
   trainer: PolicyTrainer,
   scenarios: readonly ScenarioSpec[],
-  rule: ReserveRule,
+  rules: readonly ReserveRule[],
 ): Promise<number[]> {
   const losses: number[] = [];
+  const groups: Samples[] = [];
   const keep = options.keep * options.rollouts;
   for (const actor of ["teacher", "pupil"] as const) {
     const weights = actor === "teacher" ? undefined : await trainer.network.weights();
     const jobs = scenarios.map((spec, seed) => ({
       kind: "labels" as const,
       spec,
-      rule,
+      rule: rules[seed] as ReserveRule,
       weights,
       keep,
       seed,
     }));
     const answers = await pool.all(jobs);
-    const groups = answers.map(({ samples }) => samples).filter(({ count }) => count > 0);
+    groups.push(...answers.map(({ samples }) => samples).filter(({ count }) => count > 0));
     for (let epoch = 0; epoch < options.imitationEpochs; epoch++) {
       losses.push(await trainer.imitate(groups, prng.fork(`imitate ${actor} ${epoch}`)));
     }

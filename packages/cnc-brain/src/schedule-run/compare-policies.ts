@@ -1,8 +1,8 @@
 import type { Clock } from "@fmlab/sim";
 import { createPrng, type Prng } from "@fmlab/sim";
+import { unknownName } from "../errors.ts";
 import { Governor } from "../governance/governor.ts";
 import type { PolicySet } from "../governance/policies.ts";
-import { unknownName } from "../errors.ts";
 import { createKeepAlive } from "../keep-alive/registry.ts";
 import { learnedScheduler } from "../learn/learned-scheduler.ts";
 import type { PolicyWeights } from "../learn/policy-weights.ts";

@@ -7,12 +7,7 @@ import { learnedScheduler } from "../learn/learned-scheduler.ts";
 import { optimumGap } from "../learn/optimum-gap.ts";
 import { serialiseWeights } from "../learn/policy-weights.ts";
 import { PPO_DEFAULTS } from "../learn/ppo.ts";
-import {
-  gridOf,
-  type ScenarioSource,
-  type Topology,
-  type Window,
-} from "../learn/scenario-sets.ts";
+import { gridOf, type ScenarioSource, type Topology, type Window } from "../learn/scenario-sets.ts";
 import { ServedPolicy } from "../learn/served-policy.ts";
 import { type TrainedPolicy, type TrainingOptions, trainPolicy } from "../learn/train-policy.ts";
 import { TrainingPool } from "../learn/training-pool.ts";
@@ -179,6 +174,6 @@ function notesOf(config: TrainConfig, windows: ReturnType<typeof windowsOf>): st
     split,
     "cost: mean of min(response / SLO, 10), and 1 more for a miss; SLO: 3 mean durations + 500 ms",
     "training: 4 to 32 nodes, loads 0.4 to 0.95, every network; one policy for all",
-    "the teacher is the heuristic with a reserve of cores for short requests, chosen on training",
+    "teachers: the heuristic with a reserve of cores for short requests, chosen by scenario",
   ];
 }

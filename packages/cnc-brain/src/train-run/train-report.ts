@@ -35,9 +35,9 @@ export function reportTraining(
   for (const [name, value] of Object.entries(numbers)) ctx.metric(name, value);
   return {
     ...numbers,
-    policies: trained.map(({ rule, teacherRatio, curve, imitationLoss }, k) => ({
-      teacher: { ...rule },
+    policies: trained.map(({ teacherRatio, ruleRatio, curve, imitationLoss }, k) => ({
       teacherRatio,
+      ruleRatio,
       imitationLoss: imitationLoss.at(-1) ?? null,
       curve: curve.map(({ iteration, costRatio }) => ({ iteration, costRatio })),
       learnedCells: gates[k]?.filter(({ isLearned }) => isLearned).length ?? 0,

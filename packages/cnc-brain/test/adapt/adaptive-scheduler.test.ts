@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createPrng } from "@fmlab/sim";
 import { describe, expect, it } from "vitest";
 import { AdaptiveScheduler, type EpochRecord } from "../../src/adapt/adaptive-scheduler.ts";
@@ -10,6 +13,7 @@ import { recoveryOf } from "../../src/adapt-run/recovery.ts";
 import { run } from "../../src/adapt-run/run.ts";
 import { adapt, adaptConfig } from "../../src/definitions/adapt.ts";
 import { fixedKeepAlive } from "../../src/keep-alive/fixed.ts";
+import { serialiseWeights, untrainedWeights } from "../../src/learn/policy-weights.ts";
 import { networkOfRtt } from "../../src/network/network.ts";
 import { latencyGreedy } from "../../src/scheduling/latency-greedy.ts";
 import { leastConnections } from "../../src/scheduling/least-connections.ts";
@@ -233,6 +237,26 @@ describe("planted shifts", () => {
 });
 
 describe("cnc-brain.adapt", () => {
+  it("takes a trained policy as the candidate, behind the same gate", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "cnc-adapt-"));
+    try {
+      const policyFile = join(folder, "policy.json");
+      writeFileSync(policyFile, serialiseWeights(untrainedWeights(createPrng(1))));
+      const ctx = new RecordContext(adapt, undefined, 2);
+      const small = { functions: 100, requestsMax: 600, twinRequests: 60, blockRequests: 20 };
+      const config = adaptConfig.parse({ ...small, policyFile, shift: "none", epochSeconds: 20 });
+      const summary = (await run(ctx, config)) as Record<string, number>;
+      expect(summary.overruled).toBe(0);
+      const { rows } = ctx.pictures.get("epochs") as { rows: { acting: string }[] };
+      const actors = new Set(rows.map(({ acting }) => acting));
+      expect([...actors].every((name) => ["least-connections", "learned"].includes(name))).toBe(
+        true,
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it("wins back what an outage costs the unchanged policy, within its loss budget", async () => {
     const ctx = new RecordContext(adapt, undefined, 2);
     const config = adaptConfig.parse({

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { verifyAudit } from "../../src/governance/audit-log.ts";
 import { clientApi, clientIfAny, makeScheduler, mortal, rawNode, rawPod } from "./kube-lab.ts";
 import { KubeStub, NO_FAULTS } from "./kube-stub.ts";
+import recorded from "./wire/kubernetes.json" with { type: "json" };
 
 // Version 2 of the client library needs Node 22.19; version 1.4.0 runs on Node 20 too.
 const client = await clientIfAny();
@@ -41,9 +42,10 @@ describe.skipIf(client === undefined)("the Kubernetes scheduler", () => {
   it("binds pending pods that name it, by bodies that Kubernetes' schemas accept", async () => {
     for (let i = 0; i < 4; i++) stub.addNode(rawNode(`node-${i}`));
     for (let i = 0; i < 40; i++) stub.addPod(rawPod(`pod-${i}`));
+    stub.addPod(rawPod("huge", "100"));
     stub.addPod(rawPod("other", "100m", { schedulerName: "default-scheduler" }));
     const { journal, end } = await launch();
-    await stub.until(isAllBound(40));
+    await stub.until(() => stub.bindings.size >= 40 && stub.recorded.has("status"));
     await end();
     expect(stub.invalid).toEqual([]);
     expect(stub.doubleBindings).toBe(0);
@@ -53,6 +55,11 @@ describe.skipIf(client === undefined)("the Kubernetes scheduler", () => {
     for (const [node = ""] of stub.bindings.values()) load.set(node, (load.get(node) ?? 0) + 1);
     expect([...load.values()]).toEqual([10, 10, 10, 10]);
     expect(stub.events.filter(({ reason }) => reason === "Scheduled")).toHaveLength(40);
+    for (const [kind, body] of Object.entries(recorded)) {
+      expect(stub.recorded.get(kind)).toMatchObject(body);
+    }
+    const { spec } = stub.recorded.get("lease") as { spec: { renewTime: string } };
+    expect(spec.renewTime).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
     verifyAudit(journal.entries, journal.head);
     expect(journal.entries.filter(({ kind }) => kind === "placed")).toHaveLength(40);
   });

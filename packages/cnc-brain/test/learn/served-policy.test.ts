@@ -13,7 +13,7 @@ import {
   serialiseWeights,
   untrainedWeights,
 } from "../../src/learn/policy-weights.ts";
-import { collectRollouts, valueOf } from "../../src/learn/rollout.ts";
+import { collectRollouts, criticValue } from "../../src/learn/rollout.ts";
 import { runScenario } from "../../src/learn/scenario.ts";
 import { ServedPolicy } from "../../src/learn/served-policy.ts";
 import { minCostFlow } from "../../src/scheduling/min-cost-flow.ts";
@@ -43,7 +43,7 @@ describe("the served policy", () => {
         const plain = samples.logProbability[i] as number;
         expect(Math.abs(plain - (chosen[i] as number))).toBeLessThan(1e-5 * (1 + Math.abs(plain)));
         const context = samples.context.subarray(14 * i, 14 * (i + 1));
-        expect(values[i]).toBeCloseTo(valueOf(weights, context), 5);
+        expect(values[i]).toBeCloseTo(criticValue(weights, context), 5);
         spread = Math.max(spread, Math.abs(plain));
       }
       expect(spread).toBeGreaterThan(0.1);

@@ -20,14 +20,14 @@ const TINY = {
   trainings: 1,
   seeds: 3,
   testNodes: 5,
-  trainRequests: 120,
-  testRequests: 150,
+  trainRequests: 100,
+  testRequests: 100,
   teacherScenarios: 2,
   imitationEpochs: 1,
-  iterations: 2,
+  iterations: 1,
   scenarios: 2,
   rollouts: 2,
-  keep: 30,
+  keep: 20,
   evaluateEvery: 1,
 };
 
@@ -52,8 +52,8 @@ describe("cnc-brain.train", () => {
 
     writeFileSync(join(folder, "policy.json"), ctx.artifacts.get("policy-0.json") ?? "");
     const compared = await launch(schedule, {
-      functions: 30,
-      minutes: 5,
+      functions: 40,
+      minutes: 10,
       requestsMax: 300,
       schedulers: ["jsq-2"],
       policyWeights: "policy.json",

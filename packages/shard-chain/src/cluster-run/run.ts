@@ -19,6 +19,8 @@ import { chainTable, criticalPathSeries, faultSeries, oracleTable } from "./pict
 
 /** How often clients hand in what is due, ms. */
 const TICK_MS = 20;
+/** Nothing ends for so long: what is left waits for what never comes, or the run has failed, ms. */
+const STALL_MS = 30_000;
 /** Round trip between two processes of one machine, ms: what the prediction reckons with. */
 const LOOPBACK_RTT_MS = 0.1;
 
@@ -129,8 +131,12 @@ async function drive(
   }
   await acting;
   const untilMs = cluster.nowMs() + 1_000 * config.drainSeconds;
-  while (cluster.inFlightCount > 0 && cluster.nowMs() < untilMs) {
+  let left = cluster.inFlightCount;
+  let stalledMs = cluster.nowMs() + STALL_MS;
+  while (left > 0 && cluster.nowMs() < Math.min(untilMs, stalledMs)) {
     await pace(ctx, config, cluster, heights);
+    if (cluster.inFlightCount < left) stalledMs = cluster.nowMs() + STALL_MS;
+    left = cluster.inFlightCount;
   }
   await faults.waitForAll(untilMs, () => pace(ctx, config, cluster, heights));
   return { fromMs: startMs + config.warmupShare * (lastMs - startMs), toMs: lastMs };

@@ -81,6 +81,8 @@ export function judgeCluster(
   for (const { transaction, intendedMs, isCrossShard } of waiting.slice(next)) {
     recorder.arrive(transaction, intendedMs, isCrossShard);
   }
+  // Clients give up what waits behind a transaction that no shard will ever admit.
+  recorder.giveUpGapped(cluster.nowMs());
   recorder.close();
   const ledgers = replicas.map(({ ledger }) => ledger);
   return {

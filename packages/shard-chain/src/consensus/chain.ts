@@ -107,7 +107,7 @@ export class CommittedChain<Message> {
     return this.isJustified(block, parent, kind) && this.isContentValid(block, parent, pending);
   }
 
-  /** The part of `isValid` that needs no state: the block belongs here and its parent is certified. */
+  /** The part of `isValid` that needs no state: it belongs here and its parent is certified. */
   isJustified(block: Block, parent: ChainTip, kind: VoteKind): boolean {
     const { header, justify } = block;
     if (!isSoundBlock(block)) return false;

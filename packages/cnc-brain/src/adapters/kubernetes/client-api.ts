@@ -298,7 +298,7 @@ export class ClientApi implements KubeApi {
     const body = {
       text: async () => binary.toString("utf8"),
       binary: async () => binary,
-      stream: async () => new Blob([new Uint8Array(binary)]).stream(),
+      stream: () => new Blob([new Uint8Array(binary)]).stream(),
     };
     return new this.#client.ResponseContext(response.statusCode ?? 0, headers, body);
   }

@@ -118,7 +118,8 @@ export class LeaderLease {
         leaseDurationSeconds: Math.max(1, Math.ceil(durationMs / 1000)),
         acquireTime: isOurs && lease?.spec?.acquireTime ? lease.spec.acquireTime : now,
         renewTime: now,
-        leaseTransitions: (lease?.spec?.leaseTransitions ?? 0) + (isOurs ? 0 : 1),
+        leaseTransitions:
+          (lease?.spec?.leaseTransitions ?? 0) + (isOurs || lease === undefined ? 0 : 1),
       },
     } as V1Lease;
   }
