@@ -79,11 +79,6 @@ export class PromptGraph {
     }
   }
 
-  /** Bytes that batches share for what they compute; on a card the same for all lengths. */
-  get sharedBytes(): number {
-    return this.#allocator.sizeBytes;
-  }
-
   /**
    * Evaluates a batch whose inputs are entered in the context memory.
    * @returns logits of the last token, overwritten by the next call; stale unless `wantsLogits`

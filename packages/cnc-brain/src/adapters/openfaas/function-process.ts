@@ -73,7 +73,7 @@ export class FunctionProcess {
     const port = await freePort();
     const [program = "", ...args] = command;
     const child = spawn(program, args, {
-      env: { PATH: process.env.PATH ?? "", ...env, PORT: String(port) },
+      env: environmentOf({ ...env, PORT: String(port) }),
       stdio: ["pipe", "pipe", "pipe"],
     });
     child.stdin.on("error", () => {});
@@ -166,7 +166,7 @@ export function runOnce(
   }
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
-    const child = spawn(program, args, { env: { PATH: process.env.PATH ?? "", ...env, ...told } });
+    const child = spawn(program, args, { env: environmentOf({ ...env, ...told }) });
     const fail = (problem: string) =>
       resolve({ status: 500, headers: {}, body: Buffer.from(problem) });
     child.on("error", (error) => fail(error.message));
@@ -204,4 +204,10 @@ function accepts(port: number): Promise<boolean> {
     socket.once("connect", () => end(true));
     socket.once("error", () => end(false));
   });
+}
+
+/** What a function's process finds in its environment: the path of this one, and what is told. */
+function environmentOf(told: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  // Frameworks narrow this type by variables of their own, which functions need not have.
+  return { PATH: process.env.PATH ?? "", ...told } as Record<string, string> as NodeJS.ProcessEnv;
 }
