@@ -102,7 +102,7 @@ export class PromptGraph {
   /**
    * Takes what the longest batch needs, so that shorter ones before it give nothing back to a card.
    * A back end of Vulkan goes on binding what earlier graphs were computed with, unused; that is
-   * allowed, but Mesa's software driver (22.3) counts references in what is already freed then.
+   * allowed, but Mesa's software driver (22.3) seems to count references in what is freed already.
    */
   #takeLongest(): LastingMemory {
     const { context, device } = this.#machine;
