@@ -113,10 +113,18 @@ describe("a bundle", () => {
     expect(made.record.code).toMatchObject({ fmlabVersion, gitCommit, lockfileSha256 });
   });
 
+  /** Where entries of threads and processes lie beside the command line's own. */
+  const FOLDERS = [
+    "packages/moe-offload/src",
+    "packages/cnc-brain/src",
+    "packages/cnc-brain/functions",
+    "packages/shard-chain/src",
+  ];
+
   it("holds every thread's and child's entry that the sources have", () => {
     const tracked = execFileSync(
       "git",
-      ["ls-files", "-co", "--exclude-standard", "apps/runner/src", "packages/moe-offload/src"],
+      ["ls-files", "-co", "--exclude-standard", "apps/runner/src", ...FOLDERS],
       { cwd: repositoryRoot, encoding: "utf8" },
     );
     const entries = tracked.split("\n").filter((name) => name.endsWith(".mjs"));
