@@ -83,6 +83,7 @@ function lossyRows(prompts: number[][], tokens: number[][]): Float32Array[] {
         ...pool,
         residentSlot: (layer, expert) => total + twins.layout.residentSlot(layer, expert),
         view: (slot, part) => pool.view(slot, part),
+        place: (slot, part) => pool.place(slot, part),
       });
       return {
         request: (routing, slots) => {
