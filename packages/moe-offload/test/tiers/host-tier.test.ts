@@ -31,6 +31,9 @@ function load(lane: TransferLane, model: SyntheticModel, keys: readonly number[]
   });
 }
 
+/** Threads read when they get a processor: a busy machine may take its time. */
+const PATIENCE = { timeout: 20_000 };
+
 describe("host memory", () => {
   it("that holds all experts needs the disk no more once it is preloaded", () => {
     const paths = [join(folder, "all-a"), join(folder, "all-b")];
@@ -73,7 +76,7 @@ describe("host memory", () => {
     // Twice through the model, so that the window also goes around its end.
     for (const layer of [0, 2, 3, 4, 0, 2, 3, 4]) {
       lane.enterLayer(layer);
-      await vi.waitFor(() => expect(lane.counts().diskBytes).toBe(readBytes));
+      await vi.waitFor(() => expect(lane.counts().diskBytes).toBe(readBytes), PATIENCE);
       const keys = [3, 1, 0, 2].map((expert) => 4 * layer + expert);
       expect(load(lane, model, keys), `layer ${layer}`).toEqual([true, true, true, true]);
       readBytes += layerBytes;
@@ -85,7 +88,7 @@ describe("host memory", () => {
     const model = writeSynthetic(SHAPE, [join(folder, "beyond")]);
     const budgetBytes = 2 * 4 * EXPERT_BYTES;
     const lane = open(model, { budgetBytes, mode: "window", preload: false });
-    await vi.waitFor(() => expect(lane.counts().diskBytes).toBe(budgetBytes));
+    await vi.waitFor(() => expect(lane.counts().diskBytes).toBe(budgetBytes), PATIENCE);
     lane.submit(13, 0, "prefetch");
     lane.waitFor(0);
     lane.submit(13, 1, "prefetch");
