@@ -26,9 +26,11 @@ export function runShapePrefillJob(job: ShapePrefillJob, host: ComputeHost): Sha
     const { linkMBps, resident } = measure(bench, host, expertTotal);
     const cells: PrefillCellResult[] = [];
     const { promptTokens: lengths, strategies } = job;
-    const total = job.slots.length * lengths.length * strategies.length;
-    for (const slots of job.slots) {
-      onBudget(bench, Math.min(slots, expertTotal), (opened) => {
+    // More slots than experts are all the same.
+    const budgets = [...new Set(job.slots.map((slots) => Math.min(slots, expertTotal)))];
+    const total = budgets.length * lengths.length * strategies.length;
+    for (const slots of budgets) {
+      onBudget(bench, slots, (opened) => {
         for (const promptTokens of lengths) {
           const of = resident.find((one) => one.promptTokens === promptTokens);
           if (!of) continue;

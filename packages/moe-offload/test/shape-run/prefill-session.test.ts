@@ -48,6 +48,12 @@ describe("prompts over a shape", () => {
     expect(["waves", "waves-gated", "fate"]).toContain(planned?.plan?.name);
   });
 
+  it("are evaluated once where budgets hold every expert", () => {
+    const job = { ...JOB, slots: [200, 999], strategies: ["waves" as const] };
+    const { cells, expertTotal } = runShapePrefillJob(job, QUIET);
+    expect(cells.map(({ slots }) => slots)).toEqual([expertTotal]);
+  });
+
   it("stop when they are cancelled", () => {
     let left = 3;
     const throwIfCancelled = () => {
