@@ -19,11 +19,6 @@ export const realTime: Timekeeper = timekeeper(
   () => Date.now(),
 );
 
-/** The client library, or undefined where this Node cannot load the installed version. */
-export async function clientIfAny(): Promise<Awaited<ReturnType<typeof loadClient>> | undefined> {
-  return loadClient().catch(() => undefined);
-}
-
 /** A kubeconfig for the stub. */
 export async function configFor(server: string): Promise<KubeConfig> {
   const { KubeConfig } = await loadClient();
