@@ -85,8 +85,8 @@ export interface CpuShare {
 
 /**
  * Keeps the experts of a model in a pool of slots. Called on the compute thread for each layer of
- * each token: `request` after the router, then `isReady` and `waitFor`, then `release` when the
- * layer's experts have been computed.
+ * each token: `request` after the router, then `lookAhead`, `isReady` and `waitFor`, then `release`
+ * when the layer's experts have been computed.
  */
 export interface ExpertSource {
   /**
@@ -109,6 +109,12 @@ export interface ExpertSource {
    *               -1 for those of the CPU's share
    */
   request(routing: Routing, slots: Int32Array): void;
+  /**
+   * Called after each `request`: before the engine waits for what is missing, or after it has begun
+   * to compute where nothing is. The time to fetch what later layers will need; the arrays of the
+   * routing are still those of the request. Calls after the first of a layer do nothing.
+   */
+  lookAhead?(): void;
   /** True when the slot of the `index`-th chosen expert holds its bytes; until `release`. */
   isReady(index: number): boolean;
   /** Returns when it does. */

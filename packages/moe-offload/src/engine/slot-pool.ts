@@ -1,4 +1,4 @@
-import { Arena, type Device, GgmlError, type Tensor } from "@fmlab/ggml";
+import { Arena, type Device, type DeviceKind, GgmlError, type Tensor } from "@fmlab/ggml";
 import type { ExpertClass, ExpertLayout, ExpertMatrix } from "../model/expert-layout.ts";
 import { shareSlots } from "../model/expert-layout.ts";
 import { requireOption } from "./errors.ts";
@@ -10,6 +10,7 @@ import {
   type SlotPool,
 } from "./interfaces.ts";
 import type { ExpertTensors } from "./layer-graph.ts";
+import { requireReached, slotsReached } from "./slot-limits.ts";
 
 /** The memory of one class of experts. */
 interface Slab extends SlotClass {
@@ -31,7 +32,8 @@ interface PartPlace {
 /**
  * The pool in native memory. Each class of experts has a slab: 3-D tensors with one matrix per
  * slot. Gate and up are multiplied with the same input, so where their types agree they lie in one
- * tensor, for each slot the gate above the up: one product instead of two, with the same bits.
+ * tensor, for each slot the gate above the up: one product instead of two, with the same bits. A
+ * card reaches half as many slots so: where that is too few, they lie apart.
  *
  * Slot numbers are global: those of the first class come first. Graphs number the slots of a slab
  * from 0: `slot - class.firstSlot`.
@@ -70,7 +72,7 @@ export class NativeSlotPool implements SlotPool {
     try {
       const more = withNought ? 1 : 0;
       const tensors = classes.map((one, index) =>
-        declare(this.#arena, one, (counts[index] ?? 0) + more),
+        declare(this.#arena, one, (counts[index] ?? 0) + more, device.kind),
       );
       this.#arena.allocate(device);
       let firstSlot = 0;
@@ -167,13 +169,20 @@ export class NativeSlotPool implements SlotPool {
   }
 }
 
-function declare(arena: Arena, one: ExpertClass, slotCount: number): ExpertTensors {
+function declare(
+  arena: Arena,
+  one: ExpertClass,
+  slotCount: number,
+  kind: DeviceKind,
+): ExpertTensors {
   const make = ({ name, type, columns, rows }: ExpertMatrix, stacked = 1) =>
     arena.tensor(type, [columns, rows * stacked, slotCount], `pool.${one.index}.${name}`);
   const [gate, up, down] = one.parts;
   if (!gate || !up || !down) throw new Error("an expert has three parts");
+  for (const matrix of [gate, up, down]) requireReached(slotCount, matrix, kind);
+  const isStacked = gate.type === up.type && slotCount <= slotsReached(gate, 2, kind);
   return {
-    gateUp: gate.type === up.type ? make(gate, 2) : { gate: make(gate), up: make(up) },
+    gateUp: isStacked ? make(gate, 2) : { gate: make(gate), up: make(up) },
     down: make(down),
   };
 }

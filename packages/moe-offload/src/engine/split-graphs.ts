@@ -71,6 +71,7 @@ export class SplitGraphs implements TokenGraphs {
       one.routing.token = this.#token;
       one.routing.position = position;
       requestSlots(this.#source, one.routing, this.#slots, this.#machine);
+      this.#source.lookAhead?.();
       this.#compute(one.experts, layer);
       this.#source.release();
     }

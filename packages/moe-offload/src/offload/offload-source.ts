@@ -20,8 +20,12 @@ export class OffloadSource implements ExpertSource {
   }
 
   request(routing: Routing, slots: Int32Array): void {
-    this.scheduler.request(routing);
+    this.scheduler.demand(routing);
     slots.set(this.scheduler.slots);
+  }
+
+  lookAhead(): void {
+    this.scheduler.lookAhead();
   }
 
   isReady(index: number): boolean {

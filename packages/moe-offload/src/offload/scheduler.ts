@@ -69,8 +69,8 @@ export interface ScheduleCounts {
 /**
  * Has the experts of each layer brought into slots: asks the policy who stays, queues what is
  * missing as demanded loads, then what the predictor expects of later layers. Driven by the engine
- * in real time and by the replayer in virtual time. One layer at a time: `request`, any of
- * `isReady` and `waitFor`, then `release`.
+ * in real time and by the replayer in virtual time. One layer at a time: `request` (or `demand` and
+ * `lookAhead`), any of `isReady` and `waitFor`, then `release`.
  */
 export class Scheduler {
   readonly counts: ScheduleCounts;
@@ -87,6 +87,8 @@ export class Scheduler {
   readonly #watch: LayerWatch;
   readonly #isMissing: Uint8Array;
   #layer = -1;
+  /** What the router of the current layer said, until `lookAhead`. */
+  #routing: Routing | undefined;
 
   constructor(parts: SchedulerParts) {
     const { shape, lane, policy, plan } = parts;
@@ -152,11 +154,23 @@ export class Scheduler {
   }
 
   /**
-   * The router of a layer chose: fills `slots` and queues what is missing.
+   * The router of a layer chose: fills `slots`, queues what is missing, then what later layers are
+   * expected to need.
    *
    * @throws whatever the lane throws
    */
   request(routing: Routing): void {
+    this.demand(routing);
+    this.lookAhead();
+  }
+
+  /**
+   * The first half of `request`: what the layer itself needs. Whoever has something to begin with
+   * that does so before `lookAhead`. A control that fetches ahead before all else does so here.
+   *
+   * @throws whatever the lane throws
+   */
+  demand(routing: Routing): void {
     const { layer, experts } = routing;
     const { policy, shape } = this.#parts;
     assert(this.#layer === -1, "a layer is released before the next is requested");
@@ -175,8 +189,22 @@ export class Scheduler {
       this.#residency.reserved = 0;
     }
     if (missing > 0) this.#supply(layer, firstKey, experts, missing);
+    this.#routing = routing;
+  }
+
+  /**
+   * The other half: what later layers are expected to need, and what is to stay though it was
+   * computed elsewhere. Once a layer; `release` does it if nobody has.
+   *
+   * @throws whatever the lane throws
+   */
+  lookAhead(): void {
+    const routing = this.#routing;
+    if (!routing) return;
+    this.#routing = undefined;
+    const { layer, experts } = routing;
     if (!this.#control.beforeDemand) this.#prefetcher?.prefetch(routing);
-    if (missing > 0) this.#upgrade(firstKey, experts);
+    if (this.#isMissing.includes(1)) this.#upgrade(layer * this.#parts.shape.expertCount, experts);
   }
 
   /** What the CPU computes of the current layer; undefined when it never does. */
@@ -207,6 +235,7 @@ export class Scheduler {
 
   /** The layer's experts have been computed; their slots may be given to others. */
   release(): void {
+    this.lookAhead();
     this.#residency.release();
     this.#parts.twins?.release();
     this.cpuShare?.release();

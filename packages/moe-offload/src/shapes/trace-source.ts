@@ -49,6 +49,10 @@ export class TraceSource implements ExpertSource {
     this.#inner.request(routing, slots);
   }
 
+  lookAhead(): void {
+    this.#inner.lookAhead?.();
+  }
+
   isReady(index: number): boolean {
     return this.#inner.isReady(index);
   }

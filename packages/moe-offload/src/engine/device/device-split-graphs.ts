@@ -14,8 +14,9 @@ import { SlotInputs } from "./slot-inputs.ts";
 /**
  * One token on a card as one graph a layer: experts of the layer before, attention, router. What
  * the router says is copied back once a layer; while the shared expert computes the source decides,
- * and the next graph begins as soon as the chosen experts are there. Nothing waits for the whole
- * card. Experts are released when the graph that used them has ended.
+ * and the next graph begins as soon as the chosen experts are there; later layers are looked ahead
+ * to while the card computes, or while experts are missing. Nothing waits for the whole card.
+ * Experts are released when the graph that used them has ended.
  *
  * Where the CPU computes experts as well, a layer's experts are a graph of their own: the card
  * computes those that lie in slots while this thread, with those of a pool, computes the others;
@@ -74,6 +75,7 @@ export class DeviceSplitGraphs implements TokenGraphs {
         chain.enter(shared);
         chain.begin(shared);
       }
+      this.#source.lookAhead?.();
       this.#routed.wait();
       if (before) this.#source.release();
       onLayer?.("request", layer);
@@ -87,6 +89,7 @@ export class DeviceSplitGraphs implements TokenGraphs {
     this.#begin(head, before);
     this.#logits.download(head.backend);
     this.#routed.record(head.backend);
+    this.#source.lookAhead?.();
     this.#routed.wait();
     this.#source.release();
     onLayer?.("idle", this.#machine.model.layerCount);
@@ -130,10 +133,16 @@ export class DeviceSplitGraphs implements TokenGraphs {
     };
     // What the card can compute now it computes while the CPU does; else copies come meanwhile.
     const isHere = this.#slots.every((_, i) => this.#source.isReady(i));
-    if (!isHere) computeOnCpu();
+    if (!isHere) {
+      this.#source.lookAhead?.();
+      computeOnCpu();
+    }
     this.#await(layer);
     this.#beginExperts(experts, layer);
-    if (isHere) computeOnCpu();
+    if (isHere) {
+      this.#source.lookAhead?.();
+      computeOnCpu();
+    }
   }
 
   #beginExperts(experts: ChainedGraph, layer: number): void {
@@ -149,7 +158,10 @@ export class DeviceSplitGraphs implements TokenGraphs {
     let isWaiting = false;
     for (let i = 0; i < count; i++) {
       if (source.isReady(i)) continue;
-      if (!isWaiting) this.onLayer?.("wait", layer);
+      if (!isWaiting) {
+        this.onLayer?.("wait", layer);
+        source.lookAhead?.();
+      }
       isWaiting = true;
       source.waitFor(i);
     }
