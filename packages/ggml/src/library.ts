@@ -51,6 +51,8 @@ export class GgmlLibrary {
       { length: count },
       (_, index) => new Device(this, this.native.ggml_backend_dev_get(index)),
     );
+    // A card's library ends the process on a failure, and says why in its log alone.
+    if (!keepLog && this.devices.some(({ kind }) => kind !== "cpu")) this.#keepLog();
   }
 
   /** The version of ggml, e.g. `0.9.4`. */
@@ -74,9 +76,15 @@ export class GgmlLibrary {
   }
 
   // ggml calls its log function from compute threads, where JavaScript cannot run. A pure C
-  // function whose first argument is an int serves as a sink; `GGML_LOG=1` keeps the messages.
+  // function whose first argument is an int serves as a sink; `GGML_LOG=1` keeps the messages, which
+  // are else kept once cards have been found and told of.
   #silenceLog(): void {
     this.native.ggml_log_set(this.foreign.addressOfFunction("ggml_status_to_string"), null);
+  }
+
+  /** The library's own log function writes to standard error. */
+  #keepLog(): void {
+    this.native.ggml_log_set(null, null);
   }
 
   // A library with other structs would corrupt memory silently; a tensor with known numbers tells.

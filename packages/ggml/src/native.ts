@@ -12,7 +12,7 @@ export type MaybePointer = bigint | null;
 /** The C functions this binding calls, under their own names, with JavaScript types. */
 export interface Native {
   ggml_version(): string;
-  ggml_log_set(callback: Pointer, userData: null): void;
+  ggml_log_set(callback: Pointer | null, userData: null): void;
   ggml_type_name(type: number): string;
   ggml_blck_size(type: number): number;
   ggml_type_size(type: number): number;

@@ -1,21 +1,26 @@
 /**
- * Accelerate's offloading under the machine's own Python beside this engine, on one card: the same
- * shape in F16, the same layers, the same bytes of experts on the card, random weights for both.
+ * Klotski's workload on one card against its rivals: Accelerate's offloading under the machine's
+ * own Python, llama.cpp with experts in host memory, and this engine with and without groups of
+ * batches; the same shape in F16, the same layers, as many experts on the card, random weights.
  *
  *     npm run bench -- gpu-accelerate [--shape mixtral-8x7b] [--layers 4] [--vram 8GiB]
  *       [--batch 16] [--prompt 512] [--tokens 32] [--rounds 3] [--python python3]
- *       [--device cuda] [--own-prompt 32] [--threads 1] [--json]
+ *       [--device cuda] [--own-prompt 32] [--threads 1] [--llama-threads N]
+ *       [--only llama,groups,single] [--json]
  *
- * Accelerate evaluates its sequences together, and its random routers decide. Ours decodes one
- * sequence: with its own random routers, as the rival's, and with routing replayed from a generated
- * trace. Ends with 2 where it cannot run; there is no bar for it.
+ * Rivals compute `--batch` sequences together, and their random routers decide; ours replays
+ * routing from a generated trace, with 15 such batches to a group where there are groups. `single`
+ * decodes one sequence on ours, by its own random routers and by trace. Accelerate always runs: it
+ * says how many experts the card holds. Ends with 2 where it cannot run; there is no bar for it.
  */
+import os from "node:os";
 import { parseArgs } from "node:util";
 import { createPrng } from "@fmlab/sim";
 import { bootstrapCi, median } from "@fmlab/stats";
 import { bytesOf } from "../src/definitions/sizes.ts";
 import { runShapeJob } from "../src/shape-run/shape-job.ts";
 import { SHAPE_MODELS } from "../src/shapes/shape-model.ts";
+import type { ShapeType } from "../src/shapes/shape-types.ts";
 import {
   ACCELERATE_MODELS,
   type AccelerateResult,
@@ -23,12 +28,17 @@ import {
   runAccelerate,
 } from "./gpu/accelerate-rival.ts";
 import { cardOf, describeCard, headLine, wholeNumber } from "./gpu/device-facts.ts";
+import { type GroupResult, llamaGroupOf, ownGroupsOf } from "./gpu/group-rivals.ts";
+import type { GroupRound } from "./gpu/llama-group.ts";
 import { decodeByWeights } from "./gpu/routed-by-weights.ts";
 import { formatTable } from "./paired.ts";
 
 const SEED = 20_261_123;
-const STORAGE = "F16";
+const STORAGE: ShapeType = "F16";
 const OWN_STRATEGIES = ["load-on-demand", "lru"] as const;
+
+/** What is measured beside Accelerate. */
+const PARTS = ["llama", "groups", "single"] as const;
 
 const { values } = parseArgs({
   options: {
@@ -43,6 +53,8 @@ const { values } = parseArgs({
     device: { type: "string", default: "cuda" },
     "own-prompt": { type: "string", default: "32" },
     threads: { type: "string", default: "1" },
+    "llama-threads": { type: "string", default: String(os.availableParallelism()) },
+    only: { type: "string", default: PARTS.join() },
     json: { type: "boolean", default: false },
   },
 });
@@ -54,14 +66,18 @@ interface Contender {
   readonly sequences: number;
   readonly decodeTokensPerSecond: readonly number[];
   /** Undefined where prompts were not measured. */
-  readonly prefillTokensPerSecond: readonly number[] | undefined;
+  readonly prefillTokensPerSecond?: readonly number[];
+  /** Generated tokens over the time of prompts and generation. */
+  readonly throughput?: readonly number[];
 }
 
 function main(): void {
+  const unknown = values.only.split(",").find((name) => !PARTS.some((part) => part === name));
+  if (unknown !== undefined) throw new Error(`--only ${unknown}; known are ${PARTS.join(", ")}`);
   const { card } = cardOf(values.device);
   const workload = workloadOf();
   const rival = runAccelerate(values.python, workload);
-  const contenders = [rivalOf(rival), ...ownContenders(workload, rival)];
+  const contenders = contendersOf(workload, rival);
   const machine = describeCard(card);
   if (values.json) {
     const line = { name: "gpu-accelerate", workload, rival, contenders, machine };
@@ -95,19 +111,38 @@ function workloadOf(): AccelerateWorkload {
   };
 }
 
-function rivalOf({ batch, rounds }: AccelerateResult): Contender {
+function groupOf(
+  { name, rounds, routing, sequences }: GroupResult,
+  { prompt, tokens }: AccelerateWorkload,
+): Contender {
+  const per = (count: number, secondsOf: (round: GroupRound) => number) =>
+    rounds.map((round) => (sequences * count) / secondsOf(round));
   return {
-    name: "Accelerate",
-    routing: "by random weights",
-    sequences: batch,
-    decodeTokensPerSecond: rounds.map((one) => one.decodeTokensPerSecond),
-    prefillTokensPerSecond: rounds.map((one) => one.prefillTokensPerSecond),
+    ...{ name, routing, sequences },
+    decodeTokensPerSecond: per(tokens - 1, ({ decodeSeconds }) => decodeSeconds),
+    prefillTokensPerSecond: per(prompt, ({ prefillSeconds }) => prefillSeconds),
+    throughput: per(tokens, ({ decodeSeconds, prefillSeconds }) => decodeSeconds + prefillSeconds),
   };
 }
 
-/** The ways in which this engine takes the workload; whoever adds one adds it here. */
-function ownContenders(workload: AccelerateWorkload, rival: AccelerateResult): Contender[] {
-  return [...ownByWeights(workload, rival), ...ownByTrace(workload, rival)];
+function contendersOf(workload: AccelerateWorkload, rival: AccelerateResult): Contender[] {
+  const wants = (part: (typeof PARTS)[number]) => values.only.split(",").includes(part);
+  const { card, name } = cardOf(values.device);
+  const stage = {
+    ...{ workload, card, device: name, storage: STORAGE, seed: SEED },
+    threads: wholeNumber("llama-threads", values["llama-threads"], 1),
+  } as const;
+  const { layers, model } = workload;
+  const slots = slotsOf(model, layers, rival.residentExpertBytes / rival.expertBytes);
+  const { batch, rounds } = rival;
+  const accelerate = { name: "Accelerate", routing: "by random weights", sequences: batch, rounds };
+  const groups: GroupResult[] = [accelerate];
+  if (wants("llama")) groups.push(llamaGroupOf(stage, rival.offloadedLayers));
+  if (wants("groups")) groups.push(...ownGroupsOf({ ...stage, threads: 1 }, slots));
+  const single = wants("single")
+    ? [...ownByWeights(workload, rival), ...ownByTrace(workload, rival)]
+    : [];
+  return [...groups.map((one) => groupOf(one, workload)), ...single];
 }
 
 function ownByWeights(
@@ -125,7 +160,6 @@ function ownByWeights(
       threads: wholeNumber("threads", values.threads, 1),
       prompt: wholeNumber("own-prompt", values["own-prompt"], 1),
     }),
-    prefillTokensPerSecond: undefined,
   }));
 }
 
@@ -155,7 +189,6 @@ function ownByTrace(
       const text = cell.stepMs.slice(round * tokens, (round + 1) * tokens);
       return (1000 * text.length) / text.reduce((sum, ms) => sum + ms, 0);
     }),
-    prefillTokensPerSecond: undefined,
   }));
 }
 
@@ -167,29 +200,26 @@ function slotsOf(model: AccelerateWorkload["model"], layers: number, share: numb
 
 function rowsOf(contenders: readonly Contender[]): string[][] {
   const rival = contenders[0];
-  const head = ["engine", "routing", "sequences", "decode tok/s", "prefill tok/s", "of it", "95 %"];
+  const head = ["engine", "routing", "sequences", "prefill tok/s", "decode tok/s"];
+  const last = ["throughput", "of Accelerate's", "95 %"];
   const rows = contenders.map((one) => {
-    const { estimate, high, low } = ratioOf(one, rival ?? one);
-    const isRival = one === rival;
+    const speeds = [one.prefillTokensPerSecond, one.decodeTokensPerSecond, one.throughput];
+    const ratio = one === rival ? undefined : ratioOf(one.throughput, rival?.throughput);
     return [
-      one.name,
-      one.routing,
-      String(one.sequences),
-      median(one.decodeTokensPerSecond).toFixed(1),
-      one.prefillTokensPerSecond ? median(one.prefillTokensPerSecond).toFixed(0) : "",
-      isRival ? "" : estimate.toFixed(2),
-      isRival ? "" : `${low.toFixed(2)}..${high.toFixed(2)}`,
+      ...[one.name, one.routing, String(one.sequences)],
+      ...speeds.map((of) => (of ? median(of).toFixed(1) : "")),
+      ratio ? ratio.estimate.toFixed(2) : "",
+      ratio ? `${ratio.low.toFixed(2)}..${ratio.high.toFixed(2)}` : "",
     ];
   });
-  return [head, ...rows];
+  return [[...head, ...last], ...rows];
 }
 
-/** Decode speed over the rival's, round by round. */
-function ratioOf(one: Contender, rival: Contender) {
-  const ratios = one.decodeTokensPerSecond.map(
-    (speed, round) => speed / (rival.decodeTokensPerSecond[round] ?? Number.NaN),
-  );
-  const random = createPrng(SEED, `bootstrap ${one.name} ${one.routing}`);
+/** Throughput over the rival's, round by round; undefined where it was not measured. */
+function ratioOf(own: readonly number[] | undefined, rival: readonly number[] | undefined) {
+  if (!own || !rival) return undefined;
+  const ratios = own.map((speed, round) => speed / (rival[round] ?? Number.NaN));
+  const random = createPrng(SEED, "bootstrap");
   return bootstrapCi(ratios, random, { statistic: median, resamples: 2_000 });
 }
 

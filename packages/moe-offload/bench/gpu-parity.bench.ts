@@ -1,10 +1,11 @@
 /**
  * The engine on a card against the engine on the CPU: logits and text of a model file, logits of
  * made-up models in each type of weights, and every strategy that loads experts against all
- * experts resident, which must be the same to the bit with the same graphs.
+ * experts resident, which must be the same to the bit with the same graphs; and strategies whose
+ * misses the CPU computes, which must be within the tolerance of the model's logits.
  *
  *     npm run bench -- gpu-parity --device cuda|vulkan [--tokens 200] [--model FILE]
- *       [--types Q8_0,Q4_K] [--strategies lru,fate] [--only model,types,policies] [--json]
+ *       [--types Q8_0,Q4_K] [--strategies lru,fate] [--only model,types,policies,cpu] [--json]
  *
  * Ends with 1 when a tolerance is exceeded, a bit differs, or the card's likeliest token along the
  * CPU's greedy text is another where the two were further apart than the logits' tolerance; with 2
@@ -15,10 +16,11 @@ import { parseArgs } from "node:util";
 import { SUPPORTED_WEIGHT_TYPES } from "../src/model/weight-types.ts";
 import { STRATEGY_NAMES } from "../src/offload/strategies.ts";
 import { Tokenizer } from "../src/tokenizer/tokenizer.ts";
+import { areCpuMissesClose, compareCpuMisses } from "./gpu/cpu-misses.ts";
 import { cardOf, describeCard, headLine, wholeNumber } from "./gpu/device-facts.ts";
 import { modelPath, openBenchFile } from "./gpu/open-model.ts";
 import { compareOnModel, isWithin, textOf } from "./gpu/parity-on-model.ts";
-import { modelText, policyText, quantisationText } from "./gpu/parity-report.ts";
+import { cpuMissText, modelText, policyText, quantisationText } from "./gpu/parity-report.ts";
 import { comparePolicies, isIdentical } from "./gpu/policies-on-device.ts";
 import { compareQuantisation, DEFAULT_TYPES } from "./gpu/quantisations.ts";
 
@@ -28,7 +30,7 @@ const STRATEGY_TOKENS_MAX = 64;
 const TYPE_TOKENS = 32;
 
 /** What can be left out with `--only`. */
-const PARTS = ["model", "types", "policies"] as const;
+const PARTS = ["model", "types", "policies", "cpu"] as const;
 
 const { values } = parseArgs({
   options: {
@@ -63,11 +65,14 @@ function main(): boolean {
   const text = textOf(model, Math.min(tokens, STRATEGY_TOKENS_MAX));
   const onPolicies = wants("policies") ? comparePolicies(model, name, text, strategies) : undefined;
   if (onPolicies) say(`strategies against all resident\n${policyText(onPolicies)}\n`);
+  const onCpu = wants("cpu") ? compareCpuMisses(model, name, text) : [];
+  if (wants("cpu")) say(`misses on the CPU against all resident\n${cpuMissText(onCpu)}\n`);
   model.file.close();
   const verdicts = {
     model: !onModel || isWithin(onModel),
     types: onTypes.every((one) => one.isWithin),
     policies: !onPolicies || isIdentical(onPolicies),
+    cpu: areCpuMissesClose(onCpu),
   };
   const passed = Object.values(verdicts).every(Boolean);
   say(passed ? "all within tolerance" : `FAILED: ${JSON.stringify(verdicts)}`);
@@ -75,7 +80,7 @@ function main(): boolean {
     const line = {
       name: "gpu-parity",
       ...{ device: name, model: model.path, tokens, passed, verdicts, machine },
-      ...{ onModel, onTypes, onPolicies },
+      ...{ onModel, onTypes, onPolicies, onCpu },
     };
     process.stdout.write(`${JSON.stringify(line)}\n`);
   }

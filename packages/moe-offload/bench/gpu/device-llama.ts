@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { type Device, HostMemory } from "@fmlab/ggml";
 import type koffiModule from "koffi";
+import type { LlamaBatch } from "./llama-batch.ts";
 import { bindLlama, type LlamaFunctions } from "./llama-functions.ts";
 
 /** How llama.cpp is put on a card. Flash attention is on and the whole context lies on the card. */
@@ -14,6 +15,11 @@ export interface DeviceLlamaOptions {
   readonly cpuLayers: number;
   /** Threads of what is computed on the CPU. */
   readonly threads: number;
+  /** Sequences that have the context in equal parts; default 1. */
+  readonly sequences?: number;
+  /** Most tokens of a batch, and of those how many are computed together; default 512. */
+  readonly batchTokens?: number;
+  readonly togetherTokens?: number;
 }
 
 /** Tokens of one prompt batch; also what the engine takes at once. */
@@ -43,8 +49,8 @@ export class DeviceLlama {
   readonly #context: bigint;
   readonly #tokens = new Int32Array(BATCH_TOKENS);
   readonly #vocabularySize: number;
-  #logitsAddress = 0n;
-  #logits = new Float32Array(0);
+  /** By address: a view costs memory for good, and logits nearly always lie at the same places. */
+  readonly #views = new Map<bigint, Float32Array>();
 
   /** @throws Error when libllama is missing, has another layout, or cannot load the model */
   constructor(modelPath: string, device: Device, options: DeviceLlamaOptions) {
@@ -67,8 +73,9 @@ export class DeviceLlama {
     this.#model = model;
     const params = api.contextDefaults() as Record<string, unknown>;
     params.n_ctx = options.contextLength;
-    params.n_batch = BATCH_TOKENS;
-    params.n_ubatch = BATCH_TOKENS;
+    params.n_batch = options.batchTokens ?? BATCH_TOKENS;
+    params.n_ubatch = options.togetherTokens ?? BATCH_TOKENS;
+    params.n_seq_max = options.sequences ?? 1;
     params.n_threads = options.threads;
     params.n_threads_batch = options.threads;
     params.flash_attn_type = 1;
@@ -84,14 +91,29 @@ export class DeviceLlama {
       this.#tokens.set(batch);
       this.#decode(batch.length);
     }
-    return this.#last();
+    return this.#logitsAt(-1);
   }
 
   /** Evaluates one token; its logits. */
   evaluateOne(token: number): Float32Array {
     this.#tokens[0] = token;
     this.#decode(1);
-    return this.#last();
+    return this.#logitsAt(-1);
+  }
+
+  /** Evaluates tokens of several sequences. */
+  evaluateBatch(batch: LlamaBatch): void {
+    this.#check(this.#api.decode(this.#context, batch.struct));
+  }
+
+  /** The likeliest next token after a token of the last batch; waits for the card. */
+  likeliestAt(index: number): number {
+    const logits = this.#logitsAt(index);
+    let best = 0;
+    for (let token = 1; token < logits.length; token++) {
+      if ((logits[token] ?? 0) > (logits[best] ?? 0)) best = token;
+    }
+    return best;
   }
 
   /** Forgets the context, without clearing its memory. */
@@ -102,24 +124,25 @@ export class DeviceLlama {
   close(): void {
     this.#api.freeContext(this.#context);
     this.#api.freeModel(this.#model);
-    this.#logits = new Float32Array(0);
+    this.#views.clear();
     this.#memory.free();
   }
 
   #decode(count: number): void {
-    const status = this.#api.decode(this.#context, this.#api.batch(this.#tokens, count));
+    this.#check(this.#api.decode(this.#context, this.#api.batch(this.#tokens, count)));
+  }
+
+  #check(status: unknown): void {
     if (status !== 0) throw new Error(`llama_decode failed with ${status}`);
   }
 
-  /** Waits for the card, then shows the logits. */
-  #last(): Float32Array {
-    const address = this.#api.logits(this.#context, -1) as bigint;
-    // A view costs memory for good, and the logits nearly always lie at one place.
-    if (address !== this.#logitsAddress) {
-      this.#logits = new Float32Array(this.#koffi.view(address, this.#vocabularySize * 4));
-      this.#logitsAddress = address;
-    }
-    return this.#logits;
+  #logitsAt(index: number): Float32Array {
+    const address = this.#api.logits(this.#context, index) as bigint;
+    const found = this.#views.get(address);
+    if (found) return found;
+    const view = new Float32Array(this.#koffi.view(address, this.#vocabularySize * 4));
+    this.#views.set(address, view);
+    return view;
   }
 
   /** `{ device, NULL }` and `{ { pattern, CPU buffers }, { NULL, NULL } }`, in native memory. */

@@ -89,10 +89,12 @@ export function compareOnModel(
 
 /** Whether all comparisons are within the stated tolerance; near ties may fall either way. */
 export function isWithin({ forced, greedy, prefill, split }: ModelParity): boolean {
-  const areClose = [forced, split, prefill].every(
-    ({ klMax, klMean }) => klMean <= KL_MEAN_MAX && klMax <= KL_MAX,
-  );
-  return areClose && isIdenticalButTies(greedy);
+  return [forced, split, prefill].every(areClose) && isIdenticalButTies(greedy);
+}
+
+/** Whether distributions diverge no more than the stated tolerance. */
+export function areClose({ klMax, klMean }: LogitComparison): boolean {
+  return klMean <= KL_MEAN_MAX && klMax <= KL_MAX;
 }
 
 /** Text that the model wrote on the CPU. */

@@ -1,4 +1,5 @@
 import { formatTable } from "../paired.ts";
+import type { CpuMissResult } from "./cpu-misses.ts";
 import type { GreedyResult } from "./greedy-text.ts";
 import type { LogitComparison, NearTie } from "./logit-comparison.ts";
 import type { ModelParity } from "./parity-on-model.ts";
@@ -8,6 +9,8 @@ import { type QuantisationResult, relativeDifference } from "./quantisations.ts"
 /** Shows a token in a text. */
 export type ShowToken = (token: number) => string;
 
+const COMPARISON_HEAD = ["rows", "max |d|", "mean |d|", "KL mean", "KL max", "same argmax"];
+
 const small = (value: number) => (value === 0 ? "0" : value.toExponential(1));
 
 /** A model file on the device against the CPU, as text. */
@@ -15,7 +18,7 @@ export function modelText(parity: ModelParity, show: ShowToken): string {
   const { exact, firstChange, forced, greedy, prefill, prefillLengths, sameRoutingSteps, split } =
     parity;
   const rows = [
-    ["", "rows", "max |d|", "mean |d|", "KL mean", "KL max", "same argmax"],
+    ["", ...COMPARISON_HEAD],
     comparisonRow("one graph a token", forced),
     comparisonRow("one graph a layer", split),
     comparisonRow(`prompts of ${prefillLengths.join(", ")}`, prefill),
@@ -87,6 +90,16 @@ export function policyText({ results, skipped }: PolicyReport): string {
   ]);
   const table = formatTable([["strategy", "budget", "host tier", "loads", "tokens"], ...rows]);
   return [table, ...skipped.map(({ reason, strategy }) => `  ${strategy}: ${reason}`)].join("\n");
+}
+
+/** Missed experts on the CPU, as text. */
+export function cpuMissText(results: readonly CpuMissResult[]): string {
+  const head = ["strategy", "budget", "on the CPU", ...COMPARISON_HEAD];
+  const rows = results.map(({ budgetShare, comparison, cpuComputed, strategy }) => {
+    const [, ...compared] = comparisonRow("", comparison);
+    return [strategy, `${(100 * budgetShare).toFixed(0)} %`, String(cpuComputed), ...compared];
+  });
+  return formatTable([head, ...rows]);
 }
 
 function comparisonRow(name: string, one: LogitComparison): string[] {

@@ -169,6 +169,30 @@ const metrics = {
 const FATE_RIVALS = ["load-on-demand", "moe-infinity", "fate", "planned"] as const;
 const ALL_RIVALS = ["load-on-demand", "lru", "moe-infinity", "fate", "ours", "planned"] as const;
 
+/** Shares of all experts that fast memory holds in a sweep of memory against speed. */
+const SWEEP_SHARES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9];
+
+const SWEEP_RIVALS = ["load-on-demand", "lru", "fate", "planned"] as const;
+
+/** Decode speed by how many of a model's experts fast memory holds, as fast as the card is. */
+function memorySpeed(title: string, shape: (typeof SHAPE_NAMES)[number], expertCount: number) {
+  return {
+    title: `${title}: memory against speed`,
+    description: "Budgets from a tenth to nine tenths of its experts, without any limit.",
+    config: {
+      shape,
+      layers: 0,
+      device: "cuda" as const,
+      slots: SWEEP_SHARES.map((share) => Math.round(share * expertCount)),
+      strategies: [...SWEEP_RIVALS],
+      sequences: 1,
+      tokens: 96,
+      warmupTokens: 32,
+      trainingTokens: 1024,
+    },
+  };
+}
+
 /** How fast published models would decode on this machine, without their weights. */
 export const shape = defineExperiment({
   kind: "moe-offload.shape",
@@ -249,6 +273,9 @@ export const shape = defineExperiment({
         trainingTokens: 2048,
       },
     },
+    "memory-speed-olmoe": memorySpeed("OLMoE", "olmoe-1b-7b", 1024),
+    "memory-speed-qwen3": memorySpeed("Qwen3-30B-A3B", "qwen3-30b-a3b", 6144),
+    "memory-speed-mixtral": memorySpeed("Mixtral 8x7B", "mixtral-8x7b", 256),
   },
   requires: ({ device }) => ({
     tags: ["ggml"],
