@@ -130,6 +130,7 @@ export class Arena {
     });
     native.ggml_backend_tensor_alloc(buffer.pointer, pointer, address);
     alias.place(buffer, address);
+    tensor.keepPlace();
     return alias;
   }
 
@@ -154,6 +155,7 @@ export class Arena {
     target.root.isWrittenByOperation = true;
     this.library.native.ggml_backend_tensor_alloc(buffer.pointer, result.pointer, address);
     result.place(buffer, address);
+    result.keepPlace();
   }
 
   /**
@@ -179,6 +181,7 @@ export class Arena {
     const place = address + BigInt(offsetBytes);
     this.library.native.ggml_backend_tensor_alloc(buffer.pointer, result.pointer, place);
     result.place(buffer, place);
+    result.keepPlace();
   }
 
   /** The arena's graph. @throws GgmlError `INVALID_ARGUMENT` when it was made without one */

@@ -74,9 +74,24 @@ export class Tensor {
     this.arena.library.native.ggml_set_name(this.pointer, name);
   }
 
-  /** Keeps a graph allocator from giving the memory of this result to a later node. */
+  /**
+   * Keeps a graph allocator from giving the memory of this result to a later node, and a back end
+   * from leaving the result out because nobody in the graph needs it.
+   */
   markOutput(): void {
     this.arena.library.native.ggml_set_output(this.pointer);
+  }
+
+  /**
+   * Has this result written where it lies, for whoever reads that place outside of its graph. CUDA
+   * computes additions that follow each other as one, and writes their sum where the first of them
+   * was to go; it does not where the one before the last is an output itself.
+   */
+  keepPlace(): void {
+    const { root } = this;
+    if (root.operation === "leaf") return;
+    root.markOutput();
+    for (const source of root.sources) if (source.operation === "add") source.markOutput();
   }
 
   toString(): string {

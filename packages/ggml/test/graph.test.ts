@@ -4,12 +4,16 @@ import { GgmlError } from "../src/errors.ts";
 import { GraphAllocator } from "../src/graph-allocator.ts";
 import * as ops from "../src/ops/index.ts";
 import { RowWindow } from "../src/row-window.ts";
+import type { Tensor } from "../src/tensor.ts";
 import { TENSOR_TYPE } from "../src/tensor-types.ts";
 import { ThreadPool } from "../src/thread-pool.ts";
 import { library, noise, Workbench } from "./ops/workbench.ts";
 
 const { F32, I32 } = TENSOR_TYPE;
 const device = library.cpu;
+/** Of `flags` in `struct ggml_tensor`, and `GGML_TENSOR_FLAG_OUTPUT`. */
+const FLAGS_OFFSET = 148;
+const FLAG_OUTPUT = 2;
 
 /** The code of the GgmlError that `call` throws. */
 function codeOf(call: () => unknown): string {
@@ -105,6 +109,23 @@ describe("Graph", () => {
       Number(library.native.ggml_graph_n_nodes(arena.graph.pointer)),
     );
     arena.close();
+  });
+
+  it("keeps a result that is read elsewhere from being computed into another's place", () => {
+    const first = new Arena(library, { tensorCountMax: 3, graphNodeCountMax: 3 });
+    const second = new Arena(library, { tensorCountMax: 1 });
+    const a = first.tensor(F32, [4]);
+    const sum = ops.add(first, a, a);
+    const more = ops.add(first, sum, a);
+    first.graph.expand(more);
+    first.allocate(device);
+    const isOutput = ({ pointer }: Tensor) =>
+      (library.foreign.int32At(pointer, FLAGS_OFFSET) & FLAG_OUTPUT) !== 0;
+    expect([a, sum, more].map(isOutput)).toEqual([false, false, false]);
+    second.alias(more);
+    expect([a, sum, more].map(isOutput)).toEqual([false, true, true]);
+    second.close();
+    first.close();
   });
 
   it("refuses to compute another graph's nodes again, and reads them through an alias", () => {
