@@ -76,8 +76,8 @@ export class GgmlLibrary {
   }
 
   // ggml calls its log function from compute threads, where JavaScript cannot run. A pure C
-  // function whose first argument is an int serves as a sink; `GGML_LOG=1` keeps the messages, which
-  // are else kept once cards have been found and told of.
+  // function whose first argument is an int serves as a sink until cards have been found and told
+  // of; `GGML_LOG=1` keeps those messages too.
   #silenceLog(): void {
     this.native.ggml_log_set(this.foreign.addressOfFunction("ggml_status_to_string"), null);
   }

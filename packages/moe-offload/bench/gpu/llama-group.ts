@@ -29,7 +29,7 @@ const CONTEXT_STEP = 256;
 /** Tokens that are computed together, `--ubatch-size`: experts are brought once for so many. */
 const TOGETHER_TOKENS = 2048;
 
-/** Prompts of all sequences, then their tokens step by step, greedily; after one round as warm-up. */
+/** Prompts of all sequences, then their tokens step by step, greedily; a round before warms up. */
 export function runLlamaGroup(group: LlamaGroup): GroupRound[] {
   const { card, path, prompt, rounds, sequences, tokens } = group;
   const perSequence = CONTEXT_STEP * Math.ceil((prompt + tokens) / CONTEXT_STEP);

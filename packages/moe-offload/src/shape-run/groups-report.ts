@@ -150,7 +150,7 @@ function ablationOf(sums: readonly ScheduleSums[]): SeriesInput {
     kind: "bars",
     categoryLabel: "schedule",
     categories: sums.map(({ schedule }) => schedule),
-    valueLabel: "generated tokens over the time of prompts and generation",
+    valueLabel: "throughput, prompts included",
     valueUnit: "tok/s",
     groups: [{ name: "tok/s", values: sums.map(tokensPerSecond) }],
   };

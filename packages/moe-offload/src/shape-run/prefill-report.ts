@@ -23,14 +23,7 @@ export function reportPrefill(
   ctx.note("resident", tellResident(result));
   ctx.series("cells", tableOf(result));
   ctx.series("front", frontOf(cells));
-  ctx.series("speed", {
-    kind: "bars",
-    categoryLabel: "cell",
-    categories: cells.map(nameOf),
-    valueLabel: "prefill speed",
-    valueUnit: "tok/s",
-    groups: [{ name: "tok/s", values: cells.map(speedOf) }],
-  });
+  ctx.series("speed", speedBars(cells));
   const numbers = numbersOf(result);
   for (const [key, value] of Object.entries(numbers)) ctx.metric(key, value);
   return { ...numbers, isShape: true, label: label.title };
@@ -68,23 +61,23 @@ function tellResident({ resident }: ShapePrefillResult): string {
 }
 
 const COLUMNS = [
-  { key: "strategy", title: "strategy", type: "text" },
-  { key: "promptTokens", title: "prompt", unit: "tokens", type: "number" },
-  { key: "slots", title: "slots", type: "number" },
-  { key: "share", title: "of experts", unit: "%", type: "number" },
-  { key: "memory", title: "expert memory", unit: "MB", type: "number" },
-  { key: "speed", title: "speed", unit: "tok/s", type: "number" },
-  { key: "time", title: "a prompt", unit: "ms", type: "number" },
-  { key: "missed", title: "missed", unit: "MB", type: "number" },
-  { key: "loaded", title: "loaded", unit: "MB", type: "number" },
-  { key: "waiting", title: "waiting", unit: "ms", type: "number" },
-  { key: "copying", title: "copying", unit: "ms", type: "number" },
-  { key: "hidden", title: "hidden", unit: "%", type: "number" },
-  { key: "bound", title: "bound", unit: "ms", type: "number" },
-  { key: "ofBound", title: "of the bound", unit: "%", type: "number" },
-  { key: "overFate", title: "over Fate", unit: "x", type: "number" },
-  { key: "overFateLow", title: "from (95 %)", unit: "x", type: "number" },
-  { key: "overFateHigh", title: "to", unit: "x", type: "number" },
+  { key: "strategy", title: "Strategy", type: "text" },
+  { key: "promptTokens", title: "Prompt", unit: "tokens", type: "number" },
+  { key: "slots", title: "Slots", type: "number" },
+  { key: "share", title: "Of all experts", unit: "%", type: "number" },
+  { key: "memory", title: "Expert memory", unit: "MB", type: "number" },
+  { key: "speed", title: "Speed", unit: "tok/s", type: "number" },
+  { key: "time", title: "A prompt", unit: "ms", type: "number" },
+  { key: "missed", title: "Missed", unit: "MB", type: "number" },
+  { key: "loaded", title: "Loaded", unit: "MB", type: "number" },
+  { key: "waiting", title: "Waiting", unit: "ms", type: "number" },
+  { key: "copying", title: "Copying", unit: "ms", type: "number" },
+  { key: "hidden", title: "Hidden", unit: "%", type: "number" },
+  { key: "bound", title: "Bound", unit: "ms", type: "number" },
+  { key: "ofBound", title: "Of the bound", unit: "%", type: "number" },
+  { key: "overFate", title: "Over Fate", unit: "x", type: "number" },
+  { key: "overFateLow", title: "From (95 %)", unit: "x", type: "number" },
+  { key: "overFateHigh", title: "To", unit: "x", type: "number" },
 ] as const;
 
 function tableOf({ cells, expertBytes, expertTotal }: ShapePrefillResult): SeriesInput {
@@ -128,7 +121,11 @@ function frontOf(cells: readonly PrefillCellResult[]): SeriesInput {
     kind: "scatter",
     x: { label: "experts in fast memory" },
     y: { label: "prefill speed", unit: "tok/s", better: "higher" },
-    groups: [...groups].map(([name, points]) => ({ name, points })),
+    groups: [...groups].map(([name, points]) => ({
+      name,
+      joined: true,
+      points: points.sort((one, other) => one.x - other.x),
+    })),
   };
 }
 
@@ -136,8 +133,26 @@ function titleOf({ plan, strategy }: PrefillCellResult): string {
   return plan ? `Planned: ${PREFILL_TITLES[plan.name]}` : PREFILL_TITLES[strategy];
 }
 
-function nameOf(cell: PrefillCellResult): string {
-  return `${PREFILL_TITLES[cell.strategy]}, ${cell.slots} slots, ${cell.promptTokens} tokens`;
+/** Strategies side by side at each budget and length. */
+function speedBars(cells: readonly PrefillCellResult[]): SeriesInput {
+  const nameOf = ({ slots, promptTokens }: PrefillCellResult) =>
+    `${slots} slots, ${promptTokens} tokens`;
+  const categories = [...new Set(cells.map(nameOf))];
+  const strategies = [...new Set(cells.map(({ strategy }) => strategy))];
+  return {
+    kind: "bars",
+    categoryLabel: "experts in fast memory, tokens of a prompt",
+    categories,
+    valueLabel: "prefill speed",
+    valueUnit: "tok/s",
+    groups: strategies.map((strategy) => ({
+      name: PREFILL_TITLES[strategy],
+      values: categories.map((category) => {
+        const found = cells.find((one) => one.strategy === strategy && nameOf(one) === category);
+        return found === undefined ? null : speedOf(found);
+      }),
+    })),
+  };
 }
 
 function speedOf({ promptMs, promptTokens }: PrefillCellResult): number {
