@@ -33,8 +33,10 @@ export const CONTROL = {
   layerRank: 12,
   /** 1 when a file is read through the page cache. */
   isBuffered: 13,
+  /** Entries of the preload list that have been dealt with. */
+  preloadDone: 14,
 } as const;
-const CONTROL_WORDS = 14;
+const CONTROL_WORDS = 15;
 
 /** Entries per thread of `LaneMemory.counters`; each thread writes its own. */
 export const COUNTER = {

@@ -75,20 +75,37 @@ export class ReaderHost {
     this.#directory.release(slot);
   }
 
-  /** Shares the loading of the first experts with the other threads, past all links. */
+  /**
+   * Shares the loading of the first experts with the other threads, past all links. Returns when
+   * all are there: an entry that another thread has taken may not be in the directory yet.
+   */
   preload(): void {
     const { control } = this.#input.memory;
     const { preload } = this.#plan;
     while (this.#signals.mayGoOn) {
       const next = Atomics.add(control, CONTROL.preloaded, 1);
-      if (next >= preload.length) return;
-      const key = preload[next] ?? 0;
+      if (next >= preload.length) break;
       this.#signals.beat();
-      if (this.#directory.ask(key, true, () => false) !== HOST.fill) continue;
-      const { slot } = this.#directory;
-      this.#readInto(slot, key);
-      this.filled(slot);
+      this.#preloadOne(preload[next] ?? 0);
+      Atomics.add(control, CONTROL.preloadDone, 1);
+      Atomics.notify(control, CONTROL.preloadDone);
     }
+    while (this.#signals.mayGoOn) {
+      const done = Atomics.load(control, CONTROL.preloadDone);
+      if (done >= preload.length) return;
+      this.#signals.beat();
+      Atomics.wait(control, CONTROL.preloadDone, done, NAP_MS);
+    }
+  }
+
+  #preloadOne(key: number): void {
+    const found = this.#directory.ask(key, true, () => false);
+    const { slot } = this.#directory;
+    // In memory that another lane shares it may be there already.
+    if (found === HOST.hit) this.letGo(slot);
+    if (found !== HOST.fill) return;
+    this.#readInto(slot, key);
+    this.filled(slot);
   }
 
   /** Reads an expert from disk into a place that the caller holds. */

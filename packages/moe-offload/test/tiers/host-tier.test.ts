@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, vi } from "vitest";
+import { expertTable } from "../../src/tiers/expert-table.ts";
+import { HostTier } from "../../src/tiers/host-tier.ts";
 import { TransferLane, type TransferLaneOptions } from "../../src/tiers/transfer-lane.ts";
 import { type SyntheticModel, TestSlots, writeSynthetic } from "./synthetic.ts";
 
@@ -65,6 +67,19 @@ describe("host memory", () => {
     const hits = load(lane, model, [1, 19, 9, 1, 0, 1, 19]);
     expect(hits).toEqual([false, true, true, false, true, false, true]);
     lane.close();
+  });
+
+  it("that a second lane shares lets go of what it finds there", () => {
+    const model = writeSynthetic(SHAPE, [join(folder, "shared")]);
+    const options = { budgetBytes: 3 * EXPERT_BYTES, mode: "lru", preload: true } as const;
+    const hostTier = new HostTier(expertTable(model.layout), options);
+    const openOn = () => new TransferLane({ layout: model.layout, slots: slots.regions, hostTier });
+    openOn().close();
+    const lane = openOn();
+    // Were the first three still held, nothing else could take their places.
+    expect(load(lane, model, [3, 3, 1])).toEqual([false, true, true]);
+    lane.close();
+    hostTier.free();
   });
 
   it("in window mode reads the next layers from disk while others are computed", async () => {
