@@ -1,7 +1,7 @@
 import { type BarsSeries, barsSeriesSchema } from "@fmlab/experiment";
 import { describe, expect, it } from "vitest";
 import { toPixel } from "../src/ui/charts/scale.ts";
-import { barAt, barBox, barsLayout, moveBar } from "../src/ui/series/bars-layout.ts";
+import { barAt, barBox, barsLayout, moveBar, shortLabel } from "../src/ui/series/bars-layout.ts";
 import { isEmptySeries } from "../src/ui/series/series-size.ts";
 
 const names = (count: number, of = "") => Array.from({ length: count }, (_, i) => `${of}${i}`);
@@ -151,9 +151,28 @@ describe("bars", () => {
     expect(layoutOf(bars(64, 1), 300).labels).toMatchObject({ isSlanted: false });
     expect(layoutOf(bars(64, 1), 300).labels.every).toBeGreaterThan(1);
     const categories = names(8, "a long policy name ");
-    expect(layoutOf(bars(8, 1, { categories }), 500).labels).toEqual({ isSlanted: true, every: 1 });
+    const slanted = layoutOf(bars(8, 1, { categories }), 500).labels;
+    expect(slanted).toMatchObject({ isSlanted: true, every: 1 });
     const short = ["LRU", "ARC", "LFU"];
     expect(layoutOf(bars(3, 1, { categories: short }), 500).labels.isSlanted).toBe(false);
+  });
+
+  it("keep slanted names inside the picture, whichever of them is the longest", () => {
+    for (const long of [0, 3, 7]) {
+      const categories = names(8, "x").map((name, at) => (at === long ? name.repeat(18) : name));
+      const layout = layoutOf(bars(8, 1, { categories }), 500);
+      const middle = layout.left + (long + 0.5) * layout.categoryWidth;
+      const characters = Math.min(layout.labels.characters, categories[long]?.length ?? 0);
+      expect(middle - 0.71 * 5.5 * characters).toBeGreaterThan(0);
+    }
+  });
+
+  it("shorten a name in its middle, so that its ends still tell it from others", () => {
+    expect(shortLabel("ahl", 18)).toBe("ahl");
+    const long = ["byshard-centralised-read-write", "byshard-centralised-write"];
+    const short = long.map((name) => shortLabel(name, 18));
+    expect(short.map(({ length }) => length)).toEqual([18, 18]);
+    expect(new Set(short).size).toBe(2);
   });
 
   it("are empty when no group has a value", () => {

@@ -1,6 +1,7 @@
 import { experiments } from "@fmlab/registry";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { choicesOf } from "../src/features/launch/choices.ts";
 import {
   type Field,
   fieldOf,
@@ -51,6 +52,21 @@ describe("fields of a schema", () => {
       maxItems: 4,
       item: { type: "text", multiline: true, title: "Prompt" },
     });
+  });
+
+  it("tells small bounds in full", () => {
+    expect(only(z.number().min(0.0001).max(0.4)).bounds).toBe("0.0001 to 0.4");
+  });
+
+  it("offers a list of choices as check boxes while each occurs once", () => {
+    const list = only(z.array(z.enum(["lru", "fate", "all"])), "policies");
+    if (list.type !== "list") throw new Error("policies are a list");
+    expect(choicesOf(list, ["fate", "lru"])).toEqual(["lru", "fate", "all"]);
+    expect(choicesOf(list, [])).toEqual(["lru", "fate", "all"]);
+    expect(choicesOf(list, ["lru", "lru"])).toBeNull();
+    expect(choicesOf(list, ["gone"])).toBeNull();
+    const numbers = only(z.array(z.number()), "sizes");
+    expect(numbers.type === "list" && choicesOf(numbers, [])).toBeNull();
   });
 
   it("names one item of a list by the singular of its last word, whatever its unit", () => {

@@ -82,6 +82,9 @@ describe("config names", () => {
     ["topK", "Top k", ""],
     ["timeLimitSec", "Time limit", "s"],
     ["seed", "Seed", ""],
+    ["startTps", "Start", "tx/s"],
+    ["farRttMs", "Far RTT", "ms"],
+    ["tps", "TPS", ""],
     ["ms", "Ms", ""],
   ])("reads %s as %s in %s", (name, title, unit) => {
     expect(humanise(name)).toEqual({ title, unit });

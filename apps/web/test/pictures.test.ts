@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { toCurves } from "../src/features/run/metric-curves.ts";
 import { groupMetrics, splitMetricKey } from "../src/features/run/metric-groups.ts";
 import { alignCurves } from "../src/ui/charts/align-curves.ts";
+import { curveStyles } from "../src/ui/charts/chart-options.ts";
 import { scaleColor } from "../src/ui/charts/palette.ts";
 import {
   cellAt,
@@ -17,6 +18,8 @@ import {
   lanesOf,
   panSpan,
   spanAround,
+  timeText,
+  timeUnit,
   zoomSpan,
 } from "../src/ui/series/timeline-layout.ts";
 
@@ -45,6 +48,42 @@ describe("curves on one axis", () => {
     );
     expect(raw).toEqual({ name: "all", x: [0], y: [2] });
     expect(bucketed).toMatchObject({ name: "layer=1", band: { min: [1], max: [3] } });
+  });
+});
+
+describe("colours of curves", () => {
+  const dashesOf = (names: string[]) => curveStyles(names, false).map(({ dash }) => dash);
+
+  it("follow a scale for steps of one thing, else tell each from the others", () => {
+    const layers = Array.from({ length: 9 }, (_, i) => `layer ${i}`);
+    expect(new Set(dashesOf(layers))).toEqual(new Set([undefined]));
+    const validators = layers.map((_, i) => `shard-${Math.floor(i / 4)}/${i % 4}`);
+    const looks = curveStyles(validators, false).map(({ stroke, dash }) => `${stroke} ${dash}`);
+    expect(new Set(looks).size).toBe(9);
+    expect(dashesOf(validators).slice(7)).toEqual([
+      [6, 3],
+      [6, 3],
+    ]);
+  });
+});
+
+describe("curves split by one label", () => {
+  const names = (...keys: string[]) =>
+    toCurves(
+      keys.map((key) => ({ key, n: 1, raw: true, points: [] })),
+      "Cost",
+    ).map(({ name }) => name);
+
+  it("are called by its values, where these are words", () => {
+    expect(names("cost{policy=lru}", "cost{policy=fate}")).toEqual(["lru", "fate"]);
+    expect(names("cost", "cost{policy=lru}", "cost{policy=fate}")).toEqual(["all", "lru", "fate"]);
+  });
+
+  it("keep the label where a value alone says nothing, or labels differ", () => {
+    expect(names("cost{layer=1}", "cost{layer=2}")).toEqual(["layer=1", "layer=2"]);
+    expect(names("cost{policy=lru}", "cost{site=here}")).toEqual(["policy=lru", "site=here"]);
+    expect(names("cost{policy=lru}")).toEqual(["policy=lru"]);
+    expect(names("cost")).toEqual(["Cost"]);
   });
 });
 
@@ -141,6 +180,16 @@ describe("timelines", () => {
       );
       expect(eventAt(compute, ms, 0), `at ${ms}`).toBe(naive?.[0] ?? null);
     }
+  });
+
+  it("tell long parts in seconds and short ones in milliseconds", () => {
+    const told = (startMs: number, endMs: number) => {
+      const span = { startMs, endMs };
+      return `${timeText(startMs, span)} to ${timeText(endMs, span)} ${timeUnit(span)}`;
+    };
+    expect(told(0, 9_999)).toBe("0 to 9,999 ms");
+    expect(told(19_031, 35_797)).toBe("19 to 35.8 s");
+    expect(told(19_031, 19_031.5)).toBe("19,031 to 19,031.5 ms");
   });
 
   it("zoom about a time that keeps its place, and never leave the whole", () => {

@@ -32,6 +32,8 @@ for (const name of TENSOR_NAMES) {
   const draw = createPrng(1, name);
   weights[name] = Float32Array.from({ length: sizeOf(name) }, () => draw.normal(0, 0.3));
 }
+// Every part of the index at work: prices, worths, a reserve and waiting for containers.
+weights.index = Float32Array.of(0.12, 0.1, 0.01, -1.1, 1.2, 0.2, -0.4, 1.3, 0.25, 0.05, 1, 1.5);
 const scenario = buildScenario({
   cell: "bench",
   network: { source: "built-in", file: "", name: "", fixedRttMs: 0 },
@@ -64,7 +66,7 @@ const base = latencyGreedy();
 runScenario(scenario, {
   name: "timed",
   place(request, view) {
-    frame ??= new DecisionFrame(view);
+    frame ??= new DecisionFrame(view, weights.index);
     const round = emptyRound(view.nodeCount);
     // In turn, so that both see the same states.
     isFull = !isFull;
@@ -77,7 +79,9 @@ runScenario(scenario, {
     policy.choose(frame);
     const us = Number(process.hrtime.bigint() - start) / 1000;
     times[isFull ? "full" : "incremental"].push(us);
-    return base.place(request, view);
+    const placed = base.place(request, view) as number;
+    frame.onPlaced(request, placed);
+    return placed;
   },
 });
 const rows = (["incremental", "full"] as const).map((what) => {

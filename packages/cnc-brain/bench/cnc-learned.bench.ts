@@ -1,31 +1,43 @@
 /**
  * The grid of the learned policy: three topologies, loads 0.5 to 0.9, at least five seeds, Azure
- * 2019 in FMLAB_DATA_DIR; 12 nodes, then 128. Gate on the validation part of the trace's time,
- * verdict on the test part, against all baselines and the bound; small cases against the optimum.
+ * 2019 in FMLAB_DATA_DIR; 12 nodes, then 128. The gate and each cell's fall-back are chosen on the
+ * selection part of the trace's time, the verdict is on the test part, against all baselines and
+ * two lower bounds; small cases against their optimum.
  *
- * Policies are given as files (artifacts of `cnc-brain.train`, preset three-topologies).
+ * Policies are given as files (artifacts of `cnc-brain.train`, preset three-topologies). A gate in
+ * the file is used as it is; without one it is made from the selection part, and `--write-gate`
+ * writes the policy again with it. `--series` takes workloads that nobody has seen.
  *
  *     node --import tsx bench/cnc-learned.bench.ts --policy FILE [--policy FILE] [--seeds 8]
- *       [--loads 0.5,0.6,0.7,0.8,0.9] [--requests 8000] [--nodes 12,128] [--threads 2] [--json]
+ *       [--selection-seeds 12] [--series 3] [--loads 0.5,0.6,0.7,0.8,0.9] [--requests 8000]
+ *       [--nodes 12,128] [--baselines all] [--threads 2] [--write-gate FILE] [--json]
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { createPrng } from "@fmlab/sim";
-import { judgeCells } from "../src/learn/gate.ts";
+import { type GateVerdict, gateOf, judgeCells, nearestCell } from "../src/learn/gate.ts";
 import { learnedScheduler } from "../src/learn/learned-scheduler.ts";
 import { optimumGap } from "../src/learn/optimum-gap.ts";
-import { parseWeights } from "../src/learn/policy-weights.ts";
+import { type PolicyWeights, parseWeights, serialiseWeights } from "../src/learn/policy-weights.ts";
 import { gridOf, type ScenarioSource, type Window } from "../src/learn/scenario-sets.ts";
 import { ServedPolicy } from "../src/learn/served-policy.ts";
 import { TrainingPool } from "../src/learn/training-pool.ts";
-import { judgeGrid } from "../src/learn/verdict.ts";
-import { measureGrid } from "../src/train-run/measure-grid.ts";
+import {
+  type CellVerdict,
+  CLOSED_MIN,
+  GAP_MIN,
+  type GridVerdict,
+  judgeGrid,
+} from "../src/learn/verdict.ts";
+import { SCHEDULER_NAMES, type SchedulerName } from "../src/scheduling/names.ts";
+import { type MeasuredGrid, measureGrid } from "../src/train-run/measure-grid.ts";
 
 /** Cost over the exact optimum that small cases may have. */
 const OPTIMUM_BAR = 1.1;
 const SMALL_CASES = 200;
-const VALIDATION: Window = { fromMinute: 864, toMinute: 1152 };
+const NO_CELL = { isLearned: true, fallback: "min-cost-flow" } as const;
+const SELECTION: Window = { fromMinute: 864, toMinute: 1152 };
 const TEST: Window = { fromMinute: 1152, toMinute: 1440 };
 
 const { values } = parseArgs({
@@ -33,6 +45,10 @@ const { values } = parseArgs({
     policy: { type: "string", multiple: true, default: [] },
     seeds: { type: "string", default: "8" },
     loads: { type: "string", default: "0.5,0.6,0.7,0.8,0.9" },
+    "selection-seeds": { type: "string", default: "12" },
+    series: { type: "string", default: "3" },
+    baselines: { type: "string", default: "all" },
+    "write-gate": { type: "string" },
     requests: { type: "string", default: "8000" },
     nodes: { type: "string", default: "12,128" },
     threads: { type: "string", default: "2" },
@@ -46,15 +62,21 @@ async function main(): Promise<void> {
     process.stdout.write("needs FMLAB_DATA_DIR and --policy FILE; nothing was measured\n");
     return;
   }
-  const weights = values.policy.map((file) => parseWeights(readFileSync(file, "utf8"), file));
+  const policies = values.policy.map((file) => parseWeights(readFileSync(file, "utf8"), file));
   const pool = new TrainingPool(Number(values.threads));
+  const source = sourceIn(data);
   try {
-    let isMet = true;
-    for (const nodeCount of values.nodes.split(",").map(Number)) {
-      isMet = (await judgeSize(pool, sourceIn(data), weights, nodeCount)) && isMet;
+    const [firstSize = 12, ...sizes] = values.nodes.split(",").map(Number);
+    const grid = await measure(pool, source, policies, { part: "test", nodeCount: firstSize });
+    const gates = await gatesOf(pool, source, policies, { nodeCount: firstSize, grid });
+    let isMet = report(grid, gates, firstSize);
+    for (const nodeCount of sizes) {
+      const large = await measure(pool, source, policies, { part: "test", nodeCount });
+      isMet = report(large, gates, nodeCount) && isMet;
     }
-    for (const one of weights) {
-      const ratio = optimumGap(() => learnedScheduler(new ServedPolicy(one)), SMALL_CASES, 1);
+    for (const one of policies) {
+      const { gate: _, ...ungated } = one;
+      const ratio = optimumGap(() => learnedScheduler(new ServedPolicy(ungated)), SMALL_CASES, 1);
       const verdict = ratio <= OPTIMUM_BAR ? "met" : "missed";
       process.stdout.write(`small cases: ${ratio.toFixed(3)} x the optimum, bar ${verdict}\n`);
       isMet &&= ratio <= OPTIMUM_BAR;
@@ -65,48 +87,91 @@ async function main(): Promise<void> {
   }
 }
 
-async function judgeSize(
+function measure(
   pool: TrainingPool,
   source: ScenarioSource,
-  weights: Parameters<typeof measureGrid>[2],
-  nodeCount: number,
-): Promise<boolean> {
+  policies: readonly PolicyWeights[],
+  { part, nodeCount }: { part: "validate" | "test"; nodeCount: number },
+): Promise<MeasuredGrid> {
+  const series = Number(values.series);
+  const isTest = part === "test";
+  const seeds = Number(isTest ? values.seeds : values["selection-seeds"]);
   const loads = values.loads.split(",").map(Number);
-  const measure = (part: "validate" | "test", window: Window) => {
-    const grid = { part, loads, seeds: Number(values.seeds), nodeCount };
-    const specs = gridOf(source, window, grid, createPrng(1, part));
-    return measureGrid(pool, specs, weights, { withBound: part === "test" });
-  };
-  const validation = await measure("validate", VALIDATION);
-  const tests = await measure("test", TEST);
-  const verdicts = tests.map((costs, k) => judgeGrid(costs, judgeCells(validation[k] ?? [])));
-  verdicts.forEach((verdict, k) => {
-    const { cells, worseCells, cellsClosed, cellsWithGap, isMet } = verdict;
+  const grid = { part, loads, seeds, nodeCount, series };
+  const specs = gridOf(source, isTest ? TEST : SELECTION, grid, createPrng(series, part));
+  const isAll = values.baselines === "all";
+  const baselines = isAll ? SCHEDULER_NAMES : (values.baselines.split(",") as SchedulerName[]);
+  return measureGrid(pool, specs, policies, { bound: isTest ? "timed" : "none", baselines });
+}
+
+/** From the policy's file, or from the selection part of the trace. */
+async function gatesOf(
+  pool: TrainingPool,
+  source: ScenarioSource,
+  policies: readonly PolicyWeights[],
+  { nodeCount, grid }: { nodeCount: number; grid: MeasuredGrid },
+): Promise<GateVerdict[][]> {
+  if (policies.every(({ gate }) => gate !== undefined)) {
+    return policies.map(({ gate = [] }) =>
+      [...grid.places].map(([cell, place]) => {
+        const { isLearned, fallback } = nearestCell(gate, place) ?? NO_CELL;
+        return { cell, fallback, isLearned, advantage: Number.NaN, ratioLnLow: Number.NaN };
+      }),
+    );
+  }
+  const selection = await measure(pool, source, policies, { part: "validate", nodeCount });
+  const gates = selection.costs.map((costs) => judgeCells(costs));
+  const file = values["write-gate"];
+  const [first] = policies;
+  if (file !== undefined && first !== undefined) {
+    const gate = gateOf(gates[0] ?? [], selection.places);
+    writeFileSync(file, serialiseWeights({ ...first, gate }));
+  }
+  return gates;
+}
+
+function report(grid: MeasuredGrid, gates: readonly GateVerdict[][], nodeCount: number): boolean {
+  const verdicts = grid.costs.map((costs, k) => judgeGrid(costs, gates[k] ?? []));
+  verdicts.forEach((verdict, policy) => {
     if (values.json) {
-      process.stdout.write(`${JSON.stringify({ policy: k, nodeCount, verdict })}\n`);
+      process.stdout.write(`${JSON.stringify({ policy, nodeCount, verdict })}\n`);
       return;
     }
-    const cheaper = cells.filter(({ cost, bestCost }) => cost < bestCost).length;
-    console.table(
-      cells.map(({ cell, best, isLearned, bestCost, cost, ungatedCost, boundCost, ...rest }) => ({
-        cell,
-        best,
-        acts: isLearned ? "learned" : "fall-back",
-        "best cost": round(bestCost),
-        ours: round(cost),
-        ungated: round(ungatedCost),
-        bound: round(boundCost),
-        closed: round(rest.closed),
-        "p (Holm)": round(rest.pHolm),
-      })),
-    );
-    process.stdout.write(
-      `${nodeCount} nodes, policy ${k}: cheaper in ${cheaper} of ${cells.length} cells, worse in ` +
-        `${worseCells}, a third closed in ${cellsClosed} of ${cellsWithGap} with a gap: ` +
-        `${isMet ? "met" : "missed"}\n`,
-    );
+    console.table(verdict.cells.map(rowOf));
+    process.stdout.write(`${nodeCount} nodes, policy ${policy}: ${sentenceOf(verdict)}\n`);
   });
   return verdicts.every(({ isMet }) => isMet);
+}
+
+function rowOf(cell: CellVerdict) {
+  return {
+    cell: cell.cell,
+    best: cell.best,
+    acts: cell.isLearned ? "learned" : "fall-back",
+    "best cost": round(cell.bestCost),
+    ours: round(cell.cost),
+    "gain, 95 %": `${round(cell.gain.low)} to ${round(cell.gain.high)}`,
+    ungated: round(cell.ungatedCost),
+    bound: round(cell.boundCost),
+    closed: round(cell.closed),
+    "priced bound": round(cell.pricedBoundCost),
+    "closed of that": round(cell.pricedClosed),
+    "p (Holm)": round(cell.pHolm),
+  };
+}
+
+function sentenceOf(verdict: GridVerdict): string {
+  const { cells, worseCells, cellsClosed, cellsWithGap, isMet } = verdict;
+  const cheaper = cells.filter(({ cost, bestCost }) => cost < bestCost).length;
+  const ungated = cells.filter(({ ungatedCost, bestCost }) => ungatedCost < bestCost).length;
+  const open = cells.filter(({ isLearned }) => isLearned).length;
+  const loose = cells.filter(({ pricedGap }) => pricedGap > GAP_MIN);
+  const looseClosed = loose.filter(({ pricedClosed }) => pricedClosed >= CLOSED_MIN).length;
+  return (
+    `gate open in ${open} of ${cells.length} cells, cheaper in ${cheaper} (ungated ${ungated}), ` +
+    `worse in ${worseCells}; a third closed in ${cellsClosed} of ${cellsWithGap} with a gap ` +
+    `(priced bound: ${looseClosed} of ${loose.length}): ${isMet ? "met" : "missed"}`
+  );
 }
 
 function sourceIn(data: string): ScenarioSource {

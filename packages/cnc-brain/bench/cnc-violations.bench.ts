@@ -5,7 +5,10 @@
  *
  * Bar: no violation over 10 million decisions.
  *
- *     node --import tsx bench/cnc-violations.bench.ts [--json] [--count N]
+ * Every hundred thousand decisions are a world of their own, named by its number: `--first` begins
+ * with another one, so that parts may be run side by side.
+ *
+ *     node --import tsx bench/cnc-violations.bench.ts [--json] [--count 10000000] [--first 0]
  */
 import { parseArgs } from "node:util";
 import { createPrng, type Prng } from "@fmlab/sim";
@@ -27,6 +30,7 @@ const { values } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     count: { type: "string", default: "10000000" },
+    first: { type: "string", default: "0" },
   },
 });
 const count = Number(values.count);
@@ -34,7 +38,7 @@ let violations = 0;
 let placed = 0;
 let overruled = 0;
 const startMs = performance.now();
-for (let done = 0, world = 0; done < count; done += PER_WORLD, world++) {
+for (let done = 0, world = Number(values.first); done < count; done += PER_WORLD, world++) {
   decideIn(createPrng(world, "world"), Math.min(PER_WORLD, count - done));
 }
 const perSecond = count / ((performance.now() - startMs) / 1000);

@@ -2,7 +2,7 @@
  * How soon the schedule search finds what is broken: each consensus without its lock rule, and with
  * quorums of two thirds instead of more. Faulty power stays below a third.
  *
- * `npm run bench -- shard-mutants [--schedules 5000] [--found 3] [--consensus hotstuff]`; ends with
+ * `npm run bench -- shard-mutants [--schedules 2000] [--found 3] [--consensus hotstuff]`; ends with
  * 1 when one is missed.
  */
 import { parseArgs } from "node:util";
@@ -13,7 +13,7 @@ import { WITH_SMALL_QUORUM, WITHOUT_LOCKS } from "../test/adversary/broken-varia
 
 const { values } = parseArgs({
   options: {
-    schedules: { type: "string", default: "5000" },
+    schedules: { type: "string", default: "2000" },
     found: { type: "string", default: "3" },
     consensus: { type: "string", default: CONSENSUS_NAMES.join() },
   },

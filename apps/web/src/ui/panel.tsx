@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { cn } from "@/ui/cn.ts";
+import { HelpText } from "@/ui/help-text.tsx";
 
 /** A titled part of a page. */
 export function Panel({
@@ -34,7 +35,9 @@ export function Panel({
         {badge}
         {actions !== undefined && <div className="ml-auto flex items-center gap-1">{actions}</div>}
         {help !== undefined && help !== "" && (
-          <p className="basis-full text-xs text-muted">{help}</p>
+          <p className="basis-full text-xs text-muted">
+            {typeof help === "string" ? <HelpText text={help} /> : help}
+          </p>
         )}
       </header>
       <div className={flush ? "border-t border-line" : "px-4 pb-4"}>{children}</div>

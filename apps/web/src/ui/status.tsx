@@ -2,6 +2,7 @@ import { CircleAlert, Inbox } from "lucide-react";
 import type { ReactNode } from "react";
 import { Button } from "@/ui/button.tsx";
 import { cn } from "@/ui/cn.ts";
+import { sentence } from "@/ui/format/sentence.ts";
 
 /** What a screen shows when there is nothing yet: what would be here and how to get it. */
 export function EmptyState({
@@ -44,7 +45,7 @@ export function ErrorState({
     >
       <CircleAlert className="size-5 text-bad" aria-hidden />
       <p className="font-medium">{what}</p>
-      <p className="max-w-lg break-words text-muted">{messageOf(error)}</p>
+      <p className="max-w-lg break-words text-muted">{sentence(messageOf(error))}</p>
       {onRetry !== undefined && <Button onClick={onRetry}>Try again</Button>}
     </div>
   );

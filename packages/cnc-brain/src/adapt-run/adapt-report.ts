@@ -1,18 +1,29 @@
 import type { RunContext, Summary } from "@fmlab/experiment";
 import type { AdaptiveScheduler, EpochRecord } from "../adapt/adaptive-scheduler.ts";
 import type { AdaptConfig } from "../definitions/adapt.ts";
+import { type Explanation, wholeShare } from "../governance/explain.ts";
+import {
+  type AutonomyEvidence,
+  autonomyTable,
+  gradeAutonomy,
+} from "../governance/intelligence-level.ts";
+import { coverageOfTrace } from "../perception/trace-coverage.ts";
+import { noMigrations } from "../simulator/migrator.ts";
 import type { SimulationResult } from "../simulator/result.ts";
 import { assumptionTable } from "../workload/run-settings.ts";
-import { costByEpoch, meanOf, recoveryOf } from "./recovery.ts";
+import { costByEpoch, costsOf, meanOf, recoveryOf, worstActing } from "./recovery.ts";
 import type { AdaptSetting } from "./run.ts";
 
 const EPOCHS_SHOWN = 400;
+/** Ten SLOs, and 1 for the miss. */
+const COST_MAX = 11;
 
 /** What a run found. */
 export interface AdaptFindings {
   results: Record<string, SimulationResult>;
   epochs: readonly EpochRecord[];
   adaptive: AdaptiveScheduler;
+  explanations: readonly Explanation[];
 }
 
 /** Tells metrics and pictures of a run. */
@@ -20,8 +31,9 @@ export function reportAdaptation(
   ctx: Pick<RunContext, "metric" | "series">,
   config: AdaptConfig,
   setting: AdaptSetting,
-  { results, epochs, adaptive }: AdaptFindings,
+  findings: AdaptFindings,
 ): Summary {
+  const { results, epochs, adaptive } = findings;
   const { epochMs, shiftMs, shifted } = setting;
   const shiftEpoch = Math.round(shiftMs / epochMs);
   const costs = new Map(
@@ -56,6 +68,9 @@ export function reportAdaptation(
     ...driftsOf(epochs, shiftMs),
     actingShare: (100 * epochs.filter(isActing).length) / Math.max(1, epochs.length),
     worstLoss: adaptive.worstLoss,
+    actedLoss: actedLoss(setting, results, epochs),
+    lossBound: config.lossBudget + COST_MAX * Math.max(0, ...epochs.map((e) => e.requests)),
+    ...movesOf(results.adaptive),
     overruled: adaptive.overruled,
   };
   for (const [key, value] of Object.entries(own)) ctx.metric(key, value);
@@ -70,17 +85,68 @@ export function reportAdaptation(
     ],
     rows,
   });
+  const level = gradeAutonomy(evidenceOf(setting, findings, recovery.recovered));
+  ctx.series("autonomy", autonomyTable(level));
   ctx.series("assumptions", assumptionTable(notesOf(config, setting, reference)));
   const known = Object.entries(own).filter(([, value]) => Number.isFinite(value));
-  return { ...Object.fromEntries(known), reference, shift: shifted.note };
+  const { note } = shifted;
+  return { ...Object.fromEntries(known), reference, shift: note, autonomyLevel: level.level };
+}
+
+function evidenceOf(
+  { shifted, workload }: AdaptSetting,
+  { results, explanations }: AdaptFindings,
+  recovered: number,
+): AutonomyEvidence {
+  const { retryCount = 0, lostCount = 0, snapshots } = results.adaptive ?? {};
+  return {
+    automaticDecisionShare: 1,
+    snapshotAgeMs: snapshots?.ageMsMean,
+    forecastCoverage: coverageOfTrace(shifted.trace, workload.functions.length),
+    // There are no rules in this run; a choice outside the mask is an error that ends it.
+    policyViolations: 0,
+    explainedShare: wholeShare(explanations),
+    recoveredShare: retryCount === 0 ? undefined : 1 - lostCount / retryCount,
+    hasGatedLearning: true,
+    adaptationRecovery: Number.isNaN(recovered) ? undefined : recovered,
+  };
+}
+
+/** What acting cost in truth, against the fall-back alone on the same requests. */
+function actedLoss(
+  { shifted }: AdaptSetting,
+  { adaptive, "fall-back": fallback }: AdaptFindings["results"],
+  epochs: readonly EpochRecord[],
+): number {
+  if (adaptive === undefined || fallback === undefined) return Number.NaN;
+  const costs = {
+    adaptive: costsOf(adaptive, shifted.trace),
+    fallback: costsOf(fallback, shifted.trace),
+  };
+  const spells: { fromMs: number; toMs: number }[] = [];
+  epochs.forEach((epoch, i) => {
+    if (!isActing(epoch)) return;
+    const toMs = epochs[i + 1]?.atMs ?? Number.POSITIVE_INFINITY;
+    const last = spells.at(-1);
+    if (last?.toMs === epoch.atMs) last.toMs = toMs;
+    else spells.push({ fromMs: epoch.atMs, toMs });
+  });
+  return worstActing(costs, shifted.trace.arrivalMs, spells);
+}
+
+/** What was moved; zeros where nothing was to be. */
+function movesOf(result: SimulationResult | undefined) {
+  const { jobs, containers, stateMb } = result?.migrations ?? noMigrations();
+  return { movedJobs: jobs, movedContainers: containers, movedStateMb: stateMb };
 }
 
 function driftsOf(epochs: readonly EpochRecord[], shiftMs: number) {
   const drifts = epochs.filter(({ drift }) => drift !== "");
-  const after = drifts.find(({ atMs }) => atMs > shiftMs);
+  // What a lost node interrupts is placed anew at the very moment of the shift.
+  const after = drifts.find(({ atMs }) => atMs >= shiftMs);
   return {
     detectionSeconds: after === undefined ? Number.NaN : (after.atMs - shiftMs) / 1000,
-    falseDrifts: drifts.filter(({ atMs }) => atMs <= shiftMs).length,
+    falseDrifts: drifts.filter(({ atMs }) => atMs < shiftMs).length,
   };
 }
 
@@ -101,13 +167,18 @@ function costSeries(costs: ReadonlyMap<string, Float64Array>, epochMs: number) {
 }
 
 function epochTable(epochs: readonly EpochRecord[]) {
-  const number = (key: string, title: string) => ({ key, title, type: "number" as const });
+  const number = (key: string, title: string, unit = "") => ({
+    key,
+    title,
+    unit,
+    type: "number" as const,
+  });
   const text = (key: string, title: string) => ({ key, title, type: "text" as const });
   const value = (x: number) => (Number.isFinite(x) ? x : null);
   return {
     kind: "table" as const,
     columns: [
-      number("second", "Time, s"),
+      number("second", "Time", "s"),
       number("requests", "Requests"),
       text("acting", "Acts next"),
       text("verdict", "Gate"),
@@ -134,6 +205,9 @@ function notesOf(config: AdaptConfig, { cluster, workload, shifted }: AdaptSetti
     "unchanged: the first candidate, acting from the start without a gate",
     "hindsight: the same learner taught with the requests after the shift",
     "the twin draws durations around the functions' means; it does not see those to come",
+    config.migrate
+      ? "adaptive: its containers and jobs move too; the others' stay"
+      : "nothing moves but what a failure interrupts",
     "twin and learning take no virtual time: they run beside the gateway",
     `drift: ${config.detector} on ln of cost and requests in ${config.binSeconds} s; nodes at once`,
     ...cluster.notes,

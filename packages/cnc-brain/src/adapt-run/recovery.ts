@@ -2,19 +2,29 @@ import type { SimulationResult } from "../simulator/result.ts";
 import { costOf } from "../simulator/summary.ts";
 import type { InvocationTrace } from "../traces/invocation-trace.ts";
 
+/** Cost of each request of a trace. */
+export function costsOf(
+  { responseMs, functions }: SimulationResult,
+  trace: InvocationTrace,
+): Float64Array {
+  return responseMs.map((ms, i) =>
+    costOf(ms, functions[trace.functionIndex[i] as number]?.sloMs ?? 1),
+  );
+}
+
 /** Mean cost of the requests that arrived in each epoch; NaN for one without any. */
 export function costByEpoch(
-  { responseMs, functions }: SimulationResult,
+  result: SimulationResult,
   trace: InvocationTrace,
   epochMs: number,
 ): Float64Array {
+  const costs = costsOf(result, trace);
   const count = Math.floor((trace.arrivalMs[trace.count - 1] ?? 0) / epochMs) + 1;
   const sums = new Float64Array(count);
   const counts = new Float64Array(count);
   for (let i = 0; i < trace.count; i++) {
     const epoch = Math.floor((trace.arrivalMs[i] as number) / epochMs);
-    const sloMs = functions[trace.functionIndex[i] as number]?.sloMs ?? 1;
-    sums[epoch] = (sums[epoch] as number) + costOf(responseMs[i] as number, sloMs);
+    sums[epoch] = (sums[epoch] as number) + (costs[i] as number);
     counts[epoch] = (counts[epoch] as number) + 1;
   }
   return sums.map((sum, epoch) => sum / (counts[epoch] as number));
@@ -62,6 +72,29 @@ export function recoveryOf(
     }
   }
   return { lost, recovered, recoveryMs: Number.POSITIVE_INFINITY };
+}
+
+/**
+ * What acting candidates cost more than the fall-back alone did on the same requests: the worst sum
+ * within one time of acting, cost of a request times requests. Epochs are those of the adaptive
+ * scheduler, each from its record to the next one.
+ */
+export function worstActing(
+  costs: { adaptive: Float64Array; fallback: Float64Array },
+  arrivalMs: Float64Array,
+  spells: readonly { fromMs: number; toMs: number }[],
+): number {
+  let worst = 0;
+  for (const { fromMs, toMs } of spells) {
+    let sum = 0;
+    for (let i = 0; i < arrivalMs.length; i++) {
+      const atMs = arrivalMs[i] as number;
+      if (atMs < fromMs || atMs >= toMs) continue;
+      sum = Math.max(0, sum + (costs.adaptive[i] as number) - (costs.fallback[i] as number));
+      worst = Math.max(worst, sum);
+    }
+  }
+  return worst;
 }
 
 function meanGap(a: Float64Array, b: Float64Array, from: number, to: number): number {

@@ -2,20 +2,25 @@ import type { RunContext, Summary } from "@fmlab/experiment";
 import { createPrng } from "@fmlab/sim";
 import { AdaptiveScheduler, type EpochRecord } from "../adapt/adaptive-scheduler.ts";
 import { Adwin } from "../adapt/adwin.ts";
+import { DemandMigrator } from "../adapt/demand-migrator.ts";
 import type { TwinWindow } from "../adapt/digital-twin.ts";
 import type { DriftDetector } from "../adapt/drift.ts";
+import { FineTuneLearner } from "../adapt/fine-tune-learner.ts";
 import { pageHinkley } from "../adapt/page-hinkley.ts";
 import type { PolicyLearner } from "../adapt/policy-learner.ts";
 import { SearchLearner } from "../adapt/search-learner.ts";
 import { trainedCandidate } from "../adapt/trained-candidate.ts";
 import type { AdaptConfig } from "../definitions/adapt.ts";
+import { type Explanation, explainDecision } from "../governance/explain.ts";
 import { fixedKeepAlive } from "../keep-alive/fixed.ts";
-import { parseWeights } from "../learn/policy-weights.ts";
+import { chooseBackEnd } from "../learn/backend.ts";
+import { parseWeights, untrainedWeights } from "../learn/policy-weights.ts";
 import { readText } from "../read-file.ts";
 import { createScheduler } from "../scheduling/registry.ts";
 import type { Scheduler } from "../scheduling/scheduler.ts";
 import type { SimulationResult } from "../simulator/result.ts";
-import { simulate } from "../simulator/simulate.ts";
+import { type SimulationOptions, simulate, simulatePausing } from "../simulator/simulate.ts";
+import type { TransferModel } from "../simulator/specs.ts";
 import { buildCluster, type Cluster, capacityOf } from "../workload/build-cluster.ts";
 import { buildWorkload } from "../workload/build-workload.ts";
 import { breathe, workloadSettings } from "../workload/run-settings.ts";
@@ -27,6 +32,10 @@ import { plantShift, type ShiftedWorkload } from "./plan-shift.ts";
 const QUIET_WEIGHTS = [0.7, -4, 0, 0, 0, 0, 0, 0];
 /** Requests and rounds of the reference's lessons. */
 const REFERENCE = { requests: 4000, lessons: 2 };
+/** Decisions of the adaptive scheduler that are explained, about. */
+const EXPLAINED = 20;
+/** How moves are planned; chosen. */
+const MOVES = { everyMs: 20_000, horizonMs: 60_000, movesMax: 20, keepMs: 300_000 };
 
 /** A cluster, its requests, and the shift in them. */
 export interface AdaptSetting {
@@ -35,6 +44,7 @@ export interface AdaptSetting {
   shifted: ShiftedWorkload;
   shiftMs: number;
   epochMs: number;
+  transfers: TransferModel;
 }
 
 /**
@@ -51,6 +61,7 @@ export async function run(ctx: RunContext, config: AdaptConfig): Promise<Summary
   const learner = await candidateOf(ctx, config);
   const frozen = learner.version();
   const epochs: EpochRecord[] = [];
+  const explanations: Explanation[] = [];
   const adaptive = new AdaptiveScheduler(optionsOf(config, setting), {
     createFallback,
     learner,
@@ -59,35 +70,42 @@ export async function run(ctx: RunContext, config: AdaptConfig): Promise<Summary
     onEpoch: (epoch) => epochs.push(epoch),
   });
   const results: Record<string, SimulationResult> = {};
-  const steps: [name: string, create: () => Scheduler][] = [
-    ["adaptive", () => adaptive],
-    ["fall-back", createFallback],
-    ["unchanged", () => frozen.create()],
-    ["hindsight", () => teachHindsight(ctx, setting)],
+  const steps: [name: string, play: () => SimulationResult | Promise<SimulationResult>][] = [
+    ["adaptive", () => playAdaptive(setting, adaptive, { config, explanations })],
+    ["fall-back", () => play(setting, createFallback())],
+    ["unchanged", () => play(setting, frozen.create())],
+    ["hindsight", () => play(setting, teachHindsight(ctx, setting))],
   ];
-  for (const [i, [name, create]] of steps.entries()) {
+  for (const [i, [name, playStep]] of steps.entries()) {
     ctx.progress(i, steps.length, name);
     await breathe(ctx);
-    results[name] = play(setting, create());
+    results[name] = await playStep();
   }
   ctx.progress(steps.length, steps.length);
-  return reportAdaptation(ctx, config, setting, { results, epochs, adaptive });
+  return reportAdaptation(ctx, config, setting, { results, epochs, adaptive, explanations });
 }
 
 async function candidateOf(ctx: RunContext, config: AdaptConfig): Promise<PolicyLearner> {
-  if (config.policyFile !== "") {
-    const path = await ctx.resolveFile(config.policyFile);
-    return trainedCandidate(parseWeights(readText(path), config.policyFile));
+  const trained = config.policyFile !== "" ? await readPolicy(ctx, config.policyFile) : undefined;
+  if (config.fineTune) {
+    await chooseBackEnd({ note: (key, value) => ctx.note(key, value) });
+    const weights = trained ?? untrainedWeights(createPrng(ctx.seed, "untrained"));
+    return new FineTuneLearner(weights, createPrng(ctx.seed, "fine-tune"));
   }
+  if (trained !== undefined) return trainedCandidate(trained);
   const start = config.startAt === "quiet" ? { start: QUIET_WEIGHTS } : {};
   return new SearchLearner(createPrng(ctx.seed, "learner"), start);
+}
+
+async function readPolicy(ctx: RunContext, file: string) {
+  return parseWeights(readText(await ctx.resolveFile(file)), file);
 }
 
 async function makeSetting(ctx: RunContext, config: AdaptConfig): Promise<AdaptSetting> {
   const network = { source: "built-in", file: "", name: "", fixedRttMs: 0 } as const;
   const cluster = buildCluster({ ...config, network, discipline: "fcfs" });
   const prng = createPrng(ctx.seed, "adapt");
-  const settings = await workloadSettings(ctx, config, { dataShare: 0.2 });
+  const settings = await workloadSettings(ctx, config, { dataShare: 0.2, jobs: config.jobs });
   const target = {
     siteCount: cluster.network.siteNames.length,
     capacityCores: capacityOf(cluster.nodes),
@@ -100,7 +118,7 @@ async function makeSetting(ctx: RunContext, config: AdaptConfig): Promise<AdaptS
   const shiftMs = Math.ceil((config.shiftShare * workload.spanMs) / epochMs) * epochMs;
   const shift = { kind: config.shift, atMs: shiftMs, trafficFactor: config.trafficFactor };
   const shifted = plantShift(workload.trace, cluster, shift, prng.fork("shift"));
-  return { cluster, workload, shifted, shiftMs, epochMs };
+  return { cluster, workload, shifted, shiftMs, epochMs, transfers: config.transfers };
 }
 
 function optionsOf(config: AdaptConfig, { epochMs }: AdaptSetting) {
@@ -108,6 +126,8 @@ function optionsOf(config: AdaptConfig, { epochMs }: AdaptSetting) {
   return {
     epochMs,
     binMs: config.binSeconds * 1000,
+    binRequests: config.binRequests,
+    twinDraws: config.twinDraws,
     twinRequestsMax: config.twinRequests,
     twinWarmRequests: config.twinWarmRequests,
     blockRequests: config.blockRequests,
@@ -126,8 +146,35 @@ function detectorsOf({ detector, threshold }: AdaptConfig): DriftDetector[] {
   }
 }
 
-function play({ cluster, workload, shifted }: AdaptSetting, scheduler: Scheduler) {
-  return simulate({
+function play(setting: AdaptSetting, scheduler: Scheduler): SimulationResult {
+  return simulate(simulationOf(setting, scheduler));
+}
+
+/** With lessons that go on beside it, and with moves; some decisions are explained. */
+function playAdaptive(
+  setting: AdaptSetting,
+  adaptive: AdaptiveScheduler,
+  { config, explanations }: { config: AdaptConfig; explanations: Explanation[] },
+): Promise<SimulationResult> {
+  const migrator = new DemandMigrator({ ...MOVES, allows: () => true });
+  const every = Math.ceil(setting.shifted.trace.count / EXPLAINED);
+  const options: SimulationOptions = {
+    ...simulationOf(setting, adaptive),
+    ...(config.migrate && { migrator }),
+    onDecision: (request, decision, view) => {
+      migrator.observe(request, view);
+      if (request.id % every !== every - 1) return;
+      explanations.push(explainDecision(request, view, adaptive, decision));
+    },
+  };
+  return simulatePausing(options, () => adaptive.lesson);
+}
+
+function simulationOf(
+  { cluster, workload, shifted, transfers }: AdaptSetting,
+  scheduler: Scheduler,
+): SimulationOptions {
+  return {
     nodes: cluster.nodes,
     network: cluster.network,
     functions: workload.functions,
@@ -135,7 +182,9 @@ function play({ cluster, workload, shifted }: AdaptSetting, scheduler: Scheduler
     failures: shifted.failures,
     scheduler,
     keepAlive: fixedKeepAlive(),
-  });
+    transfers,
+    registrySite: cluster.registrySite,
+  };
 }
 
 /** The learner's policy, taught with the requests after the shift as nobody could be before it. */

@@ -16,16 +16,23 @@ import { type GateOptions, type GateStep, ShadowGate } from "./shadow-gate.ts";
 
 /** How an adaptive scheduler works. */
 export interface AdaptiveOptions {
-  /** Evidence is gathered, and the policy learns, this often. */
+  /**
+   * Evidence is gathered, and the policy learns, this often; later where fewer requests than a
+   * block have come, unless something has shifted.
+   */
   epochMs: number;
   /** At most so many of an epoch's requests are played in the twin. */
   twinRequestsMax: number;
   /** Requests before those fill the twin up; they are not counted. */
   twinWarmRequests: number;
-  /** Costs are averaged over so long before detectors see them. */
+  /** Requests are counted and costs averaged over so long before detectors see them, */
   binMs: number;
-  /** An epoch is compared in blocks of so many requests, each one comparison. */
+  /** costs over at least so many answers. */
+  binRequests: number;
+  /** An epoch is compared in blocks of at least so many requests, each one comparison. */
   blockRequests: number;
+  /** Draws of the requests' durations that a comparison is the mean of. */
+  twinDraws: number;
   gate: GateOptions;
 }
 
@@ -43,6 +50,9 @@ export interface AdaptiveParts {
   rules: Pick<Admission, "allows">;
   onEpoch?: (epoch: EpochRecord) => void;
 }
+
+/** A bin ends after so many times its length, however few answers it has. */
+const LONGEST_BIN = 6;
 
 /** What happened at the end of one epoch. */
 export interface EpochRecord {
@@ -79,10 +89,13 @@ export class AdaptiveScheduler implements Scheduler {
   #lastId = -1;
   #epochEndMs = Number.NaN;
   #epochs = 0;
+  #lesson: Promise<void> | undefined;
   #drift = "";
   #up: Uint8Array | undefined;
   #functions: readonly FunctionSpec[] = [];
-  #bin = { endMs: Number.NaN, sum: 0, answered: 0, arrived: 0 };
+  /** Requests and answers since each bin began. */
+  #arrivals = { startMs: Number.NaN, count: 0 };
+  #answers = { startMs: Number.NaN, sum: 0, count: 0 };
   /** Choices of candidates outside the mask, or none at all: overruled, never done. */
   overruled = 0;
   /** Lessons that threw. */
@@ -95,6 +108,11 @@ export class AdaptiveScheduler implements Scheduler {
     this.#gate = new ShadowGate(options.gate);
     this.#version = parts.learner.version();
     this.#candidate = this.#version.create();
+  }
+
+  /** The lesson that is going on beside the gateway, if one is. */
+  get lesson(): Promise<void> | undefined {
+    return this.#lesson;
   }
 
   /** The most that acting candidates lost to the fall-back in one time of acting, by the twin. */
@@ -120,8 +138,8 @@ export class AdaptiveScheduler implements Scheduler {
     this.#candidate.onFinished?.(outcome);
     const fn = this.#functions[outcome.request.functionIndex];
     if (fn === undefined) return;
-    this.#bin.sum += costOf(outcome.responseMs, fn.sloMs);
-    this.#bin.answered++;
+    this.#answers.sum += costOf(outcome.responseMs, fn.sloMs);
+    this.#answers.count++;
   }
 
   #tryCandidate(request: PlacementRequest, view: ClusterView): Decision | undefined {
@@ -145,35 +163,39 @@ export class AdaptiveScheduler implements Scheduler {
       this.#shift("nodes");
     }
     this.#endBins(view.nowMs);
-    if (view.nowMs >= this.#epochEndMs) {
+    const isEnough = this.#seen.length >= this.#options.blockRequests || this.#drift !== "";
+    if (view.nowMs >= this.#epochEndMs && isEnough) {
       this.#endEpoch(view);
       const { epochMs } = this.#options;
       while (this.#epochEndMs <= view.nowMs) this.#epochEndMs += epochMs;
     }
     if (request.id <= this.#lastId) return;
     this.#lastId = request.id;
-    this.#bin.arrived++;
+    this.#arrivals.count++;
     const { arrivalMs, functionIndex, site } = request;
     this.#seen.push({ arrivalMs, functionIndex, site });
   }
 
-  /** Tells the detectors of a bin that is over. */
+  /** Tells the detectors of bins that are over. */
   #endBins(nowMs: number): void {
-    const { binMs } = this.#options;
-    if (Number.isNaN(this.#bin.endMs)) this.#bin.endMs = nowMs + binMs;
-    if (nowMs < this.#bin.endMs) return;
-    const { sum, answered, arrived } = this.#bin;
-    const behindMs = nowMs - this.#bin.endMs;
-    this.#bin = { endMs: nowMs + binMs - (behindMs % binMs), sum: 0, answered: 0, arrived: 0 };
+    const { binMs, binRequests } = this.#options;
     const { cost, traffic } = this.#parts.detectors;
-    const told: [string, readonly DriftDetector[], number][] = [
-      ["cost", cost, answered === 0 ? Number.NaN : Math.log(Math.max(1e-6, sum / answered))],
-      ["traffic", traffic, arrived === 0 ? Number.NaN : Math.log(arrived)],
-    ];
-    for (const [what, detectors, value] of told) {
-      if (Number.isNaN(value)) continue;
-      if (detectors.some((one) => one.add(value))) this.#shift(what);
+    const arrivals = this.#arrivals;
+    if (!(nowMs - arrivals.startMs < binMs)) {
+      const perSecond = (1000 * arrivals.count) / (nowMs - arrivals.startMs);
+      if (arrivals.count > 0) this.#tell("traffic", traffic, Math.log(perSecond));
+      this.#arrivals = { startMs: nowMs, count: 0 };
     }
+    const { startMs, sum, count } = this.#answers;
+    // Few answers are too noisy to tell a shift by, unless hardly any come any more.
+    const isFull = count >= binRequests || nowMs - startMs >= LONGEST_BIN * binMs;
+    if (nowMs - startMs < binMs || (!isFull && !Number.isNaN(startMs))) return;
+    if (count > 0) this.#tell("cost", cost, Math.log(Math.max(1e-6, sum / count)));
+    this.#answers = { startMs: nowMs, sum: 0, count: 0 };
+  }
+
+  #tell(what: string, detectors: readonly DriftDetector[], value: number): void {
+    if (Number.isFinite(value) && detectors.some((one) => one.add(value))) this.#shift(what);
   }
 
   /** What was learned and shown before holds no longer. */
@@ -215,11 +237,11 @@ export class AdaptiveScheduler implements Scheduler {
   }
 
   #learn(window: TwinWindow): void {
-    const { learner } = this.#parts;
+    if (this.#lesson !== undefined) return;
     try {
-      learner.learn(window);
-      this.#version = learner.version();
-      this.#candidate = this.#version.create();
+      const lesson = this.#parts.learner.learn(window);
+      if (lesson === undefined) this.#adopt();
+      else this.#lesson = this.#await(lesson);
     } catch {
       // A learner that fails costs its lesson; the version before goes on, behind the gate.
       this.failedLessons++;
@@ -227,33 +249,62 @@ export class AdaptiveScheduler implements Scheduler {
     this.#gate.reset();
   }
 
+  async #await(lesson: Promise<void>): Promise<void> {
+    try {
+      await lesson;
+      this.#adopt();
+      this.#gate.reset();
+    } catch {
+      this.failedLessons++;
+    }
+    this.#lesson = undefined;
+  }
+
+  /** What was learned is the candidate from now on; the gate has still to open for it. */
+  #adopt(): void {
+    this.#version = this.#parts.learner.version();
+    this.#candidate = this.#version.create();
+  }
+
   /** Both policies on the same requests; each block is one comparison. */
   #compare(window: TwinWindow): { verdict: GateStep; advantage: number } {
-    const { blockRequests } = this.#options;
-    const theirs = playTwin(window, this.#parts.createFallback());
-    let ours: Float64Array;
+    let gains: Float64Array;
     try {
-      ours = playTwin(window, this.#version.create());
+      gains = this.#gains(window);
     } catch {
-      // It broke the mask, or itself, where nobody was hurt.
+      // The candidate broke the mask, or itself, where nobody was hurt.
       this.overruled++;
       this.#gate.reset();
       return { verdict: "given-up", advantage: Number.NaN };
     }
+    // As many blocks as there can be, of even sizes: no request is left out.
+    const blocks = Math.max(1, Math.floor(gains.length / this.#options.blockRequests));
     let verdict: GateStep = "shadow";
-    let sum = 0;
-    for (let at = 0; at + blockRequests <= ours.length; at += blockRequests) {
-      let block = 0;
-      for (let i = at; i < at + blockRequests; i++) {
-        block += (theirs[i] as number) - (ours[i] as number);
-      }
-      sum += block;
-      const next = this.#gate.compare(block / blockRequests, blockRequests);
+    for (let block = 0; block < blocks; block++) {
+      const from = Math.round((block * gains.length) / blocks);
+      const to = Math.round(((block + 1) * gains.length) / blocks);
+      const next = this.#gate.compare(meanOf(gains.subarray(from, to)), to - from);
       // An opening or an ending is the epoch's verdict, whatever follows in it.
       if (next !== "acting" || verdict === "shadow") verdict = next;
       if (next === "closed" || next === "given-up") break;
     }
-    return { verdict, advantage: sum / Math.max(1, ours.length) };
+    return { verdict, advantage: meanOf(gains) };
+  }
+
+  /** What each counted request would cost less under the candidate, mean over draws. */
+  #gains(window: TwinWindow): Float64Array {
+    const { twinDraws } = this.#options;
+    const gains = new Float64Array(window.requests.length - window.countedFrom);
+    for (let draw = 0; draw < twinDraws; draw++) {
+      const drawn = { ...window, seed: window.seed * twinDraws + draw };
+      const theirs = playTwin(drawn, this.#parts.createFallback());
+      const ours = playTwin(drawn, this.#version.create());
+      for (let i = 0; i < gains.length; i++) {
+        const gain = (theirs[i] as number) - (ours[i] as number);
+        gains[i] = (gains[i] as number) + gain / twinDraws;
+      }
+    }
+    return gains;
   }
 
   #window(view: ClusterView): TwinWindow {
@@ -274,6 +325,10 @@ export class AdaptiveScheduler implements Scheduler {
       allows: (functionIndex, node) => this.#parts.rules.allows(functionIndex, node),
     };
   }
+}
+
+function meanOf(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }
 
 function isInside(decision: Decision, { candidates }: PlacementRequest): boolean {

@@ -13,6 +13,9 @@ export interface PolicyLearner {
   readonly name: string;
   /** The version learned so far. */
   version(): PolicyVersion;
-  /** Goes on learning, on a window of requests in a twin of the cluster. */
-  learn(window: TwinWindow): void;
+  /**
+   * Goes on learning, on a window of requests in a twin of the cluster. A lesson that is a promise
+   * goes on beside the gateway: until it is kept, the version before it stands.
+   */
+  learn(window: TwinWindow): void | Promise<void>;
 }

@@ -26,7 +26,8 @@ const DEFAULTS: SearchOptions = {
 /**
  * Tunes `weightedGreedy` in the twin by the cross-entropy method, going on from the weights it has:
  * all weights of a round meet the same requests with the same durations, so that the better ones
- * are told apart by what they choose and not by luck.
+ * are told apart by what they choose and not by luck; each round draws other durations, so that
+ * what is chosen does not hang on one draw.
  *
  * @see Rubinstein, Kroese 2004, The Cross-Entropy Method
  */
@@ -57,16 +58,17 @@ export class SearchLearner implements PolicyLearner {
   learn(window: TwinWindow): void {
     const { population, elites, rounds, spread } = this.#options;
     let mean = this.#weights;
-    let best = { weights: mean, cost: twinCost(window, weightedGreedy(mean)) };
+    let best = [...mean];
     let spreads = mean.map(() => spread);
     for (let round = 0; round < rounds; round++) {
-      const tried = Array.from({ length: population }, () => {
-        const weights = mean.map((at, i) => this.#prng.normal(at, spreads[i]));
-        return { weights, cost: twinCost(window, weightedGreedy(weights)) };
-      });
-      tried.push(best);
+      const drawn = { ...window, seed: window.seed * rounds + round };
+      const drawWeights = () => mean.map((at, i) => this.#prng.normal(at, spreads[i]));
+      const tried = [best, ...Array.from({ length: population }, drawWeights)].map((weights) => ({
+        weights,
+        cost: twinCost(drawn, weightedGreedy(weights)),
+      }));
       tried.sort((a, b) => a.cost - b.cost);
-      best = tried[0] as typeof best;
+      best = (tried[0] as (typeof tried)[0]).weights;
       const elite = tried.slice(0, elites);
       mean = mean.map((_, i) => meanOf(elite.map(({ weights }) => weights[i] as number)));
       spreads = mean.map((at, i) => {
@@ -74,7 +76,7 @@ export class SearchLearner implements PolicyLearner {
         return Math.max(0.05, Math.sqrt(meanOf(squares)));
       });
     }
-    this.#weights = [...best.weights];
+    this.#weights = [...best];
     this.#versions++;
   }
 }

@@ -1,11 +1,11 @@
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram } from "prom-client";
+import { MetricsPage } from "./metrics-page.ts";
 
 /** Seconds from 10 us to 1 s: decisions and calls. */
 const SECONDS = [1e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.5, 1];
 
 /** What a running brain tells Prometheus; names carry their unit. */
-export class BrainMetrics {
-  readonly registry = new Registry();
+export class BrainMetrics extends MetricsPage {
   readonly decisions = new Counter({
     name: "cnc_brain_decisions_total",
     help: "Decisions by scheduler and result.",
@@ -64,9 +64,4 @@ export class BrainMetrics {
     labelNames: ["route", "status"] as const,
     registers: [this.registry],
   });
-
-  /** The text that Prometheus scrapes. */
-  async text(): Promise<{ contentType: string; text: string }> {
-    return { contentType: this.registry.contentType, text: await this.registry.metrics() };
-  }
 }

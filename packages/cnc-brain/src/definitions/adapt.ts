@@ -1,8 +1,11 @@
 import { defineExperiment, line, type MetricSpec, table } from "@fmlab/experiment";
 import { z } from "zod";
 import { SHIFTS } from "../adapt-run/shifts.ts";
+import { TRANSFER_MODELS } from "../simulator/specs.ts";
+import { declaring } from "./metric-spec.ts";
 import {
   AZURE_2019_FILES,
+  clusterFields,
   dataFile,
   number,
   wholeNumber,
@@ -18,9 +21,12 @@ export const adaptConfig = z.object({
   ...workloadFields({ functions: 300, minutes: 60 }),
   load: number(0.01, 2, 0.25).describe("Work of all requests over the cores, before the shift."),
   requestsMax: wholeNumber(500, 1_000_000, 15_000).describe("The time is cut at so many requests."),
-  cloudNodes: wholeNumber(0, 1000, 2).describe("Nodes of 16 cores at the most central sites."),
-  edgeNodes: wholeNumber(0, 1000, 10).describe("Nodes of 4 slower cores over all sites."),
-  deviceNodes: wholeNumber(0, 1000, 4).describe("Nodes of 2 slow cores behind a slow link."),
+  ...clusterFields({ deviceNodes: 4 }),
+  jobs: wholeNumber(0, 10_000, 0).describe("Long jobs with checkpoints, beside the functions."),
+  transfers: z
+    .enum(TRANSFER_MODELS)
+    .default("fixed")
+    .describe("fixed: each transfer as if alone; shared: max-min fair sharing of all links."),
   shift: z.enum(SHIFTS).default("traffic").describe("What changes, for good."),
   shiftShare: number(0.1, 0.9, 0.4).describe("When: after this share of the time."),
   trafficFactor: number(1, 100, 3).describe("Of a traffic shift: so many times the requests."),
@@ -33,8 +39,20 @@ export const adaptConfig = z.object({
     .default("quiet")
     .describe("What the candidate knows at first: quiet knows a cluster without queues."),
   policyFile: dataFile("A trained policy as the candidate; empty: one that is tuned as it goes."),
+  fineTune: z
+    .boolean()
+    .default(false)
+    .describe(
+      "The candidate is a policy that is trained on (PPO) with each window, in the shadow: the " +
+        "policy of the file, or an untrained one, which decides as its heuristic does.",
+    ),
+  migrate: z
+    .boolean()
+    .default(true)
+    .describe("Warm containers and long jobs move to where the demand and the nodes are."),
   epochSeconds: number(1, 3600, 10).describe("How often evidence is gathered and learned from."),
   binSeconds: number(0.1, 3600, 5).describe("Costs are averaged over so long for the detector."),
+  binRequests: wholeNumber(1, 10_000, 100).describe("And over at least so many answers."),
   detector: z
     .enum(["page-hinkley", "adwin", "none"])
     .default("page-hinkley")
@@ -48,11 +66,14 @@ export const adaptConfig = z.object({
   twinWarmRequests: wholeNumber(0, 100_000, 1200).describe(
     "Requests before those, which fill the twin's queues and are not counted.",
   ),
-  blockRequests: wholeNumber(5, 10_000, 50).describe("Requests of one comparison."),
+  twinDraws: wholeNumber(1, 100, 3).describe(
+    "Draws of the requests' durations in the twin that a comparison is the mean of.",
+  ),
+  blockRequests: wholeNumber(5, 10_000, 50).describe("Requests of one comparison, at least."),
   alpha: number(0.0001, 0.4, 0.05).describe("Chance that a candidate without advantage ever acts."),
   minComparisons: wholeNumber(2, 10_000, 6).describe("Comparisons before the gate may open."),
   maxComparisons: wholeNumber(2, 100_000, 60).describe("After so many a candidate is given up."),
-  lossBudget: number(0.001, 1e9, 50).describe(
+  lossBudget: number(0.001, 1e9, 200).describe(
     "What an acting candidate may lose to the fall-back: cost of a request times requests.",
   ),
   recoverShare: number(0.1, 1, 0.9).describe("Share of what was lost that counts as recovered."),
@@ -60,13 +81,7 @@ export const adaptConfig = z.object({
 });
 export type AdaptConfig = z.output<typeof adaptConfig>;
 
-const spec = (
-  title: string,
-  unit: string,
-  better: MetricSpec["better"],
-  help: string,
-  more: Partial<MetricSpec> = {},
-): MetricSpec => ({ title, unit, better, help, measured: false, ...more });
+const spec = declaring(false);
 
 const metrics = {
   recovered: spec(
@@ -97,6 +112,22 @@ const metrics = {
     "lower",
     "The most that an acting candidate lost to the fall-back, by the twin, in one time of acting.",
   ),
+  actedLoss: spec(
+    "Worst loss in truth",
+    "",
+    "lower",
+    "The most that an acting candidate cost more than the fall-back alone on the same requests, " +
+      "summed over one time of acting.",
+  ),
+  lossBound: spec(
+    "Bound of the loss",
+    "",
+    "none",
+    "The loss budget and 11, the most a request can cost, for each request of the largest epoch.",
+  ),
+  movedJobs: spec("Jobs moved", "", "none", "Long jobs that went on elsewhere."),
+  movedContainers: spec("Containers moved", "", "none", "Warm containers started elsewhere."),
+  movedStateMb: spec("State moved", "MB", "none", "Memory of jobs that went over the network."),
   overruled: spec("Overruled", "", "lower", "Choices of candidates outside the mask, not done."),
 } satisfies Record<string, MetricSpec>;
 
@@ -127,6 +158,18 @@ export const adapt = defineExperiment({
       everywhere: true,
       config: { shift: "region-outage" },
     },
+    "node-loss-jobs": {
+      title: "Node loss with long jobs",
+      description: "Long jobs beside the functions, which move; links are shared; simulated.",
+      everywhere: true,
+      config: { shift: "node-loss", jobs: 10, transfers: "shared" },
+    },
+    "fine-tune": {
+      title: "Fine-tuning",
+      description: "A region is lost, and the policy is trained on behind the gate; simulated.",
+      everywhere: true,
+      config: { shift: "region-outage", fineTune: true, requestsMax: 6000 },
+    },
     "azure-traffic": {
       title: "Azure 2019, traffic",
       description: "Real arrivals, three times as many after the shift; simulated.",
@@ -148,6 +191,7 @@ export const adapt = defineExperiment({
     line("costs", "Cost over time", "Mean cost of the requests of each epoch, by policy."),
     table("epochs", "Epochs", "What the gate saw and did at the end of each epoch."),
     table("policies", "All policies", "Cost before and after the shift."),
+    table("autonomy", "Level of autonomy", "What this run shows of each level."),
     table("assumptions", "What is assumed", "The shift, the twin, the reference."),
   ],
   load: () => import(/* turbopackIgnore: true */ "../adapt-run/run.ts"),

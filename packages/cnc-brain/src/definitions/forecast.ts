@@ -64,7 +64,7 @@ const metrics = {
   },
   forecastUs: {
     title: "Time of a forecast",
-    unit: "us",
+    unit: "µs",
     better: "lower",
     help: "Real time of one forecast with its interval and update, mean, by model.",
     measured: true,

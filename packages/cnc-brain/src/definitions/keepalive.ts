@@ -19,13 +19,18 @@ export const keepaliveConfig = z.object({
     .default([1, 2, 5, 10, 20, 60])
     .describe("Of the fixed keep-alive: one point each."),
   memoryFactors: z
-    .array(z.number().min(1).max(10_000))
+    .array(z.number().positive().max(10_000))
     .max(16)
-    .default([1.5, 2, 3, 5, 8])
+    .default([0.05, 0.1, 0.2, 0.4, 0.7, 1, 1.5])
     .describe(
-      "LRU and GreedyDual: memory of the node over the most that requests need at once; a point " +
-        "each. The others have no limit.",
+      "LRU and GreedyDual: memory of all containers beyond which idle ones go, over the most that " +
+        "requests need at once; a point each. Requests never wait for it.",
     ),
+  histogramMinutes: z
+    .array(z.number().int().min(1).max(1440))
+    .max(16)
+    .default([60, 120, 240])
+    .describe("Of the hybrid histogram: its range, 240 as published; a point each."),
   memoryPrices: z
     .array(z.number().positive().max(1000))
     .max(16)
@@ -48,6 +53,7 @@ const metrics = {
     better: "lower",
     help: "Requests that waited for a container, by policy; the run's own: ours at fixed-10's memory.",
     measured: false,
+    step: "setting",
     headline: true,
   },
   idleMemoryGbHours: {
@@ -56,6 +62,7 @@ const metrics = {
     better: "lower",
     help: "Memory-time of containers without work, by policy; the run's own as above.",
     measured: false,
+    step: "setting",
     headline: true,
   },
   coldDelayMsMean: {
@@ -64,6 +71,7 @@ const metrics = {
     better: "lower",
     help: "Time waited for containers, mean over all requests, by policy; the run's own as above.",
     measured: false,
+    step: "setting",
   },
   frontShare: {
     title: "Ours on the front",

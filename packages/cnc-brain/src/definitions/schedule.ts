@@ -12,8 +12,10 @@ import { KEEP_ALIVE_NAMES } from "../keep-alive/names.ts";
 import { SCHEDULER_NAMES } from "../scheduling/names.ts";
 import { DISCIPLINES, TRANSFER_MODELS } from "../simulator/specs.ts";
 import { NETWORK_SOURCES } from "../workload/sources.ts";
+import { declaring } from "./metric-spec.ts";
 import {
   AZURE_2019_FILES,
+  clusterFields,
   dataFile,
   number,
   wholeNumber,
@@ -54,9 +56,7 @@ export const scheduleConfig = z.object({
     .enum(TRANSFER_MODELS)
     .default("fixed")
     .describe("fixed: each transfer as if alone; shared: max-min fair sharing of all links."),
-  cloudNodes: wholeNumber(0, 1000, 2).describe("Nodes of 16 cores at the most central sites."),
-  edgeNodes: wholeNumber(0, 1000, 10).describe("Nodes of 4 slower cores over all sites."),
-  deviceNodes: wholeNumber(0, 1000, 0).describe("Nodes of 2 slow cores behind a slow link."),
+  ...clusterFields({ deviceNodes: 0 }),
   discipline: z
     .enum(DISCIPLINES)
     .default("fcfs")
@@ -84,8 +84,10 @@ export const scheduleConfig = z.object({
   retries: wholeNumber(0, 100, 3).describe("How often a request may be lost with its node."),
   quota: number(0.001, 1, 1).describe("Largest dominant share of the cluster for each tenant."),
   policiesFile: dataFile("Rules as JSON: who may not run where; empty: none."),
-  sloFactor: number(0, 1000, 3).describe("A function's SLO is so many mean durations long,"),
-  sloSlackMs: number(1, 3_600_000, 500).describe("and so many milliseconds more."),
+  sloFactor: number(0, 1000, 3).describe(
+    "A function's SLO, the response it is promised: so many of its mean durations.",
+  ),
+  sloSlackMs: number(1, 3_600_000, 500).describe("Added to every SLO, ms."),
   dataShare: number(0, 1, 0.2).describe("Share of the functions that read data from some site."),
   jobs: wholeNumber(0, 10_000, 0).describe("Long jobs with checkpoints, beside the functions."),
   warmupShare: number(0, 0.9, 0.1).describe("First share of the time that is not counted."),
@@ -97,20 +99,7 @@ export const scheduleConfig = z.object({
 });
 export type ScheduleConfig = z.output<typeof scheduleConfig>;
 
-const perPolicy = (
-  title: string,
-  unit: string,
-  better: MetricSpec["better"],
-  help: string,
-  more: Partial<MetricSpec> = {},
-): MetricSpec => ({
-  title,
-  unit,
-  better,
-  help: `${help} By policy; the run's own: the policy with the least cost.`,
-  measured: false,
-  ...more,
-});
+const perPolicy = declaring(false, "By policy; the run's own: the policy with the least cost.");
 
 const metrics = {
   placementCost: perPolicy(
@@ -143,10 +132,10 @@ const metrics = {
     "lower",
     "Overhead: what refreshing snapshots moves.",
   ),
-  decisionUsP50: perPolicy("Decision, p50", "us", "lower", "Real time of one decision.", {
+  decisionUsP50: perPolicy("Decision, p50", "µs", "lower", "Real time of one decision.", {
     measured: true,
   }),
-  decisionUsP99: perPolicy("Decision, p99", "us", "lower", "Real time of one decision.", {
+  decisionUsP99: perPolicy("Decision, p99", "µs", "lower", "Real time of one decision.", {
     measured: true,
   }),
   boundCost: {

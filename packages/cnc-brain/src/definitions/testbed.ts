@@ -1,5 +1,6 @@
 import { bars, defineExperiment, type MetricSpec, scatter, table } from "@fmlab/experiment";
 import { z } from "zod";
+import { declaring } from "./metric-spec.ts";
 import {
   AZURE_2019_FILES,
   number,
@@ -46,20 +47,7 @@ export const testbedConfig = z.object({
 });
 export type TestbedConfig = z.output<typeof testbedConfig>;
 
-const measured = (
-  title: string,
-  unit: string,
-  better: MetricSpec["better"],
-  help: string,
-  more: Partial<MetricSpec> = {},
-): MetricSpec => ({
-  title,
-  unit,
-  better,
-  help: `${help} By policy; the run's own: the first policy's.`,
-  measured: true,
-  ...more,
-});
+const measured = declaring(true, "By policy; the run's own: the first policy's.");
 
 const metrics = {
   ratioP50: measured("p50 over prediction", "", "none", "Measured over predicted median.", {

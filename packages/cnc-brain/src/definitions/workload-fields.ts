@@ -15,6 +15,15 @@ export const number = (min: number, max: number, preset: number) =>
 export const dataFile = (help: string) =>
   z.string().max(1024).default("").describe(help).meta({ file: "data" });
 
+/** Config fields that say how many nodes of each kind there are. */
+export const clusterFields = (preset: { deviceNodes: number }) => ({
+  cloudNodes: wholeNumber(0, 1000, 2).describe("Nodes of 16 cores at the most central sites."),
+  edgeNodes: wholeNumber(0, 1000, 10).describe("Nodes of 4 slower cores over all sites."),
+  deviceNodes: wholeNumber(0, 1000, preset.deviceNodes).describe(
+    "Nodes of 2 slow cores behind a slow link.",
+  ),
+});
+
 /** Config fields that say what is invoked. */
 export const workloadFields = (preset: {
   functions: number;
@@ -36,7 +45,7 @@ export const workloadFields = (preset: {
   fromMinute: wholeNumber(0, 20_160, 0).describe("First minute of the trace that is used."),
   minutes: wholeNumber(1, 20_160, preset.minutes).describe("How long requests arrive, minutes."),
   functions: wholeNumber(1, 100_000, preset.functions).describe(
-    "Functions; of a larger trace a sample near to all of it (Wasserstein distance).",
+    "How many are invoked; of a larger trace a sample near to all of it (Wasserstein distance).",
   ),
   perDayMax: number(1, 1e9, preset.perDayMax ?? 1.15e6).describe(
     "Generated: an application has at most so many invocations a day.",

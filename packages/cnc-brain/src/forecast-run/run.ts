@@ -128,7 +128,7 @@ function report(
   const best = runs.reduce((least, one) => (wape(one.score) < wape(least.score) ? one : least));
   ctx.series(
     "errors",
-    barsOf(runs, "error (WAPE)", ({ score }) => 100 * wape(score)),
+    barsOf(runs, "WAPE", ({ score }) => 100 * wape(score)),
   );
   ctx.series("coverages", {
     ...barsOf(runs, "coverage", ({ score }) => numbersOf(score).coverage),
@@ -170,9 +170,9 @@ function exampleSeries({ example, name }: ModelRun, config: ForecastConfig): Ser
   const value = (x: number) => (Number.isFinite(x) ? x : null);
   return {
     kind: "line",
-    xLabel: `interval of ${config.intervalSeconds} s`,
-    yLabel: "requests",
-    x: points.map((_, i) => i),
+    xLabel: "minutes after what only teaches",
+    yLabel: `requests in ${config.intervalSeconds} s`,
+    x: points.map((_, i) => (i * config.intervalSeconds) / 60),
     curves: [
       { name: "requests", y: points.map(({ actual }) => actual) },
       { name: `forecast (${name})`, y: points.map(({ predicted }) => value(predicted)) },
@@ -197,7 +197,7 @@ function modelTable(runs: readonly ModelRun[]): SeriesInput {
       number("mape", "MAPE", "%"),
       number("coverage", "Coverage", "%"),
       number("intervalWidth", "Width", "requests"),
-      number("forecastUs", "Time", "us"),
+      number("forecastUs", "Time", "µs"),
     ],
     rows: runs.map(({ name, score, forecastUs }) => ({
       model: name,

@@ -84,6 +84,14 @@ export function explainDecision(
   };
 }
 
+/** Share of explanations that tell of every node what it would have meant, or why it was out. */
+export function wholeShare(explanations: readonly Explanation[]): number {
+  const whole = explanations.filter(({ standings }) =>
+    standings.every(({ excluded, expected }) => excluded !== "" && Number.isFinite(expected.run)),
+  );
+  return explanations.length === 0 ? 0 : whole.length / explanations.length;
+}
+
 /** Higher is nearer to winning. */
 function strength({ total, expected }: NodeStanding): number {
   return total ?? -Object.values(expected).reduce((a, b) => a + b, 0);
@@ -126,7 +134,9 @@ function tiesOf(other: ScorePart[], winner: ScorePart[]): Counterfactual["ties"]
     if (better === 0) return [];
     const wouldBe = weight + gap / better;
     // Where the other node is better, more weight helps it; where it is worse, less does.
-    return wouldBe >= 0 ? [{ criterion, weight, wouldBe, winsBelow: better < 0 }] : [];
+    // A weight that only rounding tells from 0 lets no node win.
+    const canBe = better > 0 ? wouldBe >= 0 : wouldBe > 1e-9 * weight;
+    return canBe ? [{ criterion, weight, wouldBe, winsBelow: better < 0 }] : [];
   });
 }
 

@@ -1,3 +1,6 @@
+import type { SeriesInput } from "@fmlab/experiment";
+import type { Coverage } from "../perception/trace-coverage.ts";
+
 /**
  * What a run shows of how far the brain acts by itself. Each item is measured, not claimed; items
  * that were not part of the run are undefined and count as not shown.
@@ -8,7 +11,7 @@ export interface AutonomyEvidence {
   /** Snapshots reach the scheduler by themselves; their mean age, ms. */
   snapshotAgeMs: number | undefined;
   /** Share of values that forecast intervals held, and the share they were meant to hold. */
-  forecastCoverage: { found: number; wanted: number } | undefined;
+  forecastCoverage: Coverage | undefined;
   policyViolations: number;
   /** Share of decisions with a full explanation, 0..1. */
   explainedShare: number;
@@ -80,4 +83,18 @@ export function gradeAutonomy(evidence: AutonomyEvidence): LevelReport {
   const firstMissing = checks.findIndex(({ isMet }) => !isMet);
   const level = firstMissing < 0 ? AUTONOMY_LEVELS.length - 1 : firstMissing - 1;
   return { level, name: AUTONOMY_LEVELS[level] as LevelReport["name"], checks };
+}
+
+/** The ladder as a table of a run. */
+export function autonomyTable({ checks }: LevelReport): SeriesInput {
+  return {
+    kind: "table",
+    columns: [
+      { key: "level", title: "Level", type: "number" },
+      { key: "name", title: "Name", type: "text" },
+      { key: "demand", title: "Demand", type: "text" },
+      { key: "isMet", title: "Shown by this run", type: "text" },
+    ],
+    rows: checks.map((check) => ({ ...check, isMet: check.isMet ? "yes" : "no" })),
+  };
 }

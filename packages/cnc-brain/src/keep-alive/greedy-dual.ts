@@ -15,15 +15,17 @@ export function greedyDualPriority(
  * the clock advances to it. A function's frequency is that of all its containers, and is forgotten
  * with the last of them.
  *
+ * @param containersMb its dial: memory of all containers beyond which idle ones go
  * @see Fuerst, Sharma 2021, FaasCache (ASPLOS); its simulator's LambdaScheduler.py
  */
-export function greedyDualKeepAlive(): KeepAliveFactory {
+export function greedyDualKeepAlive(containersMb = Number.POSITIVE_INFINITY): KeepAliveFactory {
   return (functions) => {
     let clock = 0;
     const frequency = new Float64Array(functions.length);
     const containers = new Int32Array(functions.length);
     return {
       name: "greedy-dual",
+      containersMb,
       onArrival(fn) {
         frequency[fn] = (frequency[fn] as number) + 1;
       },

@@ -32,6 +32,11 @@ export function keepFor(keepMs: number): KeepPlan {
  */
 export interface KeepAlivePolicy {
   readonly name: string;
+  /**
+   * Memory of all the node's containers beyond which idle ones are evicted, although the node has
+   * more: a cache's size. Requests never wait for it.
+   */
+  readonly containersMb?: number;
   /** A request of the function came to this node; before its container is looked for. */
   onArrival?(functionIndex: number, nowMs: number): void;
   /** A container finished its request. Sets `container.priority`. */

@@ -13,6 +13,10 @@ import { oracleKeepAlive } from "./oracle.ts";
 export interface KeepAliveSettings {
   /** Of `fixed`. */
   keepMs?: number;
+  /** Of `lru` and `greedy-dual`: memory of all containers beyond which idle ones go. */
+  containersMb?: number;
+  /** Of `hybrid-histogram`: range of the histogram, 240 as published. */
+  rangeMinutes?: number;
   /** Of `index` and `oracle`: milliseconds of cold start for a megabyte-second. */
   memoryPrice?: number;
   /** Of `index`: memory of all containers that the price steers towards. */
@@ -37,11 +41,11 @@ export function createKeepAlive(name: string, settings: KeepAliveSettings = {}):
     case "fixed":
       return fixedKeepAlive(settings.keepMs ?? FIXED_KEEP_MS);
     case "lru":
-      return lruKeepAlive();
+      return lruKeepAlive(settings.containersMb);
     case "greedy-dual":
-      return greedyDualKeepAlive();
+      return greedyDualKeepAlive(settings.containersMb);
     case "hybrid-histogram":
-      return hybridHistogramKeepAlive();
+      return hybridHistogramKeepAlive(settings.rangeMinutes);
     case "index":
       return keepAliveIndex({ memoryPrice, saves, ...(targetMb !== undefined && { targetMb }) });
     case "oracle":

@@ -1,70 +1,23 @@
 import { expectedResponse, expectedWaitMs } from "../scheduling/expected-response.ts";
 import type { PlacementRequest } from "../scheduling/scheduler.ts";
 import type { ClusterView } from "../simulator/cluster-view.ts";
+import { CONTEXT_FEATURES, NODE_INPUTS, PAIR_INPUTS } from "./decision-features.ts";
+import { InFlight } from "./in-flight.ts";
+import { HEURISTIC_INDEX, IndexPrices, type PlacementIndex } from "./placement-index.ts";
+import { hasRoom, type RoundState } from "./round-state.ts";
 
-/** What the policy is told of a node alone; encoded again only when the node changed. */
-export const NODE_INPUTS = [
-  "cores, ln",
-  "speed",
-  "cores requested, share",
-  "memory used, share",
-  "running per core",
-  "backlog per core, ln ms",
-] as const;
-
-/** Of a request on a node. Times as ln(1 + ms) / 10. */
-export const PAIR_INPUTS = [
-  "warm containers, ln",
-  "network",
-  "start",
-  "data and run",
-  "response over the best node's, ln",
-  "response over SLO",
-] as const;
-
-/** Of the request and of the cluster as a whole; the same for every node. */
-export const CONTEXT_FEATURES = [
-  "mean duration",
-  "SLO",
-  "cold start",
-  "waited over SLO",
-  "best response over SLO",
-  "best occupancy",
-  "free cores, share",
-  "free cores, ln",
-  "cores, ln",
-  "nodes that fit, share",
-  "waiting per core, ln",
-  "backlog per core",
-  "warm containers, ln",
-  "constant",
-] as const;
+export * from "./decision-features.ts";
+export * from "./round-state.ts";
 
 const NODE = NODE_INPUTS.length;
 const PAIR = PAIR_INPUTS.length;
 /** How much less likely than the best node waiting is before anything is learned, in ln. */
 const QUEUE_PRIOR = -4;
-/** By how much twice the expected response makes a node less likely, in ln per ln. */
-const PRIOR_SHARPNESS = 6;
+/** By how much a cost of one makes a node less likely, in ln; and the least a prior can be. */
+const PRIOR_SHARPNESS = 20;
+const PRIOR_MIN = -30;
 
-/** What is decided beside the view: cores and memory given away in the same round. */
-export interface RoundState {
-  readonly coresTaken: Float64Array;
-  readonly memoryTakenMb: Float64Array;
-  /** Requests that wait at the gateway, this one included. */
-  waiting: number;
-}
-
-/** A round in which nothing has been decided. */
-export function emptyRound(nodeCount: number, waiting = 1): RoundState {
-  return {
-    coresTaken: new Float64Array(nodeCount),
-    memoryTakenMb: new Float64Array(nodeCount),
-    waiting,
-  };
-}
-
-/** Parts of an expected response that never change, by node: network, data, run. */
+/** Parts of an expected response that never change, by node: network, data and run. */
 interface FixedParts {
   networkMs: Float64Array;
   dataRunMs: Float64Array;
@@ -72,8 +25,9 @@ interface FixedParts {
 
 /**
  * Encodes one decision at a time over any number of nodes: features, the mask of nodes with room,
- * and the prior, by which the node with the least expected response is the likeliest and waiting is
- * the only choice when no node has room. That is what min-cost flow does with one request.
+ * and the prior, by which the node with the least index is the likeliest. Waiting is the likeliest
+ * where the index keeps a reserve, and the only choice when no node has room. With the heuristic's
+ * index that is what min-cost flow does with one request.
  *
  * Arrays are reused by the next decision. `version` tells which nodes' features moved.
  */
@@ -99,10 +53,21 @@ export class DecisionFrame {
   freeCores = 0;
   totalCores = 0;
   readonly #responseMs: Float64Array;
+  /** Expected cost to itself and others, by node with room. */
+  readonly #score: Float64Array;
+  #bestScore = Number.POSITIVE_INFINITY;
+  #bestNode = -1;
+  /** What waiting for a busy container is expected to save, within -1..1; 0 where none is busy. */
+  #waitGain = 0;
+  readonly #prices: IndexPrices;
   readonly #fixed = new Map<number, FixedParts>();
   #backlogMs = 0;
 
-  constructor(readonly view: ClusterView) {
+  constructor(
+    readonly view: ClusterView,
+    index: PlacementIndex = HEURISTIC_INDEX,
+    readonly inFlight = new InFlight(),
+  ) {
     const count = view.nodeCount;
     this.nodes = new Float32Array(count * NODE);
     this.version = new Float64Array(count).fill(-1);
@@ -111,6 +76,8 @@ export class DecisionFrame {
     this.prior = new Float32Array(count + 1);
     this.fits = new Int32Array(count);
     this.#responseMs = new Float64Array(count);
+    this.#score = new Float64Array(count);
+    this.#prices = new IndexPrices(view, index);
     this.totalCores = view.nodes.reduce((sum, { cores }) => sum + cores, 0);
   }
 
@@ -118,13 +85,36 @@ export class DecisionFrame {
     return this.view.nodeCount;
   }
 
-  /** Features of a request now. */
+  /** Features of a request now, its mask and its prior. */
   encode(request: PlacementRequest, round: RoundState): void {
-    this.#encodeCluster(round);
-    this.rank(request, round);
-    this.#encodePairs(request);
+    this.encodePrior(request, round);
+    this.#encodeNodes();
+    this.#encodePairs(request, round);
     this.#encodeContext(request, round);
-    this.#setPrior();
+  }
+
+  /** Mask and prior alone: all that the index itself decides by. */
+  encodePrior(request: PlacementRequest, round: RoundState): void {
+    this.#sumUp(round);
+    this.rank(request, round);
+    this.#scoreNodes(request, round);
+    this.#waitGain = this.#scoreWaiting(request, round);
+    this.#setPrior(request);
+  }
+
+  /** Whether a container of its own function is worth waiting for, by the index. */
+  get waitsForContainer(): boolean {
+    return this.#waitGain > 0;
+  }
+
+  /** Told of each placement: its container will be free again. */
+  onPlaced({ functionIndex, site }: PlacementRequest, node: number): void {
+    if (this.#prices.caution === 0) return;
+    const { view } = this;
+    const { networkMs, dataRunMs } = this.#fixedOf(functionIndex, site);
+    const arriveMs = view.nowMs + (networkMs[node] as number) / 2;
+    const heldMs = view.startupMs(node, functionIndex) + (dataRunMs[node] as number);
+    this.inFlight.add(functionIndex, { node, endMs: arriveMs + heldMs });
   }
 
   /** Only which nodes have room and the best of them: enough to order requests by. */
@@ -151,19 +141,84 @@ export class DecisionFrame {
     }
   }
 
-  #encodeCluster(round: RoundState): void {
+  #sumUp({ coresTaken }: RoundState): void {
     const { view } = this;
     let free = 0;
     let backlog = 0;
     for (let node = 0; node < view.nodeCount; node++) {
       const { cores } = view.node(node);
       backlog += view.backlogMs[node] as number;
-      const used = (view.coresRequested[node] as number) + (round.coresTaken[node] as number);
+      const used = (view.coresRequested[node] as number) + (coresTaken[node] as number);
       if (view.up[node] !== 0 && used < cores) free += cores - used;
-      if (this.version[node] !== view.version[node]) this.#encodeNode(node);
     }
     this.freeCores = free;
     this.#backlogMs = backlog;
+  }
+
+  #scoreNodes({ functionIndex, site, arrivalMs }: PlacementRequest, round: RoundState): void {
+    const { view } = this;
+    const { cores, sloMs } = view.fn(functionIndex);
+    const fixed = this.#fixedOf(functionIndex, site);
+    const waitedMs = Math.max(0, view.nowMs - arrivalMs);
+    const clusterUse = 1 - this.freeCores / this.totalCores;
+    this.#bestScore = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < this.fitCount; i++) {
+      const node = this.fits[i] as number;
+      const free = this.#freeOn(node, round);
+      const nodeUse = 1 - free / view.node(node).cores;
+      this.#prices.setPrice(node, clusterUse, nodeUse, free < cores + 1);
+      const startMs = view.startupMs(node, functionIndex);
+      const score = this.#prices.scoreOf(node, {
+        responseOverSlo: (waitedMs + (this.#responseMs[node] as number)) / sloMs,
+        heldCoreMs: cores * (startMs + (fixed.dataRunMs[node] as number)),
+        isCold: startMs > 0,
+        hasImage: view.imageAt(node, functionIndex),
+      });
+      this.#score[node] = score;
+      if (score >= this.#bestScore) continue;
+      this.#bestScore = score;
+      this.#bestNode = node;
+    }
+  }
+
+  /** Score of the best node less that of the next container of the function to come free. */
+  #scoreWaiting(request: PlacementRequest, round: RoundState): number {
+    const { view } = this;
+    const { functionIndex, site, arrivalMs } = request;
+    const { caution } = this.#prices;
+    if (caution === 0 || this.fitCount === 0) return 0;
+    if (view.startupMs(this.#bestNode, functionIndex) === 0) return 0;
+    const claimed = round.claims.get(functionIndex) ?? 0;
+    const flight = this.inFlight.next(functionIndex, view.nowMs, claimed);
+    if (flight === undefined) return 0;
+    const { node, endMs } = flight;
+    const { cores, sloMs } = view.fn(functionIndex);
+    const { networkMs, dataRunMs } = this.#fixedOf(functionIndex, site);
+    const spec = view.node(node);
+    const nodeUse = 1 - Math.min(spec.cores, this.#freeOn(node, round) + cores) / spec.cores;
+    this.#prices.setPrice(node, 1 - this.freeCores / this.totalCores, nodeUse, false);
+    const waitedMs = view.nowMs - arrivalMs + caution * (endMs - view.nowMs);
+    const runMs = dataRunMs[node] as number;
+    const score = this.#prices.scoreOf(node, {
+      responseOverSlo: (waitedMs + (networkMs[node] as number) + runMs) / sloMs,
+      heldCoreMs: cores * runMs,
+      isCold: false,
+      hasImage: true,
+    });
+    return Math.min(1, Math.max(-1, this.#bestScore - score));
+  }
+
+  #freeOn(node: number, { coresTaken }: RoundState): number {
+    const { view } = this;
+    const used = (view.coresRequested[node] as number) + (coresTaken[node] as number);
+    return view.node(node).cores - used;
+  }
+
+  #encodeNodes(): void {
+    const { view, version } = this;
+    for (let node = 0; node < view.nodeCount; node++) {
+      if (version[node] !== view.version[node]) this.#encodeNode(node);
+    }
   }
 
   #encodeNode(node: number): void {
@@ -179,10 +234,10 @@ export class DecisionFrame {
     this.version[node] = view.version[node] as number;
   }
 
-  #encodePairs({ functionIndex, site }: PlacementRequest): void {
+  #encodePairs({ functionIndex, site }: PlacementRequest, round: RoundState): void {
     const { view, pairs } = this;
     const fixed = this.#fixedOf(functionIndex, site);
-    const { sloMs } = view.fn(functionIndex);
+    const { sloMs, cores } = view.fn(functionIndex);
     for (let i = 0; i < this.fitCount; i++) {
       const node = this.fits[i] as number;
       const at = node * PAIR;
@@ -193,6 +248,8 @@ export class DecisionFrame {
       pairs[at + 3] = squeeze(fixed.dataRunMs[node] as number);
       pairs[at + 4] = Math.min(4, Math.log(totalMs / Math.max(1e-9, this.bestMs)));
       pairs[at + 5] = Math.min(4, totalMs / sloMs);
+      pairs[at + 6] = Math.min(4, (this.#score[node] as number) - this.#bestScore);
+      pairs[at + 7] = this.#freeOn(node, round) < cores + 1 ? 1 : 0;
     }
   }
 
@@ -216,22 +273,27 @@ export class DecisionFrame {
     context[10] = Math.log1p((10 * round.waiting) / totalCores) / 3;
     context[11] = squeeze(this.#backlogMs / totalCores);
     context[12] = Math.log1p(warm) / 3;
-    context[13] = 1;
+    context[13] = this.#waitGain;
+    context[14] = 1;
   }
 
-  #setPrior(): void {
+  #setPrior({ functionIndex }: PlacementRequest): void {
     const { mask, prior, fitCount, freeCores, totalCores } = this;
+    const { cores, meanDurationMs } = this.view.fn(functionIndex);
     mask.fill(0);
+    // An empty cluster makes nobody wait: nothing would ever end there and free the request.
+    const mayWait = fitCount === 0 || freeCores < totalCores - 1e-9;
+    const reserve = this.#prices.reserveCores(meanDurationMs, totalCores);
+    const isShort = mayWait && (this.#waitGain > 0 || freeCores - cores < reserve - 1e-9);
+    const highest = isShort ? QUEUE_PRIOR : 0;
     for (let i = 0; i < fitCount; i++) {
       const node = this.fits[i] as number;
       mask[node] = 1;
-      const ratio = (this.#responseMs[node] as number) / Math.max(1e-9, this.bestMs);
-      prior[node] = -PRIOR_SHARPNESS * Math.log(Math.max(1, ratio));
+      const more = (this.#score[node] as number) - this.#bestScore;
+      prior[node] = highest + Math.max(PRIOR_MIN, -PRIOR_SHARPNESS * more);
     }
-    // An empty cluster makes nobody wait: nothing would ever end there and free the request.
-    const mayWait = fitCount === 0 || freeCores < totalCores - 1e-9;
     mask[this.nodeCount] = mayWait ? 1 : 0;
-    prior[this.nodeCount] = QUEUE_PRIOR;
+    prior[this.nodeCount] = isShort ? 0 : QUEUE_PRIOR;
   }
 
   #fixedOf(functionIndex: number, site: number): FixedParts {
@@ -249,21 +311,6 @@ export class DecisionFrame {
     this.#fixed.set(key, fixed);
     return fixed;
   }
-}
-
-/** Whether a node has room beside all sent to it and given away in this round. */
-export function hasRoom(
-  view: ClusterView,
-  node: number,
-  functionIndex: number,
-  { coresTaken, memoryTakenMb }: RoundState,
-): boolean {
-  if (!view.fits(node, functionIndex)) return false;
-  const { cores, memoryMb } = view.fn(functionIndex);
-  const spec = view.node(node);
-  const usedCores = (view.coresRequested[node] as number) + (coresTaken[node] as number);
-  const usedMb = (view.memoryRequestedMb[node] as number) + (memoryTakenMb[node] as number);
-  return usedCores + cores <= spec.cores && usedMb + memoryMb <= spec.memoryMb;
 }
 
 function squeeze(ms: number): number {

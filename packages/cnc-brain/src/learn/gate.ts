@@ -1,5 +1,6 @@
 import { mean, meanCi } from "@fmlab/stats";
 import type { SchedulerName } from "../scheduling/names.ts";
+import type { ClusterView } from "../simulator/cluster-view.ts";
 
 /** Costs of one scenario of a cell. */
 export interface CellCost {
@@ -50,4 +51,60 @@ export function judgeCells(costs: readonly CellCost[], level = 0.9): GateVerdict
       isLearned: ratioLnLow > 0 && advantage > 0,
     };
   });
+}
+
+/** A cell as a running system can tell it: by its network and by its load. */
+export interface GateCell {
+  /** Mean round trip between all sites and all nodes, ms. */
+  rttMs: number;
+  load: number;
+  isLearned: boolean;
+  /** Acts where the policy may not. */
+  fallback: SchedulerName;
+}
+
+/** Where a policy may act; stored with its weights. */
+export type PolicyGate = readonly GateCell[];
+
+/** One doubling of the round trip is as far as so much load. */
+const LOAD_FOR_DOUBLE_RTT = 0.5;
+
+/** The cell of a gate that is nearest to a network and a load. */
+export function nearestCell(
+  gate: PolicyGate,
+  { rttMs, load }: Pick<GateCell, "rttMs" | "load">,
+): GateCell | undefined {
+  const distance = (cell: GateCell) =>
+    LOAD_FOR_DOUBLE_RTT * Math.abs(Math.log2((cell.rttMs + 1) / (rttMs + 1))) +
+    Math.abs(cell.load - load);
+  let nearest: GateCell | undefined;
+  for (const cell of gate) {
+    if (nearest === undefined || distance(cell) < distance(nearest)) nearest = cell;
+  }
+  return nearest;
+}
+
+/**
+ * The gate of a policy, from verdicts and what their cells are like.
+ *
+ * @param places by cell; a verdict without one is left out
+ */
+export function gateOf(
+  verdicts: readonly GateVerdict[],
+  places: ReadonlyMap<string, Pick<GateCell, "rttMs" | "load">>,
+): PolicyGate {
+  return verdicts.flatMap(({ cell, isLearned, fallback }) => {
+    const place = places.get(cell);
+    return place === undefined ? [] : [{ ...place, isLearned, fallback }];
+  });
+}
+
+/** Mean round trip between all sites and all nodes, ms: what a gate knows a network by. */
+export function meanRttMs(view: Pick<ClusterView, "nodeCount" | "network" | "rttMs">): number {
+  const sites = view.network.siteNames.length;
+  let sum = 0;
+  for (let site = 0; site < sites; site++) {
+    for (let node = 0; node < view.nodeCount; node++) sum += view.rttMs(site, node);
+  }
+  return sum / Math.max(1, sites * view.nodeCount);
 }

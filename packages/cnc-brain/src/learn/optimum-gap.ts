@@ -33,7 +33,8 @@ export function optimumGap(makeScheduler: () => Scheduler, cases: number, seed: 
   return cost / optimum;
 }
 
-function drawSmallCase(seed: number): SmallCase {
+/** Three unequal nodes at two sites, two functions, eight requests, from a seed. */
+export function drawSmallCase(seed: number): SmallCase {
   const prng = createPrng(seed, "small case");
   const nodes = Array.from({ length: NODES }, (_, i) => ({
     ...PLAIN_NODE,

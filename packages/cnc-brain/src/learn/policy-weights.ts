@@ -1,6 +1,9 @@
 import type { Prng } from "@fmlab/sim";
 import { badFile } from "../errors.ts";
+import { SCHEDULER_NAMES, type SchedulerName } from "../scheduling/names.ts";
 import { CONTEXT_FEATURES, NODE_INPUTS, PAIR_INPUTS } from "./decision-frame.ts";
+import type { GateCell, PolicyGate } from "./gate.ts";
+import { INDEX_PARAMETERS } from "./placement-index.ts";
 
 /** Units of each layer; small, so that a decision over 128 nodes takes microseconds. */
 export const HIDDEN = 16;
@@ -16,9 +19,10 @@ const CONTEXT = CONTEXT_FEATURES.length;
  * a node; `attend`: how much a node counts in the cluster's summary; `context`: request and
  * summary;
  * `point*`: score of a node (from its code, its pair features and the context); `queue*`: score of
- * waiting; `value*`: the critic.
+ * waiting; `value*`: the critic. `index`: what the prior is made of; found by search, not by slopes.
  */
 export const TENSOR_SHAPES = {
+  index: [INDEX_PARAMETERS.length],
   nodeW: [NODE, HIDDEN],
   nodeB: [HIDDEN],
   attendW: [HIDDEN, 1],
@@ -41,8 +45,8 @@ export type TensorName = keyof typeof TENSOR_SHAPES;
 /** All of them, in the order of the shapes. */
 export const TENSOR_NAMES = Object.keys(TENSOR_SHAPES) as TensorName[];
 
-/** All numbers of a policy, row-major. */
-export type PolicyWeights = Record<TensorName, Float32Array>;
+/** All numbers of a policy, row-major, and where it may act; without a gate, everywhere. */
+export type PolicyWeights = Record<TensorName, Float32Array> & { gate?: PolicyGate };
 
 /** How many numbers a tensor holds. */
 export function sizeOf(name: TensorName): number {
@@ -62,21 +66,28 @@ export function untrainedWeights(prng: Prng): PolicyWeights {
     const deviation = Math.sqrt(2 / (inputs + outputs));
     return Float32Array.from({ length: sizeOf(name) }, () => stream.normal(0, deviation));
   };
-  return Object.fromEntries(TENSOR_NAMES.map((name) => [name, draw(name)])) as PolicyWeights;
+  return tensorsOf(draw);
+}
+
+function tensorsOf(make: (name: TensorName) => Float32Array): Record<TensorName, Float32Array> {
+  const entries = TENSOR_NAMES.map((name) => [name, make(name)]);
+  return Object.fromEntries(entries) as Record<TensorName, Float32Array>;
 }
 
 /** The weights as a file, from which they can be read back to the last bit. */
 export function serialiseWeights(weights: PolicyWeights): string {
   const tensors = TENSOR_NAMES.map((name) => [name, [...weights[name]]]);
-  const head = { format: "fmlab-cnc-policy", version: 1 };
-  return `${JSON.stringify({ ...head, ...Object.fromEntries(tensors) })}\n`;
+  const head = { format: "fmlab-cnc-policy", version: 2 };
+  const { gate } = weights;
+  return `${JSON.stringify({ ...head, ...(gate && { gate }), ...Object.fromEntries(tensors) })}\n`;
 }
 
 /**
  * Reads what `serialiseWeights` wrote.
  *
  * @param path only named in errors
- * @throws CncError `BAD_FILE` for another format, version, shape or a number that is not finite
+ * @throws CncError `BAD_FILE` for another format, version, shape, a number that is not finite or a
+ *   gate that is none
  */
 export function parseWeights(text: string, path: string): PolicyWeights {
   let document: Record<string, unknown>;
@@ -85,8 +96,8 @@ export function parseWeights(text: string, path: string): PolicyWeights {
   } catch (error) {
     throw badFile(path, undefined, `no JSON: ${(error as Error).message}`);
   }
-  if (document?.format !== "fmlab-cnc-policy" || document.version !== 1) {
-    throw badFile(path, undefined, "not a policy of format fmlab-cnc-policy, version 1");
+  if (document?.format !== "fmlab-cnc-policy" || document.version !== 2) {
+    throw badFile(path, undefined, "not a policy of format fmlab-cnc-policy, version 2");
   }
   const read = (name: TensorName): Float32Array => {
     const values = document[name];
@@ -96,5 +107,20 @@ export function parseWeights(text: string, path: string): PolicyWeights {
     }
     return Float32Array.from(values as number[]);
   };
-  return Object.fromEntries(TENSOR_NAMES.map((name) => [name, read(name)])) as PolicyWeights;
+  const tensors = tensorsOf(read);
+  const gate = readGate(document.gate, path);
+  return gate === undefined ? tensors : { ...tensors, gate };
+}
+
+function readGate(gate: unknown, path: string): PolicyGate | undefined {
+  if (gate === undefined) return undefined;
+  const isCell = (cell: Partial<GateCell> | null) =>
+    cell !== null &&
+    Number.isFinite(cell.rttMs) &&
+    Number.isFinite(cell.load) &&
+    typeof cell.isLearned === "boolean" &&
+    SCHEDULER_NAMES.includes(cell.fallback as SchedulerName);
+  if (Array.isArray(gate) && gate.every(isCell)) return gate as PolicyGate;
+  const cell = "rttMs, load, isLearned and the fallback's name";
+  throw badFile(path, undefined, `gate must be a list of cells with ${cell}`);
 }

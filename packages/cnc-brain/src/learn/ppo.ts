@@ -1,5 +1,6 @@
 import type { Prng } from "@fmlab/sim";
 import * as tf from "@tensorflow/tfjs-core";
+import type { LookaheadSamples } from "./lookahead.ts";
 import { type Batch, type PolicyNetwork, toBatch } from "./policy-network.ts";
 import { TENSOR_NAMES } from "./policy-weights.ts";
 import type { Samples } from "./rollout.ts";
@@ -7,7 +8,7 @@ import type { Samples } from "./rollout.ts";
 /** Settings of proximal policy optimisation. */
 export interface PpoOptions {
   learningRate: number;
-  /** Of imitation, which comes first and has clean labels. */
+  /** Of learning from costs to go, which comes first and knows every choice's cost. */
   imitationRate: number;
   clip: number;
   entropy: number;
@@ -82,6 +83,40 @@ export function ppoLoss(
   return { loss, parts };
 }
 
+/** What was tried in a minibatch's decisions, `[count, nodes + 1]` each. */
+interface Trials {
+  costs: tf.Tensor2D;
+  tried: tf.Tensor2D;
+}
+
+/** Differences beyond this say that a run was unlucky, not that a choice was bad. */
+const REGRET_MAX = 2;
+
+/**
+ * What the policy's choices cost more than the ones that were made, on average over the choices
+ * that were tried. Its slope is that of the policy's value with every choice's cost known, where
+ * PPO knows that of one choice.
+ */
+export function expectedRegret(network: PolicyNetwork, batch: Batch, trials: Trials): tf.Scalar {
+  const { costs, tried } = trials;
+  const chances = tf.mul(tf.exp(network.logProbabilities(batch)), tried);
+  const total = tf.add(tf.sum(chances, 1), 1e-9);
+  const bounded = tf.clipByValue(costs, -REGRET_MAX, REGRET_MAX);
+  return tf.mean(tf.div(tf.sum(tf.mul(chances, bounded), 1), total)) as tf.Scalar;
+}
+
+function toTrials({ samples, costs, tried }: LookaheadSamples, chosen: readonly number[]): Trials {
+  const width = samples.nodeCount + 1;
+  const rows = (from: Float32Array) => {
+    const out = new Float32Array(chosen.length * width);
+    for (const [i, at] of chosen.entries()) {
+      out.set(from.subarray(at * width, (at + 1) * width), i * width);
+    }
+    return tf.tensor2d(out, [chosen.length, width]);
+  };
+  return { costs: rows(costs), tried: rows(tried) };
+}
+
 /** Adam with clipped gradients over both kinds of learning. */
 export class PolicyTrainer {
   readonly #adam: tf.Optimizer;
@@ -120,20 +155,26 @@ export class PolicyTrainer {
     return { policyLoss, valueLoss, entropy, divergence, clipShare, steps } as UpdateReport;
   }
 
-  /** One epoch of imitation: the labels' likelihood rises. Returns the mean loss. */
-  async imitate(groups: readonly Samples[], prng: Prng): Promise<number> {
+  /** One epoch of learning from costs to go; the mean expected regret, before it. */
+  async learnAhead(groups: readonly LookaheadSamples[], prng: Prng): Promise<number> {
     let sum = 0;
-    const parts = minibatchesOf(groups, this.options.minibatch, prng);
+    const parts = minibatchesOf(
+      groups.map(({ samples }) => samples),
+      this.options.minibatch,
+      prng,
+    );
     for (const { samples, chosen } of parts) {
+      const group = groups.find((one) => one.samples === samples) as LookaheadSamples;
       const batch = toBatch(samples, chosen);
+      const extra = toTrials(group, chosen);
       const [loss = 0] = await this.#step(this.#imitator, batch, () => {
-        const all = this.network.logProbabilities(batch);
-        const loss = tf.neg(tf.mean(tf.sum(tf.mul(all, batch.action), 1))) as tf.Scalar;
+        const loss = expectedRegret(this.network, batch, extra);
         return { loss, parts: tf.reshape(loss, [1]) as tf.Tensor1D };
       });
+      tf.dispose([extra.costs, extra.tried]);
       sum += loss;
     }
-    return sum / parts.length;
+    return sum / Math.max(1, parts.length);
   }
 
   dispose(): void {

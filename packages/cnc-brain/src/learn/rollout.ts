@@ -8,6 +8,7 @@ import {
   PAIR_INPUTS,
 } from "./decision-frame.ts";
 import { type Chooser, learnedScheduler } from "./learned-scheduler.ts";
+import type { PlacementIndex } from "./placement-index.ts";
 import { type PolicyWeights, VALUE_HIDDEN } from "./policy-weights.ts";
 import { runScenario, type Scenario } from "./scenario.ts";
 import { ServedPolicy } from "./served-policy.ts";
@@ -49,7 +50,7 @@ export interface RolloutOptions {
 }
 
 /** One decision that was kept. */
-interface Kept {
+export interface Kept {
   index: number;
   nodes: Float32Array;
   pairs: Float32Array;
@@ -63,6 +64,7 @@ interface Kept {
 /** Draws choices from a policy and writes decisions down. */
 class Recorder implements Chooser {
   readonly name = "recorder";
+  readonly index: PlacementIndex;
   readonly kept: Kept[] = [];
   readonly atMs: number[] = [];
   readonly values: number[] = [];
@@ -72,7 +74,9 @@ class Recorder implements Chooser {
     readonly weights: PolicyWeights,
     readonly prng: Prng,
     readonly keep: number,
-  ) {}
+  ) {
+    this.index = weights.index;
+  }
 
   choose(frame: DecisionFrame): number {
     const logits = this.policy.logits(frame);
@@ -139,36 +143,6 @@ function toUnitReturns(rewards: readonly Float64Array[], horizonMs: number): Flo
   return rewards.map((run) => run.map((reward) => reward / Math.max(1e-9, deviation)));
 }
 
-/** Decisions of one run, acted by one chooser and labelled by another; for imitation. */
-export function collectLabels(
-  scenario: Scenario,
-  teacher: Chooser,
-  actor: Chooser,
-  { keep, seed }: Pick<RolloutOptions, "keep" | "seed">,
-): Samples {
-  const prng = createPrng(seed, "labels");
-  const kept: Kept[] = [];
-  let seen = 0;
-  const labeller: Chooser = {
-    name: "labeller",
-    choose(frame, request) {
-      const chosen = actor.choose(frame, request);
-      if (countChoices(frame) > 1) {
-        const at = seen < keep ? seen : prng.nextInt(seen + 1);
-        seen++;
-        const label = teacher.choose(frame, request);
-        if (at < keep) {
-          kept[at] = keepDecision(frame, 0, label === QUEUE ? frame.nodeCount : label, 0);
-        }
-      }
-      return chosen;
-    },
-  };
-  runScenario(scenario, learnedScheduler(labeller));
-  const labelled = kept.map((one) => ({ ...one, advantage: 1, returns: 0, value: 0 }));
-  return packSamples(labelled, scenario.cluster.nodes.length);
-}
-
 /** A choice drawn from the softmax over the allowed ones. */
 function drawAction(frame: DecisionFrame, logits: Float32Array, prng: Prng) {
   const allowed = [...frame.fits.subarray(0, frame.fitCount)];
@@ -190,7 +164,8 @@ function countChoices(frame: DecisionFrame): number {
   return frame.fitCount + (frame.mask[frame.nodeCount] as number);
 }
 
-function keepDecision(
+/** A copy of a decision's features. */
+export function keepDecision(
   frame: DecisionFrame,
   index: number,
   action: number,
@@ -225,9 +200,11 @@ export function criticValue(
   return value;
 }
 
-type Estimated = Kept & { advantage: number; returns: number; value: number };
+/** A decision and what it came to. */
+export type Estimated = Kept & { advantage: number; returns: number; value: number };
 
-function packSamples(all: readonly Estimated[], nodeCount: number): Samples {
+/** Decisions as arrays. */
+export function packSamples(all: readonly Estimated[], nodeCount: number): Samples {
   const count = all.length;
   const samples: Samples = {
     count,

@@ -24,6 +24,8 @@ export interface ScenarioSource {
 
 /** Seeds of training, validation and test workloads never meet. */
 const SEED_RANGES = { train: 1_000_000, validate: 2_000_000, test: 3_000_000 } as const;
+/** A series has at most so many seeds. */
+const SERIES_SEEDS = 1000;
 /** Loads that training draws from, a little wider than what is tested. */
 const TRAIN_LOADS = [0.4, 0.95] as const;
 const TRAIN_NODES = [4, 32] as const;
@@ -48,7 +50,14 @@ export function drawTraining(source: ScenarioSource, window: Window, prng: Prng)
 export function gridOf(
   source: ScenarioSource,
   window: Window,
-  grid: { part: "validate" | "test"; loads: readonly number[]; seeds: number; nodeCount: number },
+  grid: {
+    part: "validate" | "test";
+    loads: readonly number[];
+    seeds: number;
+    nodeCount: number;
+    /** Another number: other workloads, that nobody has seen yet. */
+    series?: number;
+  },
   prng: Prng,
 ): ScenarioSpec[] {
   return source.topologies.flatMap((topology) =>
@@ -58,7 +67,7 @@ export function gridOf(
           cell: cellName(topology.name, load),
           nodeCount: grid.nodeCount,
           load,
-          seed: SEED_RANGES[grid.part] + k,
+          seed: SEED_RANGES[grid.part] + SERIES_SEEDS * (grid.series ?? 0) + k,
           // The same minutes in every cell, so that cells differ in what they are named for.
           fromMinute: startIn(window, source.workload.minutes, prng.fork(k)),
         }),

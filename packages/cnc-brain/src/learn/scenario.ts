@@ -39,7 +39,8 @@ export interface Scenario {
 
 /** First share of a window that does not count. */
 const WARMUP_SHARE = 0.1;
-const KEEP_MS = 600_000;
+/** How long idle containers live. */
+export const KEEP_MS = 600_000;
 /** How near the load must come, and how often the scale is tried. */
 const LOAD_TOLERANCE = 0.05;
 const ATTEMPTS_MAX = 6;

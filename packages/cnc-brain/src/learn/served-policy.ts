@@ -1,7 +1,9 @@
 import type { PlacementRequest } from "../scheduling/scheduler.ts";
 import type { ClusterView } from "../simulator/cluster-view.ts";
 import { DecisionFrame, emptyRound, NODE_INPUTS, PAIR_INPUTS } from "./decision-frame.ts";
+import type { PolicyGate } from "./gate.ts";
 import type { Chooser } from "./learned-scheduler.ts";
+import type { PlacementIndex } from "./placement-index.ts";
 import { HIDDEN, type PolicyWeights } from "./policy-weights.ts";
 
 const NODE = NODE_INPUTS.length;
@@ -16,6 +18,8 @@ const PAIR = PAIR_INPUTS.length;
  */
 export class ServedPolicy implements Chooser {
   readonly name = "learned";
+  readonly index: PlacementIndex;
+  readonly gate: PolicyGate | undefined;
   readonly #w: PolicyWeights;
   #frame: DecisionFrame | undefined;
   #codes = new Float32Array(0);
@@ -29,6 +33,8 @@ export class ServedPolicy implements Chooser {
 
   constructor(weights: PolicyWeights) {
     this.#w = weights;
+    this.index = weights.index;
+    this.gate = weights.gate;
   }
 
   /**
@@ -36,7 +42,7 @@ export class ServedPolicy implements Chooser {
    * goes by way of `learnedScheduler`, which orders whole rounds.
    */
   decide(request: PlacementRequest, view: ClusterView): number {
-    if (this.#frame?.view !== view) this.#open(new DecisionFrame(view));
+    if (this.#frame?.view !== view) this.#open(new DecisionFrame(view, this.index));
     const frame = this.#frame as DecisionFrame;
     frame.encode(request, emptyRound(view.nodeCount));
     return this.choose(frame);

@@ -1,17 +1,20 @@
 import type { Prng } from "@fmlab/sim";
+import type { LookaheadSamples } from "./lookahead.ts";
+import { HEURISTIC_INDEX } from "./placement-index.ts";
 import { PolicyNetwork } from "./policy-network.ts";
 import { type PolicyWeights, untrainedWeights } from "./policy-weights.ts";
 import { PolicyTrainer, type PpoOptions, type UpdateReport } from "./ppo.ts";
-import type { Samples } from "./rollout.ts";
 import type { ScenarioSpec } from "./scenario.ts";
 import { drawTraining, type ScenarioSource, type Window } from "./scenario-sets.ts";
-import { RESERVE_RULES, type ReserveRule } from "./teacher.ts";
+import { closedShare, type SearchOptions, searchIndex, type Yardstick } from "./search-index.ts";
 import type { TrainingPool } from "./training-pool.ts";
 
 /** How long and on what a policy learns. */
 export interface TrainingOptions {
-  /** Scenarios on which teachers are compared and imitated. */
+  /** Scenarios on which the index is searched and looked ahead; half as many more select. */
   teacherScenarios: number;
+  search: SearchOptions;
+  /** Epochs over what lookahead found, in each of two passes. */
   imitationEpochs: number;
   /** Rounds of PPO. */
   iterations: number;
@@ -28,11 +31,13 @@ export interface TrainingOptions {
   ppo: PpoOptions;
 }
 
-/** One evaluation of the policy as it is. */
+/** One evaluation of the policy as it is, on the selection scenarios. */
 export interface CurvePoint {
   iteration: number;
-  /** Mean cost on the selection scenarios over the heuristic's on the same. */
+  /** Mean cost over the heuristic's on the same. */
   costRatio: number;
+  /** Mean share of the gap between heuristic and bound that is closed. */
+  closed: number;
   report: UpdateReport | undefined;
 }
 
@@ -40,9 +45,9 @@ export interface CurvePoint {
 export interface TrainedPolicy {
   /** The best evaluated ones, not the last. */
   weights: PolicyWeights;
-  /** The teachers' costs over the heuristic's: the best of each scenario, and the best one rule. */
-  teacherRatio: number;
-  ruleRatio: number;
+  /** Of the index alone, on the selection scenarios. */
+  indexRatio: number;
+  /** Expected regret against the choices made, by epoch of learning from lookahead. */
   imitationLoss: number[];
   curve: CurvePoint[];
 }
@@ -58,91 +63,102 @@ export interface TrainingParts {
   onProgress: (done: number, total: number, what: string) => Promise<void>;
 }
 
+/** Choices that lookahead tries at a decision. */
+const ALTERNATIVES = 5;
+
+/** Scenarios with what the heuristic costs on them and the least that anything can. */
+interface Course {
+  scenarios: ScenarioSpec[];
+  yardsticks: Yardstick[];
+}
+
 /**
- * Trains one policy over all topologies, loads and sizes: imitation of the best teacher of each
- * scenario, then PPO against runs over the same requests. All scenarios, those that select the
- * checkpoint too, are from the training window. The same seed gives the same policy on the same
- * back end, whatever the number of threads.
+ * Trains one policy over all topologies, loads and sizes: the numbers of its index by search, then
+ * the network's correction from lookahead over the index, then PPO against runs over the same
+ * requests. All scenarios are from the training window; those that select the checkpoint are not
+ * learned from. The same seed gives the same policy on the same back end, whatever the number of
+ * threads.
  */
 export async function trainPolicy(parts: TrainingParts): Promise<TrainedPolicy> {
-  const { source, window, options, prng, onProgress } = parts;
-  const draw = prng.fork("scenarios");
-  const scenarios = Array.from({ length: options.teacherScenarios }, (_, k) =>
-    drawTraining(source, window, draw.fork(`teacher ${k}`)),
-  );
-  const total = options.iterations + 2;
-  const { rules, heuristicCosts, ...ratios } = await chooseTeachers(parts.pool, scenarios);
-  await onProgress(1, total, "teachers");
-  const network = new PolicyNetwork(untrainedWeights(prng.fork("weights")));
+  const { pool, options, prng, onProgress } = parts;
+  const total = options.iterations + 4;
+  const learning = await courseOf(parts, "learning", options.teacherScenarios);
+  const selecting = await courseOf(parts, "selection", Math.ceil(options.teacherScenarios / 2));
+  await onProgress(1, total, "scenarios");
+  const { scenarios, yardsticks } = learning;
+  const index = await searchIndex(pool, scenarios, yardsticks, options.search, prng.fork("index"));
+  await onProgress(2, total, "index");
+  const network = new PolicyNetwork({ ...untrainedWeights(prng.fork("weights")), index });
   const trainer = new PolicyTrainer(network, options.ppo);
+  const curve: CurvePoint[] = [];
   try {
-    const imitationLoss = await imitateTeacher(parts, trainer, scenarios, rules);
-    await onProgress(2, total, "imitation");
-    const evaluate = async () => {
+    let best = { weights: await network.weights(), closed: Number.NEGATIVE_INFINITY };
+    const evaluate = async (iteration: number, report?: UpdateReport) => {
       const weights = await network.weights();
-      return { weights, ratio: await costRatio(parts.pool, scenarios, weights, heuristicCosts) };
+      const point = await measure(pool, selecting, weights);
+      curve.push({ iteration, ...point, report });
+      // What has not been shown to be better than what went before is not taken.
+      if (point.closed > best.closed) best = { weights, closed: point.closed };
     };
-    let best = await evaluate();
-    const curve: CurvePoint[] = [{ iteration: 0, costRatio: best.ratio, report: undefined }];
+    await evaluate(-1);
+    const imitationLoss = await learnAhead(parts, trainer, scenarios);
+    await onProgress(4, total, "lookahead");
+    await evaluate(0);
     for (let iteration = 1; iteration <= options.iterations; iteration++) {
       const report = await improveOnce(parts, trainer, iteration);
-      await onProgress(iteration + 2, total, "PPO");
+      await onProgress(iteration + 4, total, "PPO");
       if (iteration % options.evaluateEvery !== 0 && iteration !== options.iterations) continue;
-      const now = await evaluate();
-      curve.push({ iteration, costRatio: now.ratio, report });
-      if (now.ratio < best.ratio) best = now;
+      await evaluate(iteration, report);
     }
-    return { weights: best.weights, ...ratios, imitationLoss, curve };
+    const indexRatio = curve[0]?.costRatio ?? 1;
+    return { weights: best.weights, indexRatio, imitationLoss, curve };
   } finally {
     trainer.dispose();
   }
 }
 
-/** The reserve that is best on each scenario; the first rule is the heuristic. */
-async function chooseTeachers(pool: TrainingPool, scenarios: readonly ScenarioSpec[]) {
-  const policies = RESERVE_RULES.map((rule) => ({ kind: "reserve" as const, rule }));
+async function courseOf(
+  { pool, source, window, prng }: TrainingParts,
+  name: string,
+  count: number,
+): Promise<Course> {
+  const draw = prng.fork(name);
+  const scenarios = Array.from({ length: count }, (_, k) =>
+    drawTraining(source, window, draw.fork(k)),
+  );
+  const policies = [{ kind: "index" as const, index: HEURISTIC_INDEX }];
   const answers = await pool.all(
-    scenarios.map((spec) => ({ kind: "evaluate" as const, spec, policies, withBound: false })),
+    scenarios.map((spec) => ({
+      kind: "evaluate" as const,
+      spec,
+      policies,
+      bound: "priced" as const,
+    })),
   );
-  const heuristicCosts = answers.map(({ costs }) => costs[0] as number);
-  const least = answers.map(({ costs }) => Math.min(...costs));
-  const rules = answers.map(
-    ({ costs }, i) => RESERVE_RULES[costs.indexOf(least[i] as number)] as ReserveRule,
-  );
-  const ruleRatios = RESERVE_RULES.map((_, r) =>
-    meanRatio(
-      answers.map(({ costs }) => costs[r] as number),
-      heuristicCosts,
-    ),
-  );
-  const teacherRatio = meanRatio(least, heuristicCosts);
-  return { rules, heuristicCosts, teacherRatio, ruleRatio: Math.min(...ruleRatios) };
+  const yardsticks = answers.map(({ costs, bound }) => ({ heuristic: costs[0] as number, bound }));
+  return { scenarios, yardsticks };
 }
 
-/** First what the teachers see, then also what the pupil gets into, labelled by the teachers. */
-async function imitateTeacher(
+/** First from what the index gets into, then also from what the corrected policy gets into. */
+async function learnAhead(
   { pool, options, prng }: TrainingParts,
   trainer: PolicyTrainer,
   scenarios: readonly ScenarioSpec[],
-  rules: readonly ReserveRule[],
 ): Promise<number[]> {
+  const { keep, rollouts, horizonMs, imitationEpochs } = options;
   const losses: number[] = [];
-  const groups: Samples[] = [];
-  const keep = options.keep * options.rollouts;
-  for (const actor of ["teacher", "pupil"] as const) {
-    const weights = actor === "teacher" ? undefined : await trainer.network.weights();
-    const jobs = scenarios.map((spec, seed) => ({
-      kind: "labels" as const,
-      spec,
-      rule: rules[seed] as ReserveRule,
-      weights,
-      keep,
-      seed,
-    }));
+  const groups: LookaheadSamples[] = [];
+  for (const pass of [0, 1]) {
+    const weights = await trainer.network.weights();
+    const jobs = scenarios.map((spec, k) => {
+      const seed = 2 * k + pass;
+      const ahead = { keep: keep * rollouts, alternatives: ALTERNATIVES, horizonMs, seed };
+      return { kind: "lookahead" as const, spec, weights, options: ahead };
+    });
     const answers = await pool.all(jobs);
-    groups.push(...answers.map(({ samples }) => samples).filter(({ count }) => count > 0));
-    for (let epoch = 0; epoch < options.imitationEpochs; epoch++) {
-      losses.push(await trainer.imitate(groups, prng.fork(`imitate ${actor} ${epoch}`)));
+    groups.push(...answers.filter(({ samples }) => samples.count > 0));
+    for (let epoch = 0; epoch < imitationEpochs; epoch++) {
+      losses.push(await trainer.learnAhead(groups, prng.fork(`ahead ${pass} ${epoch}`)));
     }
   }
   return losses;
@@ -170,24 +186,23 @@ async function improveOnce(parts: TrainingParts, trainer: PolicyTrainer, iterati
   return trainer.improve(groups, draw.fork("minibatches"));
 }
 
-async function costRatio(
+async function measure(
   pool: TrainingPool,
-  scenarios: readonly ScenarioSpec[],
+  { scenarios, yardsticks }: Course,
   weights: PolicyWeights,
-  heuristicCosts: readonly number[],
-): Promise<number> {
+): Promise<{ costRatio: number; closed: number }> {
   const policies = [{ kind: "learned" as const, weights }];
   const answers = await pool.all(
-    scenarios.map((spec) => ({ kind: "evaluate" as const, spec, policies, withBound: false })),
+    scenarios.map((spec) => ({
+      kind: "evaluate" as const,
+      spec,
+      policies,
+      bound: "none" as const,
+    })),
   );
-  return meanRatio(
-    answers.map(({ costs }) => costs[0] as number),
-    heuristicCosts,
-  );
-}
-
-/** Geometric mean of the ratios: scenarios count alike, whatever they cost. */
-function meanRatio(costs: readonly number[], reference: readonly number[]): number {
-  const sum = costs.reduce((all, cost, i) => all + Math.log(cost / (reference[i] as number)), 0);
-  return Math.exp(sum / costs.length);
+  const costs = answers.map(({ costs: [cost] }) => cost as number);
+  const ratios = costs.map((cost, i) => Math.log(cost / (yardsticks[i] as Yardstick).heuristic));
+  // Geometric: scenarios count alike, whatever they cost.
+  const costRatio = Math.exp(ratios.reduce((a, b) => a + b, 0) / Math.max(1, ratios.length));
+  return { costRatio, closed: closedShare(costs, yardsticks) };
 }

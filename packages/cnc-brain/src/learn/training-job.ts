@@ -2,10 +2,15 @@ import { createPrng } from "@fmlab/sim";
 import type { SchedulerName } from "../scheduling/names.ts";
 import { createScheduler } from "../scheduling/registry.ts";
 import type { Scheduler } from "../scheduling/scheduler.ts";
+import { ClusterView } from "../simulator/cluster-view.ts";
 import { summarise } from "../simulator/summary.ts";
-import { heuristicChooser, learnedScheduler } from "./learned-scheduler.ts";
+import { ForkableCluster } from "./forkable-cluster.ts";
+import { meanRttMs } from "./gate.ts";
+import { indexChooser, learnedScheduler } from "./learned-scheduler.ts";
+import { collectLookahead, type LookaheadOptions, type LookaheadSamples } from "./lookahead.ts";
+import type { PlacementIndex } from "./placement-index.ts";
 import type { PolicyWeights } from "./policy-weights.ts";
-import { collectLabels, collectRollouts, type RolloutOptions, type Samples } from "./rollout.ts";
+import { collectRollouts, type RolloutOptions, type Samples } from "./rollout.ts";
 import {
   boundOf,
   buildScenario,
@@ -14,34 +19,44 @@ import {
   type ScenarioSpec,
 } from "./scenario.ts";
 import { ServedPolicy } from "./served-policy.ts";
-import { type ReserveRule, reserveTeacher } from "./teacher.ts";
+import { timedBound } from "./timed-bound.ts";
 
 /** A policy as data, for another thread. */
 export type PolicySpec =
   | { kind: "baseline"; name: SchedulerName }
   | { kind: "learned"; weights: PolicyWeights }
-  | { kind: "reserve"; rule: ReserveRule };
+  | { kind: "index"; index: PlacementIndex };
 
 /** What a thread can be asked. */
 export type TrainingJob =
   | { kind: "rollouts"; spec: ScenarioSpec; weights: PolicyWeights; options: RolloutOptions }
-  | {
-      kind: "labels";
-      spec: ScenarioSpec;
-      rule: ReserveRule;
-      /** Who acts; undefined: the teacher itself. */
-      weights: PolicyWeights | undefined;
-      keep: number;
-      seed: number;
-    }
-  | { kind: "evaluate"; spec: ScenarioSpec; policies: PolicySpec[]; withBound: boolean };
+  | { kind: "lookahead"; spec: ScenarioSpec; weights: PolicyWeights; options: LookaheadOptions }
+  | { kind: "evaluate"; spec: ScenarioSpec; policies: PolicySpec[]; bound: BoundChoice };
+
+/**
+ * Which lower bound of the cost: none, the one with a price a node, or the tighter one with a price
+ * a node and time, which takes a few seconds.
+ */
+export type BoundChoice = "none" | "priced" | "timed";
+
+/** What policies cost on a scenario. */
+export interface Evaluation {
+  /** Mean cost of each policy, in their order. */
+  costs: number[];
+  /** With a price a node; NaN where no bound was asked for. */
+  pricedBound: number;
+  /** The highest bound that was asked for. */
+  bound: number;
+  requests: number;
+  /** Mean round trip between sites and nodes. */
+  rttMs: number;
+}
 
 /** Answers, by the kind of job. */
 export interface JobAnswers {
   rollouts: { samples: Samples; cost: number };
-  labels: { samples: Samples };
-  /** Mean cost of each policy, in their order; the bound is NaN where it was not asked for. */
-  evaluate: { costs: number[]; bound: number; requests: number };
+  lookahead: LookaheadSamples;
+  evaluate: Evaluation;
 }
 
 /** Scenarios that are kept built; the oldest goes first. */
@@ -58,20 +73,31 @@ export function doTrainingJob(job: TrainingJob): JobAnswers[TrainingJob["kind"]]
   switch (job.kind) {
     case "rollouts":
       return collectRollouts(scenario, job.weights, job.options);
-    case "labels": {
-      const teacher = reserveTeacher(job.rule);
-      const actor = job.weights === undefined ? teacher : new ServedPolicy(job.weights);
-      return { samples: collectLabels(scenario, teacher, actor, job) };
-    }
-    case "evaluate": {
-      const costs = job.policies.map((policy) => {
-        const scheduler = schedulerOf(policy, job.spec.seed);
-        return summarise(runScenario(scenario, scheduler)).placementCost;
-      });
-      const bound = job.withBound ? boundOf(scenario) : Number.NaN;
-      return { costs, bound, requests: scenario.workload.trace.count };
-    }
+    case "lookahead":
+      return collectLookahead(scenario, job.weights, job.options);
+    case "evaluate":
+      return evaluate(scenario, job);
   }
+}
+
+function evaluate(
+  scenario: Scenario,
+  { policies, bound }: { policies: readonly PolicySpec[]; bound: BoundChoice },
+): Evaluation {
+  const { cluster, workload, warmupMs } = scenario;
+  const costs = policies.map((policy) => costUnder(scenario, policy));
+  const priced = bound === "none" ? Number.NaN : boundOf(scenario);
+  const view = new ClusterView(cluster.nodes, workload.functions, cluster.network);
+  const window = { fromMs: warmupMs, toMs: workload.spanMs };
+  const timed =
+    bound === "timed" ? timedBound(view, workload.trace, window, Math.min(...costs)) : 0;
+  return {
+    costs,
+    pricedBound: priced,
+    bound: Math.max(priced, timed),
+    requests: workload.trace.count,
+    rttMs: meanRttMs(view),
+  };
 }
 
 function scenarioOf(spec: ScenarioSpec): Scenario {
@@ -86,15 +112,22 @@ function scenarioOf(spec: ScenarioSpec): Scenario {
   return scenario;
 }
 
+function costUnder(scenario: Scenario, policy: PolicySpec): number {
+  const scheduler = schedulerOf(policy, scenario.spec.seed);
+  if (policy.kind === "baseline") return summarise(runScenario(scenario, scheduler)).placementCost;
+  // The same to the last bit in less than half the time.
+  const cluster = new ForkableCluster(scenario);
+  cluster.run((requests, view) => scheduler.placeBatch?.(requests, view) ?? []);
+  return cluster.countedCost();
+}
+
 function schedulerOf(policy: PolicySpec, seed: number): Scheduler {
   switch (policy.kind) {
     case "baseline":
       return createScheduler(policy.name, createPrng(seed, "schedulers"));
     case "learned":
       return learnedScheduler(new ServedPolicy(policy.weights));
-    case "reserve":
-      return learnedScheduler(
-        policy.rule.share === 0 ? heuristicChooser : reserveTeacher(policy.rule),
-      );
+    case "index":
+      return learnedScheduler(indexChooser(policy.index));
   }
 }

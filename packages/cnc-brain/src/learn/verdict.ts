@@ -1,9 +1,11 @@
-import { holm, mean, pairedTTest } from "@fmlab/stats";
+import { holm, type Interval, mean, meanCi, pairedTTest } from "@fmlab/stats";
 import type { CellCost, GateVerdict } from "./gate.ts";
 
 /** Costs of one test scenario, with what no scheduler can beat. */
 export interface TestCost extends CellCost {
   bound: number;
+  /** The bound with one price a node, which knows nothing of bursts; the same or lower. */
+  pricedBound: number;
 }
 
 /** What a cell's test scenarios say of the gated policy. */
@@ -16,11 +18,17 @@ export interface CellVerdict {
   cost: number;
   ungatedCost: number;
   boundCost: number;
+  pricedBoundCost: number;
   isLearned: boolean;
+  /** Best baseline less ours: 95 % interval of the paired mean. */
+  gain: Interval;
   /** Best baseline over bound, less 1. */
   gap: number;
   /** Share of the gap between best baseline and bound that is closed. */
   closed: number;
+  /** The same two against the bound with one price a node. */
+  pricedGap: number;
+  pricedClosed: number;
   /** Two-sided paired t test of cost against the best baseline, and adjusted over the cells. */
   p: number;
   pHolm: number;
@@ -85,6 +93,8 @@ function judgeCell(rows: readonly TestCost[], gate: GateVerdict | undefined): Ce
   const ours = isLearned || gate === undefined ? learned : costsOf(gate.fallback);
   const [cost, bestCost] = [mean(ours), mean(theirs)];
   const boundCost = mean(rows.map(({ bound }) => bound));
+  const pricedBoundCost = mean(rows.map(({ pricedBound }) => pricedBound));
+  const closedOf = (least: number) => (bestCost - cost) / Math.max(1e-12, bestCost - least);
   return {
     cell: rows[0]?.cell ?? "",
     best,
@@ -92,9 +102,13 @@ function judgeCell(rows: readonly TestCost[], gate: GateVerdict | undefined): Ce
     cost,
     ungatedCost: mean(learned),
     boundCost,
+    pricedBoundCost,
     isLearned,
+    gain: meanCi(theirs.map((dear, i) => dear - (ours[i] as number))),
     gap: bestCost / boundCost - 1,
-    closed: (bestCost - cost) / Math.max(1e-12, bestCost - boundCost),
+    closed: closedOf(boundCost),
+    pricedGap: bestCost / pricedBoundCost - 1,
+    pricedClosed: closedOf(pricedBoundCost),
     p: pairedTTest(ours, theirs).p,
     pHolm: 1,
     isWorse: false,

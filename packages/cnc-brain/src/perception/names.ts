@@ -5,5 +5,6 @@ export const FORECASTER_NAMES = [
   "seasonal-naive",
   "holt-winters",
   "histogram",
+  "learned",
 ] as const;
 export type ForecasterName = (typeof FORECASTER_NAMES)[number];

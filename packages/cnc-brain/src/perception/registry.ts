@@ -2,6 +2,7 @@ import { unknownName } from "../errors.ts";
 import { type Forecaster, lastValue, movingAverage, seasonalNaive } from "./forecaster.ts";
 import { histogramForecast } from "./histogram-forecast.ts";
 import { holtWinters } from "./holt-winters.ts";
+import { learnedForecast } from "./learned-forecast.ts";
 import { FORECASTER_NAMES } from "./names.ts";
 
 /**
@@ -22,6 +23,8 @@ export function createForecaster(name: string, season: number): Forecaster {
       return holtWinters({ season });
     case "histogram":
       return histogramForecast(60);
+    case "learned":
+      return learnedForecast(season);
     default:
       throw unknownName("forecaster", name, FORECASTER_NAMES);
   }

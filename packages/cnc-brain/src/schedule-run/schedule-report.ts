@@ -1,7 +1,8 @@
 import type { RunContext, SeriesInput, Summary } from "@fmlab/experiment";
 import { chargeTenants, jainIndex } from "../governance/charges.ts";
-import type { Explanation } from "../governance/explain.ts";
-import { gradeAutonomy } from "../governance/intelligence-level.ts";
+import { type Explanation, wholeShare } from "../governance/explain.ts";
+import { autonomyTable, gradeAutonomy } from "../governance/intelligence-level.ts";
+import { coverageOfTrace } from "../perception/trace-coverage.ts";
 import { assumptionTable } from "../workload/run-settings.ts";
 import type { PolicyRun, Setting } from "./compare-policies.ts";
 import { costSeries, mapSeries, placementSeries, responseSeries } from "./schedule-pictures.ts";
@@ -59,16 +60,7 @@ export function reportSchedule(ctx: Sink, findings: ScheduleFindings): Summary {
   ctx.series("explanations", explanationText(findings));
   ctx.series("tenants", tenantTable(setting, best));
   const level = gradeAutonomy(evidenceOf(findings));
-  ctx.series("autonomy", {
-    kind: "table",
-    columns: [
-      { key: "level", title: "Level", type: "number" },
-      { key: "name", title: "Name", type: "text" },
-      { key: "demand", title: "Demand", type: "text" },
-      { key: "isMet", title: "Shown by this run", type: "text" },
-    ],
-    rows: level.checks.map((check) => ({ ...check, isMet: check.isMet ? "yes" : "no" })),
-  });
+  ctx.series("autonomy", autonomyTable(level));
   ctx.series("assumptions", assumptionTable([...setting.cluster.notes, ...setting.workload.notes]));
   const overall = { ...numbersOf(best), boundCost: bound.placementCost };
   for (const [name, value] of Object.entries(overall)) {
@@ -88,17 +80,14 @@ export function reportSchedule(ctx: Sink, findings: ScheduleFindings): Summary {
   };
 }
 
-function evidenceOf({ best, explanations, runs }: ScheduleFindings) {
+function evidenceOf({ best, explanations, runs, setting }: ScheduleFindings) {
   const { retryCount, snapshots, lostCount } = best.result;
-  const whole = explanations.filter(({ standings }) =>
-    standings.every(({ excluded, expected }) => excluded !== "" && Number.isFinite(expected.run)),
-  );
   return {
     automaticDecisionShare: 1,
     snapshotAgeMs: snapshots.ageMsMean,
-    forecastCoverage: undefined,
+    forecastCoverage: coverageOfTrace(setting.workload.trace, setting.workload.functions.length),
     policyViolations: runs.reduce((sum, { violations }) => sum + violations, 0),
-    explainedShare: explanations.length === 0 ? 0 : whole.length / explanations.length,
+    explainedShare: wholeShare(explanations),
     recoveredShare: retryCount === 0 ? undefined : 1 - lostCount / retryCount,
     hasGatedLearning: false,
     adaptationRecovery: undefined,
@@ -128,8 +117,8 @@ function policyTable(runs: readonly PolicyRun[]): SeriesInput {
       column("price", "Price"),
       column("carbonG", "Carbon", "g"),
       column("snapshotAgeMs", "Snapshot age", "ms"),
-      column("decisionUsP50", "Decision p50", "us"),
-      column("decisionUsP99", "Decision p99", "us"),
+      column("decisionUsP50", "Decision p50", "µs"),
+      column("decisionUsP99", "Decision p99", "µs"),
       column("lost", "Lost"),
       column("violations", "Violations"),
     ],
@@ -167,18 +156,26 @@ function explanationText({ explanations, best }: ScheduleFindings): SeriesInput 
 function tenantTable({ workload }: Setting, { result }: PolicyRun): SeriesInput {
   const charges = chargeTenants(result, workload.trace);
   const jain = jainIndex(charges.map(({ coreHours }) => coreHours));
+  const sum = (of: (charge: (typeof charges)[number]) => number) =>
+    charges.reduce((total, charge) => total + of(charge), 0);
   return {
     kind: "table",
     columns: [
       { key: "tenant", title: "Tenant", type: "text" },
       { key: "requests", title: "Requests", type: "number" },
-      { key: "coreHours", title: "Cores", unit: "h", type: "number" },
+      { key: "coreHours", title: "Core time", unit: "core h", type: "number" },
       { key: "memoryGbHours", title: "Memory", unit: "GB h", type: "number" },
       { key: "price", title: "Price", type: "number" },
     ],
     rows: [
       ...charges.map((charge) => ({ ...charge })),
-      { tenant: `Jain's index of core hours: ${jain.toFixed(3)}` },
+      {
+        tenant: `all; Jain's index of core time ${jain.toFixed(3)}`,
+        requests: sum(({ requests }) => requests),
+        coreHours: sum(({ coreHours }) => coreHours),
+        memoryGbHours: sum(({ memoryGbHours }) => memoryGbHours),
+        price: sum(({ price }) => price),
+      },
     ],
   };
 }

@@ -6,6 +6,7 @@ import { CandidateTable } from "./candidate-table.ts";
 import { ClusterView, transferMs } from "./cluster-view.ts";
 import { GatewayQueue } from "./gateway-queue.ts";
 import { ImagePulls } from "./image-pulls.ts";
+import { Migrations } from "./migrations.ts";
 import { type NodeHost, NodeRuntime } from "./node-runtime.ts";
 import type { SimulationResult } from "./result.ts";
 import { collectResult, ResultColumns } from "./result-columns.ts";
@@ -17,7 +18,12 @@ import { Transfers } from "./transfers.ts";
 /** Every how many decisions one is timed: the clock itself costs time. */
 const TIMED_DECISION_EVERY = 8;
 
-/** The gateway and all nodes over one virtual clock. `simulate` is the way in. */
+/**
+ * The gateway and all nodes over one virtual clock. `simulate` is the way in.
+ *
+ * Outline: requests arrive (run, receive), are admitted, placed and dispatched; images, data and
+ * answers on their way; what waits at the gateway and rounds; failures; moves.
+ */
 export class ClusterSimulation implements NodeHost {
   readonly #options: SimulationOptions;
   readonly #simulation = new Simulation();
@@ -32,8 +38,10 @@ export class ClusterSimulation implements NodeHost {
   readonly #gateway = new GatewayQueue();
   readonly #pulls = new ImagePulls();
   readonly #columns: ResultColumns;
+  readonly #migrations: Migrations | undefined;
   readonly #clock: Clock | undefined;
   #isRoundDue = false;
+  #nextSnapshotMs = 0;
 
   constructor(options: SimulationOptions) {
     const { nodes, functions, network, trace, keepAlive } = options;
@@ -53,39 +61,70 @@ export class ClusterSimulation implements NodeHost {
       return new NodeRuntime(index, this.#live, this.#simulation, policy, this);
     });
     this.#columns = new ResultColumns(trace, options.warmupMs ?? 0);
+    if (options.migrator !== undefined) this.#migrations = this.#openMigrations();
     for (const failure of options.failures ?? []) this.#plan(failure);
   }
 
   /** Runs the trace and everything it causes. */
   run(): SimulationResult {
-    const { trace, warmupMs = 0, snapshotEveryMs = 0 } = this.#options;
-    const simulation = this.#simulation;
-    const { arrivalMs, functionIndex, durationMs, site, count } = trace;
-    simulation.scheduleAt(warmupMs, () => this.#columns.startMeasuring(this.#nodes));
-    let nextSnapshotMs = 0;
-    for (let id = 0; id < count; id++) {
-      const atMs = arrivalMs[id] as number;
-      simulation.runUntil(atMs);
-      if (snapshotEveryMs > 0 && atMs >= nextSnapshotMs) {
-        this.#live.nowMs = Math.floor(atMs / snapshotEveryMs) * snapshotEveryMs;
-        this.#seen.copyFrom(this.#live);
-        this.#columns.onSnapshot(this.#seen.snapshotBytes);
-        nextSnapshotMs = this.#live.nowMs + snapshotEveryMs;
-      }
-      const kind = functionIndex[id] as number;
-      const task = new Task(
-        id,
-        kind,
-        site[id] as number,
-        atMs,
-        durationMs[id] as number,
-        this.#candidates.of(kind),
-      );
-      this.#admit(task);
+    this.#begin();
+    for (let id = 0; id < this.#options.trace.count; id++) this.#receive(id);
+    return this.#finish();
+  }
+
+  /** The same, waiting after each request for what `pause` gives; virtual time stands still. */
+  async runPausing(pause: () => Promise<void> | undefined): Promise<SimulationResult> {
+    this.#begin();
+    for (let id = 0; id < this.#options.trace.count; id++) {
+      this.#receive(id);
+      const paused = pause();
+      if (paused !== undefined) await paused;
     }
+    return this.#finish();
+  }
+
+  #begin(): void {
+    const { warmupMs = 0, migrator } = this.#options;
+    this.#simulation.scheduleAt(warmupMs, () => this.#columns.startMeasuring(this.#nodes));
+    if (migrator !== undefined) this.#migrateEvery(migrator.everyMs);
+  }
+
+  /** Lets the time pass until a request arrives, and takes it in. */
+  #receive(id: number): void {
+    const { trace, snapshotEveryMs = 0 } = this.#options;
+    const atMs = trace.arrivalMs[id] as number;
+    this.#simulation.runUntil(atMs);
+    if (snapshotEveryMs > 0 && atMs >= this.#nextSnapshotMs) {
+      this.#live.nowMs = Math.floor(atMs / snapshotEveryMs) * snapshotEveryMs;
+      this.#seen.copyFrom(this.#live);
+      this.#columns.onSnapshot(this.#seen.snapshotBytes);
+      this.#nextSnapshotMs = this.#live.nowMs + snapshotEveryMs;
+    }
+    const kind = trace.functionIndex[id] as number;
+    const site = trace.site[id] as number;
+    const workMs = trace.durationMs[id] as number;
+    this.#admit(new Task(id, kind, site, atMs, workMs, this.#candidates.of(kind)));
+  }
+
+  #finish(): SimulationResult {
+    const simulation = this.#simulation;
+    const columns = this.#columns;
+    const { count } = this.#options.trace;
     // Until the last answer; timers of idle containers beyond it change nothing that is counted.
-    while (this.#columns.answeredCount + this.#columns.lostCount < count && simulation.runNext());
-    return collectResult(this.#options, this.#columns, this.#nodes, simulation.nowMs());
+    while (columns.answeredCount + columns.lostCount < count && simulation.runNext());
+    const result = collectResult(this.#options, columns, this.#nodes, simulation.nowMs());
+    const migrations = this.#migrations?.counts;
+    return migrations === undefined ? result : { ...result, migrations };
+  }
+
+  /** While requests arrive: jobs that are still at work after that stay where they are. */
+  #migrateEvery(everyMs: number): void {
+    requireSetting(everyMs > 0, "migrator.everyMs", everyMs, "above 0");
+    const lastMs = this.#options.trace.arrivalMs.at(-1) ?? 0;
+    this.#simulation.scheduleAfter(everyMs, () => {
+      this.#migrate();
+      if (this.#simulation.nowMs() < lastMs) this.#migrateEvery(everyMs);
+    });
   }
 
   #admit(task: Task): void {
@@ -150,8 +189,12 @@ export class ClusterSimulation implements NodeHost {
 
   #arrive(task: Task, node: number, epoch: number): void {
     if (task.epoch !== epoch) return;
-    if (this.#live.up[node] !== 0) (this.#nodes[node] as NodeRuntime).enqueue(task);
-    else this.#loseAt(task, node);
+    if (this.#live.up[node] === 0) {
+      this.#loseAt(task, node);
+      return;
+    }
+    task.unsavedMs = 0;
+    (this.#nodes[node] as NodeRuntime).enqueue(task);
   }
 
   /** Adds to (or takes from) what the gateway knows it has sent to a node. */
@@ -310,6 +353,35 @@ export class ClusterSimulation implements NodeHost {
       this.#nodes[node]?.recover();
       this.#candidates.invalidate();
       this.#pumpGateway();
+      this.#migrate();
+    });
+  }
+
+  /** Asks the migrator, and makes its moves. */
+  #migrate(): void {
+    const { migrator } = this.#options;
+    const migrations = this.#migrations;
+    if (migrator === undefined || migrations === undefined) return;
+    this.#live.nowMs = this.#simulation.nowMs();
+    migrations.begin(migrator.plan(this.#live, migrations.jobs()));
+  }
+
+  #openMigrations(): Migrations {
+    const simulation = this.#simulation;
+    return new Migrations({
+      view: this.#live,
+      nodes: this.#nodes,
+      nowMs: () => simulation.nowMs(),
+      after: (delayMs, then) => simulation.scheduleAfter(delayMs, then),
+      pullImage: (node, functionIndex, done) => this.pullImage(node, functionIndex, done),
+      transferState: (from, to, sizeKb, done) =>
+        this.#transfers.betweenNodes(from, to, sizeKb, done),
+      count: (task, node, by) => this.#count(task, node, by),
+      arrive: (task, node, epoch) => this.#arrive(task, node, epoch),
+      onFreed: (node) => {
+        this.#nodes[node]?.pump();
+        this.#pumpGateway();
+      },
     });
   }
 
@@ -319,6 +391,7 @@ export class ClusterSimulation implements NodeHost {
     const lost = runtime.fail();
     this.#candidates.invalidate();
     for (const task of lost) this.#loseAt(task, node);
+    this.#migrate();
   }
 
   /** The node is gone under a request that was on it or on its way to it. */
@@ -337,6 +410,9 @@ export class ClusterSimulation implements NodeHost {
       from[node] = (from[node] as number) - 1;
       if (task.isStarted) {
         task.workMs -= (this.#nodes[node] as NodeRuntime).checkpointedMs(task);
+      } else {
+        task.workMs += task.unsavedMs;
+        task.unsavedMs = 0;
       }
     } else {
       return;

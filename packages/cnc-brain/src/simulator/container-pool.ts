@@ -69,7 +69,15 @@ export class ContainerPool {
       return { container: warm, isNew: false };
     }
     while (this.#usedMb + memoryMb > this.#memoryMb) this.#evictOne();
-    return { container: this.#create(functionIndex, memoryMb), isNew: true };
+    const container = this.#create(functionIndex, memoryMb);
+    this.#trim();
+    return { container, isNew: true };
+  }
+
+  /** Evicts what is more than the policy's own limit. */
+  #trim(): void {
+    const { containersMb = Number.POSITIVE_INFINITY } = this.#policy;
+    while (this.#usedMb > containersMb && this.#idle.length > 0) this.#evictOne();
   }
 
   /** The container's request is done. */
@@ -84,6 +92,30 @@ export class ContainerPool {
     this.#enterIdle(container);
     if (plan.keepMs <= 0) this.#expire(container);
     else this.#expireAt(container, nowMs + plan.keepMs);
+    this.#trim();
+  }
+
+  /** Starts a container ahead of need where memory is free; who asks early waits for the rest. */
+  startIdle(wanted: {
+    functionIndex: number;
+    memoryMb: number;
+    coldStartMs: number;
+    keepMs: number;
+  }): boolean {
+    const { functionIndex, memoryMb, coldStartMs, keepMs } = wanted;
+    if (this.#usedMb + memoryMb > this.#memoryMb) return false;
+    const untilMs = this.#simulation.nowMs() + coldStartMs + keepMs;
+    this.#prewarm(this.#create(functionIndex, memoryMb), coldStartMs, untilMs);
+    return true;
+  }
+
+  /** Ends the container of a function that has been idle longest; false where none is idle. */
+  endIdle(functionIndex: number): boolean {
+    const oldest = this.#idleOf[functionIndex]?.[0];
+    if (oldest === undefined) return false;
+    this.#takeFromStack(oldest);
+    this.#forget(oldest);
+    return true;
   }
 
   /** The container ends with its request (a job's). */

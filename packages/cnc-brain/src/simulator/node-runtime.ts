@@ -126,8 +126,52 @@ export class NodeRuntime {
   checkpointedMs(task: Task): number {
     const { kind, checkpointMs } = this.view.fn(task.functionIndex);
     if (kind !== "job" || checkpointMs === 0 || task.executeMs < 0) return 0;
-    const done = (this.simulation.nowMs() - task.executeMs) * this.#speedFor(task);
-    return Math.min(task.workMs, Math.floor(done / checkpointMs) * checkpointMs);
+    return Math.floor(this.#doneMs(task) / checkpointMs) * checkpointMs;
+  }
+
+  /** Work of a running task that is done by now, at speed 1. */
+  #doneMs(task: Task): number {
+    const speed = this.#speedFor(task);
+    const done =
+      task.shared === undefined || this.#sharing === undefined
+        ? (this.simulation.nowMs() - task.executeMs) * speed
+        : task.workMs - this.#sharing.leftMs(task.shared) * speed;
+    return Math.min(task.workMs, Math.max(0, done));
+  }
+
+  /** Long jobs whose code runs here. */
+  runningJobs(): Task[] {
+    return this.#running.filter(
+      (task) => task.executeMs >= 0 && this.view.fn(task.functionIndex).kind === "job",
+    );
+  }
+
+  /** Stops a running job, which keeps what it has done; its container ends. */
+  suspend(task: Task): void {
+    const savedMs = this.checkpointedMs(task);
+    const doneMs = this.#doneMs(task);
+    if (task.shared !== undefined) this.#sharing?.remove(task.shared);
+    this.#leave(task);
+    if (task.container !== undefined) this.pool.discard(task.container);
+    task.container = undefined;
+    task.workMs -= doneMs;
+    task.unsavedMs = doneMs - savedMs;
+    task.isStarted = false;
+    task.epoch++;
+    this.view.running[this.index] = (this.view.running[this.index] as number) - 1;
+    this.#changed();
+  }
+
+  /** Starts a container ahead of need; false where there is no memory for it. */
+  startIdle(functionIndex: number, keepMs: number): boolean {
+    const { memoryMb, coldStartMs } = this.view.fn(functionIndex);
+    const isUp = this.view.up[this.index] !== 0;
+    return isUp && this.pool.startIdle({ functionIndex, memoryMb, coldStartMs, keepMs });
+  }
+
+  /** Ends the container of a function that has been idle longest, if one is. */
+  endIdle(functionIndex: number): void {
+    this.pool.endIdle(functionIndex);
   }
 
   /** Not the place of a request that another node has taken, or that was here before. */
@@ -212,14 +256,28 @@ export class NodeRuntime {
     } else {
       this.#integrate();
       const { cores } = this.view.fn(task.functionIndex);
-      this.#sharing.add(timeMs, cores, () => this.#finish(task, epoch));
+      task.shared = this.#sharing.add(timeMs, cores, () => this.#finish(task, epoch));
     }
   }
 
   /** @param epoch the attempt that was executing; void after a failure */
   #finish(task: Task, epoch: number): void {
     if (task.epoch !== epoch) return;
-    const { cores, accelerators, coldStartMs, kind } = this.view.fn(task.functionIndex);
+    const { coldStartMs, kind } = this.view.fn(task.functionIndex);
+    this.#leave(task);
+    if (task.container !== undefined) {
+      if (kind === "job") this.pool.discard(task.container);
+      else this.pool.release(task.container, coldStartMs);
+      task.container = undefined;
+    }
+    this.#changed();
+    this.host.onDone(task);
+    this.pump();
+  }
+
+  /** The task's cores are free, and it is not among those that run. */
+  #leave(task: Task): void {
+    const { cores, accelerators } = this.view.fn(task.functionIndex);
     this.#integrate();
     this.#coresFree += cores;
     this.#acceleratorsFree += accelerators;
@@ -229,14 +287,7 @@ export class NodeRuntime {
       last.runningAt = task.runningAt;
     }
     task.runningAt = -1;
-    if (task.container !== undefined) {
-      if (kind === "job") this.pool.discard(task.container);
-      else this.pool.release(task.container, coldStartMs);
-      task.container = undefined;
-    }
-    this.#changed();
-    this.host.onDone(task);
-    this.pump();
+    task.shared = undefined;
   }
 
   #speedFor(task: Task): number {

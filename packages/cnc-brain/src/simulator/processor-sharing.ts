@@ -1,9 +1,10 @@
 import { EventQueue, type QueuedEvent, type ScheduledAction, type Simulation } from "@fmlab/sim";
 
-interface Job {
-  cores: number;
-  done: () => void;
-  entry: QueuedEvent<Job> | undefined;
+/** Work that shares cores with others. */
+export interface SharedJob {
+  readonly cores: number;
+  readonly done: () => void;
+  entry: QueuedEvent<SharedJob> | undefined;
 }
 
 /**
@@ -16,7 +17,7 @@ interface Job {
 export class ProcessorSharing {
   readonly #simulation: Simulation;
   readonly #cores: number;
-  readonly #jobs = new EventQueue<Job>();
+  readonly #jobs = new EventQueue<SharedJob>();
   #coresAsked = 0;
   /** Work that a job present from the start would have had by `#sinceMs`, in ms at full share. */
   #virtualMs = 0;
@@ -34,18 +35,37 @@ export class ProcessorSharing {
   }
 
   /** Adds a job that needs `workMs` with all its cores. */
-  add(workMs: number, cores: number, done: () => void): void {
+  add(workMs: number, cores: number, done: () => void): SharedJob {
     this.#advance();
     this.#coresAsked += cores;
-    const job: Job = { cores, done, entry: undefined };
+    const job: SharedJob = { cores, done, entry: undefined };
     job.entry = this.#jobs.push(this.#virtualMs + workMs, job);
+    this.#arm();
+    return job;
+  }
+
+  /** Work that a job has left, in ms with all its cores; 0 for one that has ended. */
+  leftMs({ entry }: SharedJob): number {
+    this.#advance();
+    return entry === undefined ? 0 : Math.max(0, entry.atMs - this.#virtualMs);
+  }
+
+  /** Takes a job out before its end; it is not told. */
+  remove(job: SharedJob): void {
+    if (job.entry === undefined) return;
+    this.#advance();
+    this.#jobs.cancel(job.entry);
+    job.entry = undefined;
+    this.#coresAsked -= job.cores;
     this.#arm();
   }
 
   /** Drops all jobs; none is told. */
   clear(): void {
     this.#advance();
-    while (this.#jobs.pop() !== undefined);
+    for (let job = this.#jobs.pop(); job !== undefined; job = this.#jobs.pop()) {
+      job.value.entry = undefined;
+    }
     this.#coresAsked = 0;
     this.#arm();
   }
@@ -77,6 +97,7 @@ export class ProcessorSharing {
     if (job === undefined) return;
     // What is due now has had all its work, whatever rounding says.
     this.#virtualMs = Math.max(this.#virtualMs, job.atMs);
+    job.value.entry = undefined;
     this.#coresAsked -= job.value.cores;
     this.#arm();
     job.value.done();

@@ -1,3 +1,4 @@
+import type { MigrationCounts } from "./migrator.ts";
 import type { FunctionSpec, NodeSpec } from "./specs.ts";
 
 /** One node's use from the end of the warm-up to the end of the run. */
@@ -36,5 +37,7 @@ export interface SimulationResult {
   /** Real time of sampled decisions, microseconds; empty without a clock. */
   decisionUs: number[];
   containers: { created: number; prewarmed: number; evicted: number; expired: number };
+  /** Where a migrator was given. */
+  migrations?: MigrationCounts;
   snapshots: { taken: number; bytes: number; ageMsMean: number };
 }

@@ -6,6 +6,7 @@ import type { InvocationTrace } from "../traces/invocation-trace.ts";
 import type { Admission } from "./admission.ts";
 import { ClusterSimulation } from "./cluster-simulation.ts";
 import type { ClusterView } from "./cluster-view.ts";
+import type { Migrator } from "./migrator.ts";
 import type { SimulationResult } from "./result.ts";
 import type { FunctionSpec, NodeFailure, NodeSpec, TransferModel } from "./specs.ts";
 
@@ -28,6 +29,8 @@ export interface SimulationOptions {
   /** The scheduler sees the cluster as it was at the last multiple of this; 0: as it is. */
   snapshotEveryMs?: number;
   admission?: Admission;
+  /** Moves jobs and warm containers; nothing moves without. */
+  migrator?: Migrator;
   /** Real time, for the latency of decisions; every eighth is measured. */
   decisionClock?: Clock;
   /** Called after each decision, with what the scheduler saw. */
@@ -43,4 +46,17 @@ export interface SimulationOptions {
  */
 export function simulate(options: SimulationOptions): SimulationResult {
   return new ClusterSimulation(options).run();
+}
+
+/**
+ * As `simulate`, but after each request waits for what `pause` gives, in real time: virtual time
+ * stands still meanwhile. For schedulers that learn beside the simulation, in promises.
+ *
+ * @throws CncError as `simulate`
+ */
+export async function simulatePausing(
+  options: SimulationOptions,
+  pause: () => Promise<void> | undefined,
+): Promise<SimulationResult> {
+  return await new ClusterSimulation(options).runPausing(pause);
 }

@@ -1,5 +1,6 @@
 import type { Candidates, PlacementRequest } from "../scheduling/scheduler.ts";
 import type { Container } from "./container.ts";
+import type { SharedJob } from "./processor-sharing.ts";
 
 /** A request on its way through the simulator. */
 export class Task implements PlacementRequest {
@@ -16,6 +17,10 @@ export class Task implements PlacementRequest {
   startMs = 0;
   /** When its code began to run. */
   executeMs = 0;
+  /** Its part of cores that are shared. */
+  shared: SharedJob | undefined;
+  /** Done since its last checkpoint, while its state is on the way to another node. */
+  unsavedMs = 0;
   /** Place in its node's list of running tasks; -1 outside. */
   runningAt = -1;
   /** Rises with each failure: what was planned for an earlier attempt is void. */

@@ -71,6 +71,27 @@ export class Transfers {
     this.#move(site, node, sizeKb, false, done);
   }
 
+  /** Moves data between two nodes; through both access links, half a round trip behind it. */
+  betweenNodes(from: number, to: number, sizeKb: number, done: () => void): void {
+    const [source, target] = [this.#nodes[from] as NodeSpec, this.#nodes[to] as NodeSpec];
+    const latencyMs = this.halfRttMs(source.site, to) + source.accessRttMs / 2;
+    const flows = this.#flows;
+    if (flows === undefined || sizeKb === 0) {
+      const ownMs = sizeKb / (source.accessMbps * KB_PER_MS_PER_MBPS);
+      const pathMs = sizeKb * (this.#msPerKb[source.site * this.#nodes.length + to] as number);
+      this.#simulation.scheduleAfter(latencyMs + Math.max(ownMs, pathMs), done);
+      return;
+    }
+    const path = [
+      this.#linkCount + 2 * from + 1,
+      ...this.#network.path(source.site, target.site),
+      this.#linkCount + 2 * to,
+    ];
+    flows.start(Int32Array.from(path), sizeKb * 1000, () => {
+      this.#simulation.scheduleAfter(latencyMs, done);
+    });
+  }
+
   #move(site: number, node: number, sizeKb: number, isInward: boolean, done: () => void): void {
     const flows = this.#flows;
     if (flows === undefined || sizeKb === 0) {

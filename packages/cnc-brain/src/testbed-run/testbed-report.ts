@@ -37,7 +37,7 @@ export function reportTestbed(
       { key: "policy", title: "Policy", type: "text" },
       ...Object.keys(rows[0] ?? {})
         .filter((key) => key !== "policy")
-        .map((key) => ({ key, title: TITLES[key] ?? key, type: "number" as const })),
+        .map((key) => ({ key, ...(COLUMNS[key] ?? { title: key }), type: "number" as const })),
     ],
     rows,
   });
@@ -49,17 +49,17 @@ export function reportTestbed(
   return { ...own, ...calibration, policy, failures };
 }
 
-const TITLES: Readonly<Record<string, string>> = {
-  measuredP50Ms: "p50 measured, ms",
-  predictedP50Ms: "p50 predicted, ms",
-  ratioP50: "p50 ratio",
-  measuredP95Ms: "p95 measured, ms",
-  predictedP95Ms: "p95 predicted, ms",
-  ratioP95: "p95 ratio",
-  measuredColdRate: "cold, measured, %",
-  predictedColdRate: "cold, predicted, %",
-  latenessP99Ms: "driver late, p99 ms",
-  failures: "failed",
+const COLUMNS: Readonly<Record<string, { title: string; unit?: string }>> = {
+  measuredP50Ms: { title: "p50 measured", unit: "ms" },
+  predictedP50Ms: { title: "p50 predicted", unit: "ms" },
+  ratioP50: { title: "p50 ratio" },
+  measuredP95Ms: { title: "p95 measured", unit: "ms" },
+  predictedP95Ms: { title: "p95 predicted", unit: "ms" },
+  ratioP95: { title: "p95 ratio" },
+  measuredColdRate: { title: "Cold, measured", unit: "%" },
+  predictedColdRate: { title: "Cold, predicted", unit: "%" },
+  latenessP99Ms: { title: "Driver late, p99", unit: "ms" },
+  failures: { title: "Failed" },
 };
 
 function rowOf({ policy, measured, predicted }: PolicyComparison) {
@@ -112,6 +112,10 @@ function quantileSeries(rows: readonly ReturnType<typeof rowOf>[]) {
 
 /** Each request where it was predicted and where it was measured. */
 function requestSeries(comparisons: readonly PolicyComparison[]) {
+  const most = comparisons.reduce(
+    (so, { predicted }) => answered(predicted.responseMs).reduce((a, b) => Math.max(a, b), so),
+    1,
+  );
   return {
     kind: "scatter" as const,
     x: { label: "predicted response", unit: "ms" },
@@ -123,6 +127,15 @@ function requestSeries(comparisons: readonly PolicyComparison[]) {
         .filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y))
         .slice(0, POINTS_MAX),
     })),
+    bounds: [
+      {
+        name: "as predicted",
+        points: [
+          { x: 0, y: 0 },
+          { x: most, y: most },
+        ],
+      },
+    ],
   };
 }
 

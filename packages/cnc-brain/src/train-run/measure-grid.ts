@@ -1,34 +1,49 @@
+import type { GateCell } from "../learn/gate.ts";
 import type { PolicyWeights } from "../learn/policy-weights.ts";
 import type { ScenarioSpec } from "../learn/scenario.ts";
-import type { PolicySpec } from "../learn/training-job.ts";
+import type { BoundChoice, PolicySpec } from "../learn/training-job.ts";
 import type { TrainingPool } from "../learn/training-pool.ts";
 import type { TestCost } from "../learn/verdict.ts";
-import { SCHEDULER_NAMES } from "../scheduling/names.ts";
+import { SCHEDULER_NAMES, type SchedulerName } from "../scheduling/names.ts";
 
-/**
- * Costs of all baselines and of each policy on each scenario.
- *
- * @returns one list of scenarios for each policy, the baselines the same in all
- */
+/** What a grid measured. */
+export interface MeasuredGrid {
+  /** One list of scenarios for each policy, the baselines the same in all. */
+  costs: TestCost[][];
+  /** What each cell is known by to a gate. */
+  places: Map<string, Pick<GateCell, "rttMs" | "load">>;
+}
+
+/** Costs of baselines and of each policy, without its gate, on each scenario. */
 export async function measureGrid(
   pool: TrainingPool,
   specs: readonly ScenarioSpec[],
   weights: readonly PolicyWeights[],
-  { withBound }: { withBound: boolean },
-): Promise<TestCost[][]> {
+  {
+    bound,
+    baselines = SCHEDULER_NAMES,
+  }: { bound: BoundChoice; baselines?: readonly SchedulerName[] },
+): Promise<MeasuredGrid> {
   const policies: PolicySpec[] = [
-    ...SCHEDULER_NAMES.map((name) => ({ kind: "baseline" as const, name })),
-    ...weights.map((one) => ({ kind: "learned" as const, weights: one })),
+    ...baselines.map((name) => ({ kind: "baseline" as const, name })),
+    ...weights.map(({ gate: _, ...ungated }) => ({ kind: "learned" as const, weights: ungated })),
   ];
   const answers = await pool.all(
-    specs.map((spec) => ({ kind: "evaluate" as const, spec, policies, withBound })),
+    specs.map((spec) => ({ kind: "evaluate" as const, spec, policies, bound })),
   );
-  return weights.map((_, k) =>
-    answers.map(({ costs, bound }, i) => ({
+  const places: MeasuredGrid["places"] = new Map();
+  answers.forEach(({ rttMs }, i) => {
+    const spec = specs[i];
+    if (spec !== undefined) places.set(spec.cell, { rttMs, load: spec.load });
+  });
+  const costs = weights.map((_, k) =>
+    answers.map((answer, i) => ({
       cell: specs[i]?.cell ?? "",
-      bound,
-      learned: costs[SCHEDULER_NAMES.length + k] as number,
-      baselines: Object.fromEntries(SCHEDULER_NAMES.map((name, b) => [name, costs[b] as number])),
+      bound: answer.bound,
+      pricedBound: answer.pricedBound,
+      learned: answer.costs[baselines.length + k] as number,
+      baselines: Object.fromEntries(baselines.map((name, b) => [name, answer.costs[b] as number])),
     })),
   );
+  return { costs, places };
 }

@@ -2,10 +2,10 @@ import { ExperimentError, type RunContext, type Summary } from "@fmlab/experimen
 import { createPrng } from "@fmlab/sim";
 import type { TrainConfig } from "../definitions/train.ts";
 import { chooseBackEnd } from "../learn/backend.ts";
-import { judgeCells } from "../learn/gate.ts";
+import { type GateVerdict, gateOf, judgeCells } from "../learn/gate.ts";
 import { learnedScheduler } from "../learn/learned-scheduler.ts";
 import { optimumGap } from "../learn/optimum-gap.ts";
-import { serialiseWeights } from "../learn/policy-weights.ts";
+import { type PolicyWeights, serialiseWeights } from "../learn/policy-weights.ts";
 import { PPO_DEFAULTS } from "../learn/ppo.ts";
 import { gridOf, type ScenarioSource, type Topology, type Window } from "../learn/scenario-sets.ts";
 import { ServedPolicy } from "../learn/served-policy.ts";
@@ -13,9 +13,11 @@ import { type TrainedPolicy, type TrainingOptions, trainPolicy } from "../learn/
 import { TrainingPool } from "../learn/training-pool.ts";
 import { judgeGrid } from "../learn/verdict.ts";
 import { breathe, workloadSettings } from "../workload/run-settings.ts";
-import { measureGrid } from "./measure-grid.ts";
+import { type MeasuredGrid, measureGrid } from "./measure-grid.ts";
 import { reportTraining, type TrainingFindings } from "./train-report.ts";
 
+/** Of the index; a generation costs as many runs of each scenario as its population. */
+const SEARCH = { generations: 7, population: 16 };
 /** Small cases that are compared with their optimum. */
 const SMALL_CASES = 60;
 
@@ -36,7 +38,7 @@ export async function run(ctx: RunContext, config: TrainConfig): Promise<Summary
     for (let k = 0; k < config.trainings; k++) {
       const startMs = ctx.nowMs();
       trained.push(await trainOne(ctx, config, { pool, source, window: windows.train, k }));
-      ctx.metric("trainingSeconds", (ctx.nowMs() - startMs) / 1000, { training: `seed ${k}` });
+      ctx.metric("trainingSeconds", (ctx.nowMs() - startMs) / 1000, { training: `seed-${k}` });
     }
     return await judge(ctx, config, { pool, source, windows, trained });
   } finally {
@@ -60,10 +62,8 @@ async function trainOne(
     },
   });
   for (const { iteration, costRatio } of trained.curve) {
-    ctx.metric("costRatio", costRatio, { training: `seed ${k}`, step: iteration });
+    ctx.metric("costRatio", costRatio, { training: `seed-${k}`, step: iteration });
   }
-  const bytes = new TextEncoder().encode(serialiseWeights(trained.weights));
-  await ctx.artifact(`policy-${k}.json`, bytes, "application/json");
   return trained;
 }
 
@@ -86,19 +86,20 @@ async function judge(
     const draw = createPrng(ctx.seed, part);
     const specs = gridOf(source, windows[part], grid, draw);
     ctx.log(`${part}: ${specs.length} scenarios of ${nodeCount} nodes`);
-    return measureGrid(pool, specs, policies, { withBound: part === "test" });
+    return measureGrid(pool, specs, policies, { bound: part === "test" ? "timed" : "none" });
   };
   const validation = await measure("validate", config.testNodes);
   await breathe(ctx);
-  const gates = validation.map((costs) => judgeCells(costs));
+  const gates = validation.costs.map((costs) => judgeCells(costs));
+  await storePolicies(ctx, policies, gates, validation.places);
   const tests = await measure("test", config.testNodes);
   await breathe(ctx);
-  const large = config.largeNodes === 0 ? [] : await measure("test", config.largeNodes);
+  const large = config.largeNodes === 0 ? undefined : await measure("test", config.largeNodes);
   const findings: TrainingFindings = {
     trained,
     gates,
-    verdicts: tests.map((costs, k) => judgeGrid(costs, gates[k] ?? [])),
-    largeVerdicts: large.map((costs, k) => judgeGrid(costs, gates[k] ?? [])),
+    verdicts: tests.costs.map((costs, k) => judgeGrid(costs, gates[k] ?? [])),
+    largeVerdicts: large?.costs.map((costs, k) => judgeGrid(costs, gates[k] ?? [])) ?? [],
     optimumRatios: policies.map((weights) =>
       optimumGap(() => learnedScheduler(new ServedPolicy(weights)), SMALL_CASES, ctx.seed),
     ),
@@ -107,10 +108,25 @@ async function judge(
   return reportTraining(ctx, findings);
 }
 
+/** Each policy as an artifact, with the gate that says where it may act. */
+async function storePolicies(
+  ctx: RunContext,
+  policies: readonly PolicyWeights[],
+  gates: readonly GateVerdict[][],
+  places: MeasuredGrid["places"],
+): Promise<void> {
+  for (const [k, weights] of policies.entries()) {
+    const gate = gateOf(gates[k] ?? [], places);
+    const bytes = new TextEncoder().encode(serialiseWeights({ ...weights, gate }));
+    await ctx.artifact(`policy-${k}.json`, bytes, "application/json");
+  }
+}
+
 function optionsOf(config: TrainConfig): TrainingOptions {
   const { learningRate, clip, entropy, horizonSeconds } = config;
   return {
     teacherScenarios: config.teacherScenarios,
+    search: SEARCH,
     imitationEpochs: config.imitationEpochs,
     iterations: config.iterations,
     scenarios: config.scenarios,
@@ -174,6 +190,6 @@ function notesOf(config: TrainConfig, windows: ReturnType<typeof windowsOf>): st
     split,
     "cost: mean of min(response / SLO, 10), and 1 more for a miss; SLO: 3 mean durations + 500 ms",
     "training: 4 to 32 nodes, loads 0.4 to 0.95, every network; one policy for all",
-    "teachers: the heuristic with a reserve of cores for short requests, chosen by scenario",
+    "learning: the index by cross-entropy search, its correction from lookahead, then masked PPO",
   ];
 }

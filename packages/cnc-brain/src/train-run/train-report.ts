@@ -35,9 +35,8 @@ export function reportTraining(
   for (const [name, value] of Object.entries(numbers)) ctx.metric(name, value);
   return {
     ...numbers,
-    policies: trained.map(({ teacherRatio, ruleRatio, curve, imitationLoss }, k) => ({
-      teacherRatio,
-      ruleRatio,
+    policies: trained.map(({ indexRatio, curve, imitationLoss }, k) => ({
+      indexRatio,
       imitationLoss: imitationLoss.at(-1) ?? null,
       curve: curve.map(({ iteration, costRatio }) => ({ iteration, costRatio })),
       learnedCells: gates[k]?.filter(({ isLearned }) => isLearned).length ?? 0,
@@ -112,7 +111,7 @@ function verdictTable(verdicts: readonly GridVerdict[]): SeriesInput {
       column("pHolm", "p (Holm)"),
     ],
     rows: verdicts.flatMap(({ cells }, policy) =>
-      cells.map(({ isLearned, isWorse: _, p: __, ...cell }) => ({
+      cells.map(({ isLearned, isWorse: _, p: __, gain: ___, ...cell }) => ({
         policy,
         ...cell,
         acts: isLearned ? "learned" : "fall-back",

@@ -9,7 +9,7 @@ import type { PolicyLearner } from "../../src/adapt/policy-learner.ts";
 import { SearchLearner } from "../../src/adapt/search-learner.ts";
 import { weightedGreedy } from "../../src/adapt/weighted-greedy.ts";
 import { plantShift } from "../../src/adapt-run/plan-shift.ts";
-import { recoveryOf } from "../../src/adapt-run/recovery.ts";
+import { recoveryOf, worstActing } from "../../src/adapt-run/recovery.ts";
 import { run } from "../../src/adapt-run/run.ts";
 import { adapt, adaptConfig } from "../../src/definitions/adapt.ts";
 import { fixedKeepAlive } from "../../src/keep-alive/fixed.ts";
@@ -55,6 +55,8 @@ function poisson(count: number, gapMs: number, seed: number) {
 const OPTIONS = {
   epochMs: 2_000,
   binMs: 500,
+  binRequests: 1,
+  twinDraws: 1,
   twinRequestsMax: 200,
   twinWarmRequests: 100,
   blockRequests: 20,
@@ -211,6 +213,21 @@ describe("recovery", () => {
   });
 });
 
+describe("what acting cost in truth", () => {
+  it("is the worst sum within one time of acting; gains before do not pay for losses after", () => {
+    const costs = {
+      adaptive: Float64Array.of(9, 0, 4, 3, 1, 9),
+      fallback: Float64Array.of(0, 5, 1, 1, 1, 0),
+    };
+    const arrivalMs = Float64Array.of(0, 10, 20, 30, 40, 50);
+    const of = (...spells: { fromMs: number; toMs: number }[]) =>
+      worstActing(costs, arrivalMs, spells);
+    expect(of({ fromMs: 10, toMs: 50 })).toBe(5);
+    expect(of({ fromMs: 10, toMs: 30 }, { fromMs: 30, toMs: 50 })).toBe(3);
+    expect(of()).toBe(0);
+  });
+});
+
 describe("planted shifts", () => {
   const shift = { atMs: 10_000, trafficFactor: 3 };
 
@@ -276,6 +293,12 @@ describe("cnc-brain.adapt", () => {
     const { worstLoss = 0 } = summary;
     // The budget, and one comparison more: 20 requests that lost 11 at most.
     expect(worstLoss).toBeLessThanOrEqual(config.lossBudget + 220);
-    expect([...ctx.pictures.keys()].sort()).toEqual(["assumptions", "costs", "epochs", "policies"]);
+    expect([...ctx.pictures.keys()].sort()).toEqual([
+      "assumptions",
+      "autonomy",
+      "costs",
+      "epochs",
+      "policies",
+    ]);
   });
 });

@@ -1,5 +1,6 @@
 import { createPrng } from "@fmlab/sim";
 import { describe, expect, it } from "vitest";
+import { busyLevels } from "../../src/keep-alive/busy-levels.ts";
 import {
   bestPlan,
   GAP_EDGES_MS,
@@ -9,7 +10,6 @@ import {
 import { greedyDualPriority } from "../../src/keep-alive/greedy-dual.ts";
 import { IdleHistogram } from "../../src/keep-alive/hybrid-histogram.ts";
 import { KEEP_ALIVE_NAMES } from "../../src/keep-alive/names.ts";
-import { nextUses } from "../../src/keep-alive/oracle.ts";
 import { createKeepAlive, type KeepAliveSettings } from "../../src/keep-alive/registry.ts";
 import { fixedRttNetwork } from "../../src/network/network.ts";
 import { roundRobin } from "../../src/scheduling/round-robin.ts";
@@ -103,18 +103,66 @@ describe("every policy", () => {
 const PRICES = [0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.012, 0.02, 0.04, 0.1];
 
 describe("the oracle", () => {
-  it("reads next uses as a pool that never evicts would have them, last in first out", () => {
-    const trace = traceOfRows([
-      { functionIndex: 0, arrivalMs: 0, durationMs: 10 },
-      { functionIndex: 0, arrivalMs: 5, durationMs: 20 },
-      { functionIndex: 0, arrivalMs: 30, durationMs: 5 },
-      { functionIndex: 0, arrivalMs: 31, durationMs: 5 },
-      { functionIndex: 1, arrivalMs: 32, durationMs: 1 },
-    ]);
-    // Ends at 10 and 25: the later one serves 30, the earlier one 31.
-    const [first, second] = nextUses(trace, 2);
-    expect([...(first ?? [])]).toEqual([31, 30, Infinity, Infinity]);
-    expect([...(second ?? [])]).toEqual([Infinity]);
+  it("finds when so many work again as a scan of the trace does, over random traces", () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const prng = createPrng(seed);
+      const rows = Array.from({ length: 1 + prng.nextInt(60) }, () => ({
+        functionIndex: 0,
+        arrivalMs: prng.nextInt(1000),
+        durationMs: prng.nextInt(150),
+      }));
+      const trace = traceOfRows(rows);
+      const [levels] = busyLevels(trace, 1);
+      const levelAt = (i: number) => {
+        const at = trace.arrivalMs[i] as number;
+        let busy = 0;
+        for (let k = 0; k <= i; k++) {
+          const endMs = (trace.arrivalMs[k] as number) + (trace.durationMs[k] as number);
+          if (endMs > at) busy++;
+        }
+        return busy;
+      };
+      for (let k = 0; k < 60; k++) {
+        const [nowMs, level] = [prng.nextInt(1100), 1 + prng.nextInt(6)];
+        const found = [...trace.arrivalMs.keys()].find(
+          (i) => (trace.arrivalMs[i] as number) > nowMs && levelAt(i) >= level,
+        );
+        const wanted = found === undefined ? Infinity : trace.arrivalMs[found];
+        expect(levels?.nextAt(level, nowMs)).toBe(wanted);
+      }
+    }
+  });
+
+  it("has no cold start but the first of each level while memory costs next to nothing", () => {
+    const rows = Array.from({ length: 400 }, (_, i) => ({
+      functionIndex: 0,
+      arrivalMs: 1000 * (i >> 1) + 300 * (i % 2),
+      durationMs: 400,
+    }));
+    const trace = traceOfRows(rows);
+    const result = simulate({
+      nodes: [plainNode({ cores: 64, memoryMb: 1e6 })],
+      functions: [plainFunction({ memoryMb: 100, coldStartMs: 5000 })],
+      trace,
+      network: fixedRttNetwork(["here"], 0),
+      scheduler: roundRobin(),
+      keepAlive: createKeepAlive("oracle", { trace, memoryPrice: 1e-6 }),
+    });
+    // Those that come before the first one is ready; nobody afterwards.
+    const cold = result.isCold.reduce((sum, one) => sum + one, 0);
+    expect(cold).toBeLessThanOrEqual(12);
+    expect(result.isCold.slice(20).every((one) => one === 0)).toBe(true);
+  });
+});
+
+describe("a limit of the containers' memory", () => {
+  it.each(["lru", "greedy-dual"])("%s evicts idle ones for it and makes nobody wait", (name) => {
+    const whole = run(name, {});
+    const less = run(name, { containersMb: 2000 });
+    const none = run(name, { containersMb: 1 });
+    expect(less.idleMemoryGbHours).toBeLessThan(whole.idleMemoryGbHours);
+    expect(less.coldStartRate).toBeGreaterThan(whole.coldStartRate);
+    expect([none.coldStartRate, none.idleMemoryGbHours]).toEqual([1, 0]);
   });
 });
 

@@ -2,11 +2,11 @@ import { createPrng } from "@fmlab/sim";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { chooseBackEnd } from "../../src/learn/backend.ts";
+import { collectLookahead } from "../../src/learn/lookahead.ts";
 import { type Batch, PolicyNetwork, toBatch } from "../../src/learn/policy-network.ts";
 import { type TensorName, untrainedWeights } from "../../src/learn/policy-weights.ts";
-import { PolicyTrainer, PPO_DEFAULTS, ppoLoss } from "../../src/learn/ppo.ts";
-import { collectLabels, collectRollouts, type Samples } from "../../src/learn/rollout.ts";
-import { reserveTeacher } from "../../src/learn/teacher.ts";
+import { expectedRegret, PolicyTrainer, PPO_DEFAULTS, ppoLoss } from "../../src/learn/ppo.ts";
+import { collectRollouts, type Samples } from "../../src/learn/rollout.ts";
 import { randomWeights, smallScenario } from "./decisions.ts";
 
 beforeAll(async () => {
@@ -104,20 +104,44 @@ describe("PolicyTrainer", () => {
     expect((await tf.max(tf.mul(all, tf.sub(1, batch.mask))).data())[0]).toBe(0);
   });
 
-  it("learns a teacher's choices by imitation, the same way from the same seed", async () => {
-    const teacher = reserveTeacher({ longMs: 500, share: 0.3 });
-    const labels = collectLabels(smallScenario(2), teacher, teacher, { keep: 80, seed: 1 });
-    const waits = labels.action.filter((action) => action === labels.nodeCount).length;
-    expect(waits).toBeGreaterThan(2);
+  it("learns from costs to go to choose what cost less, the same way from the same seed", async () => {
+    const options = { keep: 120, alternatives: 4, horizonMs: 5000, seed: 1 };
+    const ahead = collectLookahead(smallScenario(2), untrainedWeights(createPrng(1)), options);
+    expect(ahead.samples.count).toBeGreaterThan(40);
     const learn = async () => {
       const network = new PolicyNetwork(untrainedWeights(createPrng(1)));
       const trainer = new PolicyTrainer(network, PPO_DEFAULTS);
-      const losses: number[] = [];
-      for (let k = 0; k < 15; k++) losses.push(await trainer.imitate([labels], createPrng(k)));
-      return losses;
+      const regrets: number[] = [];
+      for (let k = 0; k < 15; k++) regrets.push(await trainer.learnAhead([ahead], createPrng(k)));
+      trainer.dispose();
+      return regrets;
     };
-    const losses = await learn();
-    expect(losses.at(-1)).toBeLessThan(0.8 * (losses[0] as number));
-    expect(await learn()).toEqual(losses);
+    const regrets = await learn();
+    expect(regrets.at(-1)).toBeLessThan((regrets[0] as number) - 0.005);
+    expect(await learn()).toEqual(regrets);
+  });
+});
+
+describe("expectedRegret", () => {
+  it("is the mean over decisions of what was tried, by the chances among what was tried", async () => {
+    const samples = sampled();
+    const width = samples.nodeCount + 1;
+    const draw = createPrng(9);
+    const tried = Float32Array.from(samples.mask, (may) => (may === 1 && draw.chance(0.7) ? 1 : 0));
+    const costs = tried.map((is) => (is === 1 ? draw.normal() : 0));
+    const network = new PolicyNetwork(randomWeights(2));
+    const batch = toBatch(samples, indices(samples));
+    const all = (await network.logProbabilities(batch).array()) as number[][];
+    const shape: [number, number] = [samples.count, width];
+    const trials = { costs: tf.tensor2d(costs, shape), tried: tf.tensor2d(tried, shape) };
+    const got = (await expectedRegret(network, batch, trials).data())[0] as number;
+    const expected = all.map((row, i) => {
+      const chances = row.map((ln, a) => Math.exp(ln) * (tried[i * width + a] as number));
+      const total = chances.reduce((a, b) => a + b, 0);
+      if (total < 1e-6) return 0;
+      const bounded = (a: number) => Math.min(2, Math.max(-2, costs[i * width + a] as number));
+      return chances.reduce((sum, chance, a) => sum + (chance / total) * bounded(a), 0);
+    });
+    expect(got).toBeCloseTo(expected.reduce((a, b) => a + b, 0) / samples.count, 4);
   });
 });

@@ -2,6 +2,7 @@ import { createPrng } from "@fmlab/sim";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { chooseBackEnd } from "../../src/learn/backend.ts";
+import { CONTEXT_FEATURES } from "../../src/learn/decision-frame.ts";
 import {
   type Chooser,
   heuristicChooser,
@@ -24,6 +25,7 @@ beforeAll(async () => {
   await chooseBackEnd({ order: ["cpu"] });
 });
 
+const WIDTH = CONTEXT_FEATURES.length;
 const ROLLOUTS = { rollouts: 2, keep: 60, horizonMs: 5000, lambdaPerSecond: 0.8, seed: 1 };
 
 describe("the served policy", () => {
@@ -42,7 +44,7 @@ describe("the served policy", () => {
         // Made by the plain pass, node by node as they changed.
         const plain = samples.logProbability[i] as number;
         expect(Math.abs(plain - (chosen[i] as number))).toBeLessThan(1e-5 * (1 + Math.abs(plain)));
-        const context = samples.context.subarray(14 * i, 14 * (i + 1));
+        const context = samples.context.subarray(WIDTH * i, WIDTH * (i + 1));
         expect(values[i]).toBeCloseTo(criticValue(weights, context), 5);
         spread = Math.max(spread, Math.abs(plain));
       }

@@ -11,9 +11,11 @@ import {
 } from "../../src/perception/evaluate-forecast.ts";
 import { histogramForecast } from "../../src/perception/histogram-forecast.ts";
 import { holtWinters } from "../../src/perception/holt-winters.ts";
+import { learnedForecast } from "../../src/perception/learned-forecast.ts";
 import { FORECASTER_NAMES } from "../../src/perception/names.ts";
 import { createForecaster } from "../../src/perception/registry.ts";
 import { applySnapshot, snapshotCost, snapshotOf } from "../../src/perception/snapshot.ts";
+import { coverageOfTrace } from "../../src/perception/trace-coverage.ts";
 import { leastConnections } from "../../src/scheduling/least-connections.ts";
 import { ClusterView } from "../../src/simulator/cluster-view.ts";
 import { simulate } from "../../src/simulator/simulate.ts";
@@ -45,6 +47,27 @@ describe("Holt and Winters", () => {
   });
 });
 
+describe("the coverage of a trace", () => {
+  it("is near what was wanted for busy functions, and unknown for none or too short a time", () => {
+    const trace = poissonTrace(createPrng(4), 6000, 1000, () => 1);
+    const coverage = coverageOfTrace(trace, 1);
+    expect(coverage?.wanted).toBe(0.9);
+    expect(Math.abs((coverage?.found ?? 0) - 0.9)).toBeLessThan(0.03);
+    expect(
+      coverageOfTrace(
+        poissonTrace(createPrng(4), 50, 1000, () => 1),
+        1,
+      ),
+    ).toBeUndefined();
+    expect(
+      coverageOfTrace(
+        poissonTrace(createPrng(4), 20, 90_000, () => 1),
+        1,
+      ),
+    ).toBeUndefined();
+  });
+});
+
 describe("forecasters", () => {
   it.each(FORECASTER_NAMES)("%s never looks ahead, and follows a constant", (name) => {
     const a = createForecaster(name, 5);
@@ -62,6 +85,36 @@ describe("forecasters", () => {
 
   it("are refused by names that do not exist", () => {
     expect(() => createForecaster("magic", 1)).toThrowError(/no forecaster "magic"/);
+  });
+
+  it("that learn begin as the moving average and find what comes back every other time", () => {
+    const learned = learnedForecast(0);
+    const average = createForecaster("moving-average", 0);
+    const errors = { early: 0, late: 0, average: 0 };
+    for (let t = 0; t < 400; t++) {
+      const value = t % 2 === 0 ? 20 : 2;
+      if (t < 2) expect(learned.predict()).toBeCloseTo(average.predict(), 9);
+      if (t >= 20 && t < 60) errors.early += Math.abs(learned.predict() - value) / 40;
+      if (t >= 300) errors.late += Math.abs(learned.predict() - value) / 100;
+      if (t >= 300) errors.average += Math.abs(average.predict() - value) / 100;
+      learned.observe(value);
+      average.observe(value);
+    }
+    expect(errors.average).toBeCloseTo(9, 6);
+    expect(errors.late).toBeLessThan(0.5);
+    expect(errors.late).toBeLessThan(errors.early);
+  });
+
+  it("that learn stay finite through silence, bursts and a season", () => {
+    for (const season of [0, 7]) {
+      const learned = learnedForecast(season);
+      const prng = createPrng(season);
+      for (let t = 0; t < 5000; t++) {
+        expect(Number.isFinite(learned.predict())).toBe(true);
+        learned.observe(t % 1500 < 1400 ? 0 : prng.nextInt(10_000));
+      }
+      expect(learned.predict()).toBeLessThan(20_000);
+    }
   });
 
   it("of the histogram kind have the window's own quantiles", () => {

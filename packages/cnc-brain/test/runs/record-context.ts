@@ -40,6 +40,9 @@ export class RecordContext implements RunContext {
   metric(key: string, value: number, axes: Record<string, unknown> = {}): void {
     if (!this.definition.metrics[key]) throw new Error(`${key} is not declared`);
     const label = Object.values(axes).filter((axis) => typeof axis === "string");
+    // Both real back ends refuse these.
+    const wrong = label.find((text) => /[{},=\s]/.test(text));
+    if (wrong !== undefined) throw new Error(`the label "${wrong}" of ${key} has a space or sign`);
     this.points.set([key, ...label].join(" "), value);
   }
   progress(): void {}

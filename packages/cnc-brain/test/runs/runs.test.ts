@@ -150,7 +150,7 @@ describe("cnc-brain.keepalive", () => {
       coldStartRate: number;
       idleMemoryGbHours: number;
     }[];
-    expect(points).toHaveLength(2 + 1 + 1 + 1 + 3 + 3);
+    expect(points).toHaveLength(2 + 1 + 1 + 3 + 3 + 3);
     expect((await launch(keepalive, config)).summary).toEqual(summary);
     const oracle = points.filter(({ policy }) => policy === "oracle");
     for (const own of oracle) {

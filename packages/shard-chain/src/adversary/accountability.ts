@@ -2,12 +2,18 @@ import type { PbftViewChange } from "../consensus/pbft-messages.ts";
 import { NIL_ID, type Vote } from "../node/block.ts";
 import type { Committee } from "../node/committee.ts";
 import type { ConsensusName } from "../node/consensus.ts";
-import type { Statements } from "./statements.ts";
+import type { SignedProposal, Statements } from "./statements.ts";
 
 /** Why a validator is guilty, with the signed statements that show it. */
 export type Evidence =
   /** Two votes for one round (view) that no correct validator signs both. Complete in itself. */
   | { readonly kind: "double-vote"; readonly first: Vote; readonly second: Vote }
+  /** Two blocks proposed in one round (view). Complete in itself. */
+  | {
+      readonly kind: "double-proposal";
+      readonly first: SignedProposal;
+      readonly second: SignedProposal;
+    }
   /**
    * Tendermint: precommitted a block, and prevoted another in a later round, though nobody holds
    * the quorum of prevotes between that alone would have freed it.
@@ -70,6 +76,7 @@ export function findCulprits(
     evidence.set(validator, [...(evidence.get(validator) ?? []), found]);
   };
   findDoubleVotes(consensus, statements, accuse);
+  findDoubleProposals(consensus, statements, accuse);
   if (consensus === "hotstuff") findBrokenLocks(statements, accuse);
   else findUnfoundedCommits(committee, statements, accuse);
   if (consensus === "tendermint") findAmnesia(committee, statements, accuse);
@@ -102,6 +109,23 @@ function findDoubleVotes(consensus: ConsensusName, { votes }: Statements, accuse
     if (earlier === undefined) first.set(key, vote);
     else if (earlier.blockId !== vote.blockId) {
       accuse(validator, { kind: "double-vote", first: earlier, second: vote });
+    }
+  }
+}
+
+function findDoubleProposals(
+  consensus: ConsensusName,
+  { proposals }: Statements,
+  accuse: Accuse,
+): void {
+  const first = new Map<string, SignedProposal>();
+  for (const proposal of proposals) {
+    const { height, round, validator } = proposal;
+    const key = [consensus === "hotstuff" ? "" : height, round, validator].join("|");
+    const earlier = first.get(key);
+    if (earlier === undefined) first.set(key, proposal);
+    else if (earlier.blockId !== proposal.blockId) {
+      accuse(validator, { kind: "double-proposal", first: earlier, second: proposal });
     }
   }
 }

@@ -1,5 +1,6 @@
 import { createPrng, type NetworkFault, type Prng } from "@fmlab/sim";
 import type { ConsensusName } from "../node/consensus.ts";
+import { drawStrategy, MESSAGE_TYPES, type StrategyFrame } from "./draw-strategies.ts";
 import type { FaultyValidator, MessageHold, Restart, Scenario, Strategy } from "./scenario.ts";
 
 /** How much power the adversary gets. */
@@ -9,8 +10,17 @@ export type Budget =
   /** From a third to below two thirds: agreement may break. */
   | "third-to-two-thirds";
 
-/** Draws a scenario; equal arguments draw the same. */
-export function drawScenario(consensus: ConsensusName, seed: number, budget: Budget): Scenario {
+/**
+ * Draws a scenario; equal arguments draw the same.
+ *
+ * @param kinds what faulty validators may do; undefined for everything
+ */
+export function drawScenario(
+  consensus: ConsensusName,
+  seed: number,
+  budget: Budget,
+  kinds?: readonly Strategy["kind"][],
+): Scenario {
   const prng = createPrng(seed, `${consensus}/${budget}`);
   const size = prng.pick([4, 4, 5, 6, 7, 7, 7]);
   const isWeighted = prng.chance(0.3);
@@ -24,11 +34,12 @@ export function drawScenario(consensus: ConsensusName, seed: number, budget: Bud
   const plan = prng.chance(budget === "below-third" ? 0.5 : 0.8)
     ? drawPlan(prng.fork("plan"), sides, budget)
     : undefined;
-  const faulty: FaultyValidator[] = chosen.map((validator) => ({
-    validator,
-    strategies: plan ?? drawStrategies(prng.fork(`strategies/${validator}`), frame),
-  }));
-  return {
+  const faulty: FaultyValidator[] = chosen.map((validator) => {
+    const drawn = plan ?? drawStrategies(prng.fork(`strategies/${validator}`), frame);
+    const strategies = restrict(prng.fork(`kinds/${validator}`), drawn, frame, kinds);
+    return { validator, strategies };
+  });
+  const drawn: Scenario = {
     consensus,
     seed,
     powers,
@@ -43,6 +54,48 @@ export function drawScenario(consensus: ConsensusName, seed: number, budget: Bud
     settledMs,
     commands: 6,
   };
+  const isQuiet = consensus === "hotstuff" && budget === "below-third" && kinds === undefined;
+  const quiet = prng.fork("quiet leader");
+  return isQuiet && quiet.chance(0.1) ? withQuietLeader(quiet, drawn) : drawn;
+}
+
+/** The fewest of whom all but two are a quorum: nobody is needed who knows better. */
+const QUIET_COMMITTEE = 7;
+
+/**
+ * A HotStuff leader alone learns that its last block is final and cannot tell; the next leader is
+ * faulty and builds below that block. Nothing else happens, so that the others' locks alone stand
+ * between this and a fork. At random it comes about once in ten thousand schedules.
+ */
+function withQuietLeader(prng: Prng, scenario: Scenario): Scenario {
+  const { settledMs } = scenario;
+  const all = Array.from({ length: QUIET_COMMITTEE }, (_, i) => i);
+  const leader = prng.nextInt(QUIET_COMMITTEE);
+  const validator = (leader + 1) % QUIET_COMMITTEE;
+  const types = [...TELLING.filter((type) => type !== "proposal"), "blocks"];
+  const startMs = prng.nextInt(settledMs);
+  const to = all.filter((i) => i !== leader);
+  return {
+    ...scenario,
+    powers: all.map(() => 1),
+    faulty: [{ validator, strategies: [{ kind: "stale-proposal" }] }],
+    faults: [],
+    holds: [{ types, from: [leader], to, startMs, endMs: settledMs }],
+    restarts: [],
+  };
+}
+
+/** What of the drawn strategies is allowed; where that is nothing, one that is. */
+function restrict(
+  prng: Prng,
+  drawn: readonly Strategy[],
+  frame: StrategyFrame,
+  kinds: readonly Strategy["kind"][] | undefined,
+): readonly Strategy[] {
+  if (kinds === undefined) return drawn;
+  const allowed = drawn.filter(({ kind }) => kinds.includes(kind));
+  if (allowed.length > 0 || kinds.length === 0) return allowed;
+  return [drawStrategy(prng, prng.pick(kinds), frame)];
 }
 
 function chooseFaulty(prng: Prng, powers: readonly number[], budget: Budget): number[] {
@@ -70,26 +123,9 @@ function split(prng: Prng, validators: readonly number[]): number[][] {
   return sides;
 }
 
-interface StrategyFrame {
-  readonly sides: readonly (readonly number[])[];
-  readonly others: readonly number[];
-  readonly settledMs: number;
+interface DrawFrame extends StrategyFrame {
   readonly budget: Budget;
 }
-
-/** Votes that make a block final where they arrive. */
-const FINAL_KINDS = ["precommit", "commit", "vote"];
-const MESSAGE_TYPES = [
-  ...FINAL_KINDS,
-  "prevote",
-  "prepare",
-  "proposal",
-  "polka",
-  "timeout",
-  "pre-prepare",
-  "view-change",
-  "blocks",
-];
 
 function drawPlan(prng: Prng, sides: readonly (readonly number[])[], budget: Budget): Strategy[] {
   const plan: Strategy[] = [];
@@ -156,30 +192,20 @@ function drawLonelyDecider(
   return [...holds, { ...window, types: ["proposal", "polka"], from: others, to: [dark] }];
 }
 
-function drawStrategies(prng: Prng, frame: StrategyFrame): Strategy[] {
-  const { sides, others, settledMs, budget } = frame;
-  const strategies: Strategy[] = [];
-  if (prng.chance(budget === "below-third" ? 0.5 : 0.9)) {
-    strategies.push({ kind: "equivocate", sides });
-  }
-  if (prng.chance(0.4)) strategies.push({ kind: "false-vote" });
-  if (prng.chance(0.3)) strategies.push({ kind: "stale-proposal" });
-  if (prng.chance(0.3)) {
-    const to = others.filter(() => prng.chance(0.5));
-    const types = MESSAGE_TYPES.filter(() => prng.chance(0.4));
-    strategies.push(prng.chance(0.5) ? { kind: "withhold", to } : { kind: "withhold", to, types });
-  }
-  if (prng.chance(0.2)) {
-    const to = others.filter(() => prng.chance(0.5));
-    strategies.push({ kind: "delay", to, delayMs: 1 + prng.nextInt(400) });
-  }
-  if (prng.chance(0.2)) {
-    const atMs = prng.nextInt(settledMs + 500);
-    strategies.push({ kind: "stale-snapshot", atMs, blocksBack: prng.nextInt(3) });
-  }
-  if (prng.chance(0.1)) strategies.push({ kind: "censor" });
-  if (prng.chance(0.1)) strategies.push({ kind: "invalid-payload" });
-  return strategies;
+function drawStrategies(prng: Prng, frame: DrawFrame): Strategy[] {
+  const chances: [Strategy["kind"], number][] = [
+    ["equivocate", frame.budget === "below-third" ? 0.5 : 0.9],
+    ["false-vote", 0.4],
+    ["stale-proposal", 0.3],
+    ["withhold", 0.3],
+    ["delay", 0.2],
+    ["stale-snapshot", 0.2],
+    ["censor", 0.1],
+    ["invalid-payload", 0.1],
+  ];
+  return chances.flatMap(([kind, chance]) =>
+    prng.chance(chance) ? [drawStrategy(prng, kind, frame)] : [],
+  );
 }
 
 /** Often the correct sides hear nothing of each other until the network settles. */

@@ -1,5 +1,6 @@
 import { type ConsensusMessage, consensusChannel } from "../consensus/consensus-node.ts";
 import type { Committee } from "../node/committee.ts";
+import { forwardingHost } from "../node/forwarding-host.ts";
 import type { Host, HostedNode, NodeId, NodeMessage } from "../node/host.ts";
 import { type FalseVoter, falseVotes } from "./false-votes.ts";
 import type { Strategy } from "./scenario.ts";
@@ -23,7 +24,8 @@ const COPY_MARK = "#";
 
 /**
  * A faulty validator: one or more copies of the real code, and strategies between them and the
- * network. It can sign anything with its own key and nothing with another's.
+ * network. It can sign anything with its own key and nothing with another's. What a validator says
+ * beside its consensus (messages between chains, for instance) its first copy alone says, openly.
  */
 export class FaultyNode implements HostedNode {
   readonly #parts: FaultyNodeParts;
@@ -50,6 +52,10 @@ export class FaultyNode implements HostedNode {
   onMessage(from: NodeId, message: NodeMessage): void {
     const { committee, strategies } = this.#parts;
     const [channel, mark] = message.channel.split(COPY_MARK) as [string, string?];
+    if (channel !== consensusChannel(committee.chainId)) {
+      for (const copy of this.#copies) copy.onMessage(from, message);
+      return;
+    }
     if (strategies.some(({ kind }) => kind === "false-vote")) this.#voteFor(message);
     const sender = committee.indexOf(from);
     const plain = mark === undefined ? message : { ...message, channel };
@@ -84,23 +90,19 @@ export class FaultyNode implements HostedNode {
 
   /** The host as a copy sees it: sends go through the strategies. */
   #hostOfCopy(k: number): Host {
-    const { host } = this.#parts;
-    return {
-      self: host.self,
-      nowMs: () => host.nowMs(),
-      setTimer: (delayMs, fire) => host.setTimer(delayMs, fire),
-      cancelTimer: (timer) => host.cancelTimer(timer),
-      charge: (operation, count) => host.charge(operation, count),
-      send: (to, message) => this.#sendFrom(k, to, message),
-    };
+    return forwardingHost(this.#parts.host, (to, message) => this.#sendFrom(k, to, message));
   }
 
   #sendFrom(k: number, to: NodeId, message: NodeMessage): void {
     const { committee, equivocators, host, strategies } = this.#parts;
+    if (message.channel !== consensusChannel(committee.chainId)) {
+      if (k === 0) host.send(to, message);
+      return;
+    }
     const receiver = committee.indexOf(to);
     const isPartner = this.#equivocation !== undefined && equivocators.has(receiver);
     if (!isPartner && !this.#talks(k, receiver, undefined)) return;
-    const { type } = message.body as ConsensusMessage;
+    const type = typeOf(message.body as ConsensusMessage);
     let delayMs = 0;
     for (const strategy of strategies) {
       if (strategy.kind === "withhold" && strategy.to.includes(receiver)) {
@@ -114,4 +116,9 @@ export class FaultyNode implements HostedNode {
     if (delayMs === 0) host.send(to, sent);
     else host.setTimer(delayMs, () => host.send(to, sent));
   }
+}
+
+/** How strategies and holds name a message; votes go by their kind. */
+export function typeOf(message: ConsensusMessage): string {
+  return message.type === "vote" ? message.vote.kind : message.type;
 }

@@ -6,7 +6,6 @@ import {
   createConsensus,
   hostLink,
 } from "../consensus/consensus-node.ts";
-import type { HotStuffMessage } from "../consensus/hotstuff-messages.ts";
 import { ConsensusCodec } from "../consensus/message-codec.ts";
 import {
   type ConsensusParts,
@@ -14,19 +13,18 @@ import {
   MemoryCommitLog,
   type SafetyStore,
 } from "../consensus/parts.ts";
-import type { PbftMessage } from "../consensus/pbft-messages.ts";
-import type { TendermintMessage } from "../consensus/tendermint-messages.ts";
 import { ELIDED, type SignatureScheme, type Signer } from "../crypto/signatures.ts";
 import type { CommittedBlock, Vote } from "../node/block.ts";
 import { Committee } from "../node/committee.ts";
 import type { Consensus, ConsensusName } from "../node/consensus.ts";
+import { forwardingHost } from "../node/forwarding-host.ts";
 import type { Host, HostedNode } from "../node/host.ts";
 import { VirtualWorld } from "../node/virtual-world.ts";
-import { COMMAND_CODEC, CommandApplication, type PayloadFault } from "./command-application.ts";
-import { FaultyNode } from "./faulty-node.ts";
+import { COMMAND_CODEC, CommandApplication } from "./command-application.ts";
+import { FaultyNode, typeOf } from "./faulty-node.ts";
 import { findViolations, isLive, type Violation } from "./safety-oracles.ts";
-import { correctValidators, type MessageHold, type Scenario } from "./scenario.ts";
-import { StaleHotStuff, StalePbft, StaleTendermint } from "./stale-proposers.ts";
+import { correctValidators, type MessageHold, payloadFault, type Scenario } from "./scenario.ts";
+import { createStaleConsensus } from "./stale-proposers.ts";
 
 /** Short time-outs against a round trip of 10 ms: many rounds fail before the network settles. */
 const TIMING: ConsensusTiming = {
@@ -263,12 +261,7 @@ class ScenarioRun {
   }
 
   #createStale(parts: ConsensusParts<ConsensusMessage>): ConsensusNode {
-    const make = {
-      tendermint: () => new StaleTendermint(parts as ConsensusParts<TendermintMessage>),
-      hotstuff: () => new StaleHotStuff(parts as ConsensusParts<HotStuffMessage>),
-      pbft: () => new StalePbft(parts as ConsensusParts<PbftMessage>),
-    };
-    const consensus = make[this.#scenario.consensus]() as Consensus<ConsensusMessage>;
+    const consensus = createStaleConsensus(this.#scenario.consensus, parts);
     return new ConsensusNode(this.#committee, consensus);
   }
 
@@ -280,7 +273,7 @@ class ScenarioRun {
 /** Sends held messages at the end of their window. Node ids are indices here. */
 function holdingHost(host: Host, holds: readonly MessageHold[]): Host {
   const holdUntilMs = (to: number, message: ConsensusMessage) => {
-    const type = message.type === "vote" ? message.vote.kind : message.type;
+    const type = typeOf(message);
     const nowMs = host.nowMs();
     const held = holds.filter(
       ({ types, from, to: receivers, startMs, endMs }) =>
@@ -297,21 +290,4 @@ function holdingHost(host: Host, holds: readonly MessageHold[]): Host {
     if (delayMs === 0) host.send(to, message);
     else host.setTimer(delayMs, () => host.send(to, message));
   });
-}
-
-/** The host with another way to send. */
-function forwardingHost(host: Host, send: Host["send"]): Host {
-  return {
-    self: host.self,
-    nowMs: () => host.nowMs(),
-    setTimer: (delayMs, fire) => host.setTimer(delayMs, fire),
-    cancelTimer: (timer) => host.cancelTimer(timer),
-    charge: (operation, count) => host.charge(operation, count),
-    send,
-  };
-}
-
-function payloadFault(strategies: Scenario["faulty"][number]["strategies"]): PayloadFault {
-  if (strategies.some(({ kind }) => kind === "invalid-payload")) return "invalid-payload";
-  return strategies.some(({ kind }) => kind === "censor") ? "censor" : undefined;
 }

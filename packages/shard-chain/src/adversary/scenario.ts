@@ -1,5 +1,6 @@
 import type { NetworkFault } from "@fmlab/sim";
 import type { ConsensusName } from "../node/consensus.ts";
+import type { PayloadFault } from "./command-application.ts";
 
 /** What a faulty validator does. Several may act on one validator. */
 export type Strategy =
@@ -12,7 +13,7 @@ export type Strategy =
   | {
       readonly kind: "withhold";
       readonly to: readonly number[];
-      /** Undefined for all types. */
+      /** Types of messages, votes by their kind; undefined for all. */
       readonly types?: readonly string[];
     }
   /** Sends late to some. */
@@ -84,4 +85,10 @@ export function faultyPower(scenario: Scenario): { faulty: number; total: number
     0,
   );
   return { faulty, total: scenario.powers.reduce((sum, power) => sum + power, 0) };
+}
+
+/** What strategies make of the payloads that a validator proposes. */
+export function payloadFault(strategies: readonly Strategy[]): PayloadFault {
+  if (strategies.some(({ kind }) => kind === "invalid-payload")) return "invalid-payload";
+  return strategies.some(({ kind }) => kind === "censor") ? "censor" : undefined;
 }

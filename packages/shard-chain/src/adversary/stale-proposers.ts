@@ -1,9 +1,13 @@
+import type { ConsensusMessage } from "../consensus/consensus-node.ts";
 import { HotStuff, type ProposalBasis, VIEWS_TO_COMMIT } from "../consensus/hotstuff.ts";
+import type { HotStuffMessage } from "../consensus/hotstuff-messages.ts";
+import type { ConsensusParts } from "../consensus/parts.ts";
 import { Pbft } from "../consensus/pbft.ts";
-import type { PbftViewChange, PreparedBlock } from "../consensus/pbft-messages.ts";
+import type { PbftMessage, PbftViewChange, PreparedBlock } from "../consensus/pbft-messages.ts";
 import { Tendermint } from "../consensus/tendermint.ts";
-import type { PolkaMessage } from "../consensus/tendermint-messages.ts";
+import type { PolkaMessage, TendermintMessage } from "../consensus/tendermint-messages.ts";
 import type { Certificate } from "../node/block.ts";
+import type { Consensus, ConsensusName } from "../node/consensus.ts";
 
 /** Proposes a new block though it knows one that two thirds have prevoted. */
 export class StaleTendermint extends Tendermint {
@@ -51,4 +55,17 @@ export class StalePbft extends Pbft {
   protected override preparedAmong(_: readonly PbftViewChange[]): PreparedBlock | undefined {
     return undefined;
   }
+}
+
+/** A validator of the named consensus that leaves out what it must build on when it proposes. */
+export function createStaleConsensus(
+  name: ConsensusName,
+  parts: ConsensusParts<ConsensusMessage>,
+): Consensus<ConsensusMessage> {
+  const make = {
+    tendermint: () => new StaleTendermint(parts as ConsensusParts<TendermintMessage>),
+    hotstuff: () => new StaleHotStuff(parts as ConsensusParts<HotStuffMessage>),
+    pbft: () => new StalePbft(parts as ConsensusParts<PbftMessage>),
+  };
+  return make[name]() as Consensus<ConsensusMessage>;
 }

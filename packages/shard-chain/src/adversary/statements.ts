@@ -1,13 +1,25 @@
-import { isSoundBlock } from "../consensus/block-id.ts";
+import { isSoundBlock, proposalStatement } from "../consensus/block-id.ts";
 import type { ConsensusMessage } from "../consensus/consensus-node.ts";
 import type { PbftViewChange } from "../consensus/pbft-messages.ts";
 import { viewChangeStatement } from "../consensus/pbft-messages.ts";
 import type { VoteCheck } from "../consensus/vote-check.ts";
 import type { Block, Certificate, Vote } from "../node/block.ts";
 
+/** A block that somebody proposed in a round (view), under the proposer's signature. */
+export interface SignedProposal {
+  readonly height: number;
+  readonly round: number;
+  readonly blockId: string;
+  /** See `proposalStatement`. */
+  readonly extra: number;
+  readonly validator: number;
+  readonly signature: Uint8Array;
+}
+
 /** Signed statements that somebody holds, each checked and held once. */
 export interface Statements {
   readonly votes: readonly Vote[];
+  readonly proposals: readonly SignedProposal[];
   readonly viewChanges: readonly PbftViewChange[];
   readonly blocks: ReadonlyMap<string, Block>;
 }
@@ -20,6 +32,7 @@ export class StatementCollector implements Statements {
   readonly blocks = new Map<string, Block>();
   readonly #check: VoteCheck;
   readonly #votes = new Map<string, Vote>();
+  readonly #proposals = new Map<string, SignedProposal>();
   readonly #viewChanges = new Map<string, PbftViewChange>();
   readonly #seen = new WeakSet<object>();
 
@@ -29,6 +42,10 @@ export class StatementCollector implements Statements {
 
   get votes(): readonly Vote[] {
     return [...this.#votes.values()];
+  }
+
+  get proposals(): readonly SignedProposal[] {
+    return [...this.#proposals.values()];
   }
 
   get viewChanges(): readonly PbftViewChange[] {
@@ -47,6 +64,7 @@ export class StatementCollector implements Statements {
         break;
       case "proposal":
         this.#addBlock(message.block);
+        this.#addProposal(message, proposalOf(message));
         if ("prevotes" in message) this.#addCertificate(message.prevotes);
         else for (const { highest } of message.timeouts) this.#addCertificate(highest);
         break;
@@ -59,6 +77,7 @@ export class StatementCollector implements Statements {
         break;
       case "pre-prepare":
         this.#addBlock(message.block);
+        this.#addProposal(message, proposalOf(message));
         for (const change of message.viewChanges) this.#addViewChange(change);
         break;
       case "blocks":
@@ -75,6 +94,15 @@ export class StatementCollector implements Statements {
     const { kind, height, round, blockId, justifyRound, validator } = vote;
     const key = [kind, height, round, blockId, justifyRound, validator].join("|");
     if (!this.#votes.has(key)) this.#votes.set(key, vote);
+  }
+
+  /** @param carrier the message that it came in, whose signature may have been checked before */
+  #addProposal(carrier: object, proposal: SignedProposal): void {
+    const { height, round, blockId, extra, validator, signature } = proposal;
+    const statement = proposalStatement(this.#check.committee.chainId, proposal);
+    if (!this.#check.isSigned(carrier, validator, statement, signature)) return;
+    const key = [height, round, blockId, extra, validator].join("|");
+    if (!this.#proposals.has(key)) this.#proposals.set(key, proposal);
   }
 
   #addViewChange(change: PbftViewChange): void {
@@ -103,4 +131,21 @@ export class StatementCollector implements Statements {
     this.#seen.add(object);
     return false;
   }
+}
+
+type Proposing = Extract<ConsensusMessage, { type: "proposal" | "pre-prepare" }>;
+
+function proposalOf(message: Proposing): SignedProposal {
+  const { block, signature } = message;
+  const { id: blockId, header } = block;
+  if (message.type === "pre-prepare") {
+    const { height, view: round, primary: validator } = message;
+    return { height, round, blockId, extra: -1, validator, signature };
+  }
+  if ("prevotes" in message) {
+    const { height, round, validRound: extra, proposer: validator } = message;
+    return { height, round, blockId, extra, validator, signature };
+  }
+  const { height, round, proposer: validator } = header;
+  return { height, round, blockId, extra: -1, validator, signature };
 }

@@ -1,10 +1,12 @@
 import { blame } from "../adversary/blame.ts";
 import { drawScenario } from "../adversary/draw-scenario.ts";
 import { runScenario, type ScenarioOutcome } from "../adversary/run-scenario.ts";
-import type { Scenario } from "../adversary/scenario.ts";
+import type { Scenario, Strategy } from "../adversary/scenario.ts";
 import { shrinkScenario } from "../adversary/shrink.ts";
+import { CONSENSUS_STRATEGIES } from "../adversary/strategy-names.ts";
 import type { AttackConfig } from "../definitions/attack.ts";
 import type { Broken, Convicted, FaultBar, SearchFindings, SearchWatch } from "./findings.ts";
+import { tellViolation } from "./tell-violation.ts";
 
 /** Liveness is not asked for with a third of faulty power or more: such runs may end early, ms. */
 const FORK_LIVE_MS = 3_000;
@@ -16,14 +18,21 @@ export async function searchConsensus(
   watch: SearchWatch,
 ): Promise<SearchFindings> {
   const { consensus, budget, schedules } = config;
+  const kinds = kindsOf(config);
   const search = new ConsensusSearch(config);
   const replayed = config.replay === "" ? undefined : (JSON.parse(config.replay) as Scenario);
   const count = replayed === undefined ? schedules : 1;
   for (let i = 0; i < count; i++) {
     await watch(i);
-    search.run(replayed ?? drawScenario(consensus, firstSeed + i, budget));
+    search.run(replayed ?? drawScenario(consensus, firstSeed + i, budget, kinds));
   }
   return search.findings(count);
+}
+
+/** What of the config's strategies concerns one committee; undefined for all there is. */
+function kindsOf({ strategies }: AttackConfig): Strategy["kind"][] | undefined {
+  const kinds = CONSENSUS_STRATEGIES.filter((name) => strategies.includes(name));
+  return kinds.length === CONSENSUS_STRATEGIES.length ? undefined : (kinds as Strategy["kind"][]);
 }
 
 class ConsensusSearch {
@@ -45,7 +54,7 @@ class ConsensusSearch {
     const [first] = this.#counted(outcome);
     if (first === undefined) return;
     const { seed } = scenario;
-    this.#broken.push({ seed, kind: first.kind, what: JSON.stringify(first), scenario });
+    this.#broken.push({ seed, kind: first.kind, what: tellViolation(first), scenario });
     if (first.kind === "agreement") this.#blame(scenario);
   }
 
@@ -83,7 +92,8 @@ class ConsensusSearch {
     this.#innocentNamed += innocent.length;
     for (const { validator, power, evidence } of report.culprits) {
       const kinds = [...new Set(evidence.map(({ kind }) => kind))];
-      this.#convicted.push({ seed: scenario.seed, validator, power, evidence: kinds });
+      const where = "the committee";
+      this.#convicted.push({ seed: scenario.seed, where, validator, power, evidence: kinds });
     }
   }
 

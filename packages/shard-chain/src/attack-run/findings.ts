@@ -11,6 +11,8 @@ export interface Broken {
 /** A validator convicted by what it has signed. */
 export interface Convicted {
   readonly seed: number;
+  /** Its chain. */
+  readonly where: string;
   readonly validator: number;
   readonly power: number;
   readonly evidence: readonly string[];

@@ -10,17 +10,15 @@ export function kindBars({ broken }: SearchFindings): SeriesInput {
   return {
     kind: "bars",
     categoryLabel: "broken",
-    categories: kinds.length === 0 ? ["nothing"] : kinds,
+    categories: kinds,
     valueLabel: "schedules",
     groups: [
       {
         name: "schedules",
-        values:
-          kinds.length === 0
-            ? [0]
-            : kinds.map((kind) => broken.filter((one) => one.kind === kind).length),
+        values: kinds.map((kind) => broken.filter((one) => one.kind === kind).length),
       },
     ],
+    note: kinds.length === 0 ? "no schedule broke anything" : "",
   };
 }
 
@@ -48,6 +46,7 @@ export function culpritTable({ convicted }: SearchFindings): SeriesInput {
     kind: "table",
     columns: [
       { key: "seed", title: "Seed", type: "number" },
+      { key: "where", title: "Chain", type: "text" },
       { key: "validator", title: "Validator", type: "number" },
       { key: "power", title: "Power", type: "number" },
       { key: "evidence", title: "Evidence", type: "text" },
@@ -73,9 +72,14 @@ export function foundTable({ broken }: SearchFindings): SeriesInput {
 
 /** The smallest counterexample as data. */
 export function scenarioText({ smallest }: SearchFindings): SeriesInput {
-  const text =
-    smallest === undefined
-      ? "No schedule broke anything."
-      : JSON.stringify(smallest.scenario, undefined, 1);
+  const text = smallest === undefined ? "No schedule broke anything." : linesOf(smallest.scenario);
   return { kind: "text", blocks: [{ title: "Smallest counterexample", text }] };
+}
+
+/** JSON with a line a part, so that it is read from top to bottom and still is JSON. */
+function linesOf(scenario: unknown): string {
+  const parts = Object.entries(scenario as object).map(
+    ([name, part]) => `  ${JSON.stringify(name)}: ${JSON.stringify(part)}`,
+  );
+  return `{\n${parts.join(",\n")}\n}`;
 }

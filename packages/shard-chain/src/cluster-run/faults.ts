@@ -30,6 +30,8 @@ export class FaultPlan {
   readonly #cluster: Cluster;
   readonly #times: FaultTimes;
   #signal: AbortSignal | undefined;
+  /** Since when validators are dead that have not come back, by node. */
+  readonly #deadSinceMs = new Map<NodeId, number>();
 
   constructor(cluster: Cluster, times: FaultTimes) {
     this.#cluster = cluster;
@@ -44,6 +46,14 @@ export class FaultPlan {
   async act(startMs: number, signal: AbortSignal): Promise<void> {
     this.#signal = signal;
     await Promise.all([this.#killAndRestart(startMs), this.#partition(startMs)]);
+  }
+
+  /** The run is over: whoever has not come back never will. */
+  end(nowMs: number): void {
+    for (const [node, startMs] of this.#deadSinceMs) {
+      this.spans.push({ node, what: "killed", startMs, endMs: nowMs });
+    }
+    this.#deadSinceMs.clear();
   }
 
   /** Waits until every validator has the blocks that some validator of its chain has now. */
@@ -65,6 +75,7 @@ export class FaultPlan {
     const victims = this.#chains().map((nodes, chain) => nodes[chain % nodes.length] as NodeId);
     await Promise.all(victims.map((node) => this.#cluster.kill(node)));
     const killedMs = this.#cluster.nowMs();
+    for (const node of victims) this.#deadSinceMs.set(node, killedMs);
     const before = this.#chains().map((nodes) => this.#highest(nodes));
     if (restartAtSeconds === 0) return;
     if (!(await this.#until(startMs + 1_000 * restartAtSeconds))) return;
@@ -75,6 +86,7 @@ export class FaultPlan {
 
   async #bringBack(node: NodeId, chain: number, killedMs: number): Promise<void> {
     const { openedMs } = await this.#cluster.restart(node);
+    this.#deadSinceMs.delete(node);
     this.spans.push({ node, what: "killed", startMs: killedMs, endMs: openedMs });
     const nodes = this.#chains()[chain] ?? [];
     const isBehind = () => this.#cluster.heightOf(node) < this.#highest(nodes) - BLOCKS_BEHIND_MAX;

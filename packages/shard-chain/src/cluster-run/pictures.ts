@@ -1,6 +1,7 @@
 import type { SeriesInput } from "@fmlab/experiment";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { ClusterJudgement } from "../cluster/judge-cluster.ts";
+import { PHASE_TITLES } from "../measurement/phase-titles.ts";
 import { PHASES } from "../measurement/trail.ts";
 import type { FaultPlan } from "./faults.ts";
 
@@ -11,11 +12,11 @@ export function criticalPathSeries({ summary }: ClusterJudgement, protocol: stri
     kind: "bars",
     categoryLabel: "protocol",
     categories: [protocol],
-    valueLabel: "mean time of a committed transaction",
+    valueLabel: "mean time",
     valueUnit: "ms",
     arrangement: "stacked",
     groups: PHASES.map((phase) => ({
-      name: phase,
+      name: PHASE_TITLES[phase],
       values: [timeByPhase === undefined ? null : timeByPhase[phase].meanMs],
     })),
   };

@@ -15,6 +15,7 @@ import { ShardChainError } from "../errors.ts";
 import { runDeployment } from "../runtime/run-deployment.ts";
 import { FaultPlan } from "./faults.ts";
 import { Heights } from "./heights.ts";
+import { OverTime } from "./over-time.ts";
 import { chainTable, criticalPathSeries, faultSeries, oracleTable } from "./pictures.ts";
 
 /** How often clients hand in what is due, ms. */
@@ -36,16 +37,21 @@ export async function run(ctx: RunContext, config: ClusterConfig): Promise<Summa
   const cluster = new Cluster(plan, site, createMachine(plan.zeroMs));
   const faults = new FaultPlan(cluster, config);
   const heights = new Heights(cluster);
-  let window = { fromMs: 0, toMs: 0 };
+  const overTime = new OverTime(cluster);
+  const looks = [heights, overTime];
+  let driven: Driven;
   try {
     await cluster.start();
     ctx.log(`${plan.ports.length - 1} validators listen, one process each`);
-    window = await drive(ctx, config, cluster, faults, heights);
+    driven = await drive(ctx, config, cluster, faults, looks);
+    faults.end(cluster.nowMs());
   } finally {
     await cluster.stop();
   }
+  const { window, isStalled } = driven;
   const judgement = judgeCluster(cluster, window, {
     replay: config.transactions <= config.replayMax,
+    isStalled,
   });
   const { summary, verdicts } = judgement;
   const fairness = verdicts.find(({ oracle }) => oracle === "fairness");
@@ -67,18 +73,22 @@ export async function run(ctx: RunContext, config: ClusterConfig): Promise<Summa
   for (const [name, value] of Object.entries(numbers)) {
     if (value !== undefined) ctx.metric(name, value);
   }
+  ctx.series("overTime", overTime.series(faults.spans));
   ctx.series("heights", heights.series());
   ctx.series("criticalPath", criticalPathSeries(judgement, config.protocol));
   ctx.series("faults", faultSeries(cluster, faults));
   ctx.series("oracles", oracleTable(judgement, demanded(cluster)));
   ctx.series("chains", chainTable(cluster, judgement));
   ctx.note("signatures", "ed25519");
+  const left = judgement.recorder.inFlightCount;
+  if (left > 0) ctx.log(`${left} transactions had not ended when drainSeconds were over`);
   failIfUnsound(cluster, judgement);
   const { latencyMs } = summary;
   return {
     ...numbers,
     latencyMs: { p50: latencyMs.p50?.ms, p99: latencyMs.p99?.ms, p999: latencyMs.p999?.ms },
     stateRoots: judgement.stateRoots,
+    isDrained: left === 0,
     oracles: Object.fromEntries(verdicts.map(({ oracle, passed }) => [oracle, { passed }])),
   };
 }
@@ -103,14 +113,25 @@ function throughputConfigOf(config: ClusterConfig): ThroughputConfig {
   return throughputConfig.parse({ ...Object.fromEntries(shared), network, signatures: "ed25519" });
 }
 
+/** Something that is looked at over time. */
+type Look = Pick<Heights, "look">;
+
+/** What became of the load. */
+interface Driven {
+  /** What is measured: from the warm-up to the last arrival. */
+  readonly window: { readonly fromMs: number; readonly toMs: number };
+  /** Something had not ended, and nothing did for `STALL_MS`; else there was no more time. */
+  readonly isStalled: boolean;
+}
+
 /** Hands in the load, acts out the faults, and waits until all has ended everywhere. */
 async function drive(
   ctx: RunContext,
   config: ClusterConfig,
   cluster: Cluster,
   faults: FaultPlan,
-  heights: Heights,
-): Promise<{ fromMs: number; toMs: number }> {
+  looks: readonly Look[],
+): Promise<Driven> {
   const startMs = cluster.nowMs();
   const acting = faults.act(startMs, ctx.signal);
   // Heard below; until then a failure must not end the process.
@@ -127,30 +148,32 @@ async function drive(
       next = due.next();
     }
     cluster.handIn(batch);
-    await pace(ctx, config, cluster, heights);
+    await pace(ctx, config, cluster, looks);
   }
   await acting;
   const untilMs = cluster.nowMs() + 1_000 * config.drainSeconds;
   let left = cluster.inFlightCount;
   let stalledMs = cluster.nowMs() + STALL_MS;
   while (left > 0 && cluster.nowMs() < Math.min(untilMs, stalledMs)) {
-    await pace(ctx, config, cluster, heights);
+    await pace(ctx, config, cluster, looks);
     if (cluster.inFlightCount < left) stalledMs = cluster.nowMs() + STALL_MS;
     left = cluster.inFlightCount;
   }
-  await faults.waitForAll(untilMs, () => pace(ctx, config, cluster, heights));
-  return { fromMs: startMs + config.warmupShare * (lastMs - startMs), toMs: lastMs };
+  const isStalled = left > 0 && cluster.nowMs() >= stalledMs;
+  await faults.waitForAll(untilMs, () => pace(ctx, config, cluster, looks));
+  const fromMs = startMs + config.warmupShare * (lastMs - startMs);
+  return { window: { fromMs, toMs: lastMs }, isStalled };
 }
 
 async function pace(
   ctx: RunContext,
   { transactions }: ClusterConfig,
   cluster: Cluster,
-  heights: Heights,
+  looks: readonly Look[],
 ): Promise<void> {
   if (ctx.signal.aborted) throw new ExperimentError("the run was cancelled", { code: "CANCELLED" });
   cluster.check();
-  heights.look();
+  for (const one of looks) one.look();
   ctx.progress(cluster.arrivals.length - cluster.inFlightCount, transactions, "transactions ended");
   await cluster.sleep(TICK_MS);
 }

@@ -45,11 +45,14 @@ interface StoredBlock {
  * Executes all final blocks once more, in the order of time, with every oracle on: the same as in
  * virtual time. Also compares what each validator has said of each block, and checks every proof.
  * Call it when the cluster has stopped.
+ *
+ * @param isStalled whether it was stopped because nothing ended any more: what has not ended then
+ *        is stuck. What was still going on is only unfinished, as in virtual time
  */
 export function judgeCluster(
   cluster: Cluster,
   window: { fromMs: number; toMs: number },
-  { replay }: { replay: boolean },
+  { replay, isStalled }: { replay: boolean; isStalled: boolean },
 ): ClusterJudgement {
   const { site } = cluster;
   const { settings, topology, genesis } = site;
@@ -88,7 +91,7 @@ export function judgeCluster(
   return {
     recorder,
     summary: recorder.meter.summarise(window),
-    verdicts: verdictsOf(cluster, recorder, ledgers, findings, replay),
+    verdicts: verdictsOf(cluster, recorder, ledgers, findings, { replay, isStalled }),
     stateRoots: ledgers.map(({ rootHex }) => rootHex),
     heights: topology.chains.map(({ id }) => blocks.filter(({ chain }) => chain === id).length),
   };
@@ -99,23 +102,17 @@ function verdictsOf(
   recorder: RunRecorder,
   ledgers: readonly LedgerState[],
   agreement: Findings,
-  replay: boolean,
+  { replay, isStalled }: { replay: boolean; isStalled: boolean },
 ): Verdict[] {
   const { settings, genesis } = cluster.site;
   const { history } = recorder;
   const isDrained = recorder.inFlightCount === 0;
   const now = ledgers.reduce((sum, ledger) => sum + totalBalance(ledger), 0n);
   const before = genesis.reduce((sum, ledger) => sum + totalBalance(ledger), 0n);
-  const liveness = new Findings();
-  if (!isDrained) {
-    liveness.add(`${recorder.inFlightCount} transactions had not ended when the cluster stopped`, [
-      ...recorder.inFlight(),
-    ]);
-  }
   const isReplayed = replay && isDrained && settings.protocol.promises.has("serialisability");
   return [
     agreement.verdict("agreement", { validators: cluster.reports.size }),
-    liveness.verdict("liveness", { inFlightCount: recorder.inFlightCount }),
+    judgeLiveness(recorder, isStalled),
     checkConservation(history, { genesis: before, now }),
     mergeVerdicts("atomicity", [checkAtomicity(history, { isDrained }), recorder.decisions()]),
     checkSerialisability(history),
@@ -132,6 +129,24 @@ function verdictsOf(
         ]
       : []),
   ];
+}
+
+/**
+ * Liveness as in virtual time: broken when something is in flight and nothing ends any more. What
+ * was cut short while it still went on is unfinished, not stuck.
+ */
+export function judgeLiveness(
+  recorder: Pick<RunRecorder, "inFlightCount" | "inFlight">,
+  isStalled: boolean,
+): Verdict {
+  const findings = new Findings();
+  const { inFlightCount } = recorder;
+  if (inFlightCount > 0 && isStalled) {
+    findings.add(`${inFlightCount} transactions are in flight and none ends any more`, [
+      ...recorder.inFlight(),
+    ]);
+  }
+  return findings.verdict("liveness", { inFlightCount });
 }
 
 /** The longest of the logs of a chain's validators; each of its blocks must be proven. */

@@ -17,12 +17,21 @@ interface EvidenceContent {
   readonly inner: Payload;
 }
 
+const EVIDENCE_BYTES_MAX = 2 ** 20;
+/** Double votes that wait for their heights' parents at most. Chosen. */
+const EARLY_MAX = 64;
+
 /** What stands around an application whose blocks carry evidence. */
 export interface EvidenceParts {
   readonly application: Application;
   readonly pool: EvidencePool;
-  /** Bytes of evidence in a block at most. Tendermint 0.35: 1 MiB. */
-  readonly bytesMax: number;
+  /** Bytes of evidence in a block at most. Default: 1 MiB, as in Tendermint 0.35. */
+  readonly bytesMax?: number;
+  /**
+   * Agreed time of each final block by height, 0 before the first; the age of evidence follows from
+   * it. To be given where stored blocks are not delivered again after a restart. Default: none yet.
+   */
+  readonly timesMs?: number[];
   /** Evidence has become final: punish whom it names. Called before the block is delivered. */
   onEvidence(evidence: DoubleVoteEvidence, height: number): void;
 }
@@ -36,27 +45,28 @@ export interface EvidenceParts {
  */
 export class EvidenceApplication implements Application {
   readonly #parts: EvidenceParts;
-  /** Agreed time of each final block by height, 0 before the first: the age of evidence. */
-  readonly #timesMs = [0];
+  readonly #timesMs: number[];
+  /** Double votes for heights whose parents are not final yet, as HotStuff votes on. */
+  #early: (readonly [Vote, Vote])[] = [];
 
   constructor(parts: EvidenceParts) {
     this.#parts = parts;
+    this.#timesMs = parts.timesMs ?? [0];
   }
 
   /** Give it to the consensus, which notices double votes as it counts. */
   get observer(): StatementObserver {
     return {
       onDoubleVote: (first, second) => {
-        const timestampMs = this.#timesMs[first.height - 1];
-        if (timestampMs === undefined) return;
-        const evidence = doubleVoteEvidence(first, second, timestampMs);
-        this.#parts.pool.add(evidence, first.height + 1, timestampMs);
+        const isEarly = first.height > this.#timesMs.length;
+        if (!isEarly) this.#take(first, second);
+        else if (this.#early.length < EARLY_MAX) this.#early.push([first, second]);
       },
     };
   }
 
   propose(place: PayloadPlace): Payload {
-    const { application, pool, bytesMax } = this.#parts;
+    const { application, pool, bytesMax = EVIDENCE_BYTES_MAX } = this.#parts;
     const { height, timestampMs } = place;
     const known = pendingEvidence(place);
     const evidence = pool
@@ -66,7 +76,7 @@ export class EvidenceApplication implements Application {
   }
 
   validate(payload: Payload, place: PayloadPlace): boolean {
-    const { application, bytesMax } = this.#parts;
+    const { application, bytesMax = EVIDENCE_BYTES_MAX } = this.#parts;
     const { evidence, inner } = payload.content as EvidenceContent;
     if (evidence.length * EVIDENCE_BYTES > bytesMax) return false;
     const known = pendingEvidence(place);
@@ -82,9 +92,19 @@ export class EvidenceApplication implements Application {
     const { payload, header } = committed.block;
     const { evidence } = payload.content as EvidenceContent;
     this.#timesMs[header.height] = header.timestampMs;
+    const early = this.#early;
+    this.#early = early.filter(([{ height }]) => height > this.#timesMs.length);
+    for (const votes of early) if (!this.#early.includes(votes)) this.#take(...votes);
     pool.commit(evidence, header.height, header.timestampMs);
     for (const one of evidence) onEvidence(one, header.height);
     application.deliver({ ...committed, block: withoutEvidence(committed.block) });
+  }
+
+  #take(first: Vote, second: Vote): void {
+    const timestampMs = this.#timesMs[first.height - 1];
+    if (timestampMs === undefined) return;
+    const evidence = doubleVoteEvidence(first, second, timestampMs);
+    this.#parts.pool.add(evidence, first.height + 1, timestampMs);
   }
 
   /** The time that it tells must be true: else old evidence could be made young. */

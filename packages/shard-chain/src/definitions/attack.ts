@@ -1,5 +1,6 @@
 import { bars, defineExperiment, type MetricSpec, table, text, timeline } from "@fmlab/experiment";
 import { z } from "zod";
+import { STRATEGY_NAMES } from "../adversary/strategy-names.ts";
 import { CONSENSUS_NAMES } from "../node/consensus.ts";
 import { PROTOCOL_NAMES } from "../protocol/names.ts";
 import { number, wholeNumber } from "./deployment-fields.ts";
@@ -17,7 +18,13 @@ export const attackConfig = z.object({
   budget: z
     .enum(["below-third", "third-to-two-thirds"])
     .default("below-third")
-    .describe("consensus: power of the faulty; below a third nothing may break."),
+    .describe("Power of the faulty in a committee; below a third nothing may break."),
+  strategies: z
+    .array(z.enum(STRATEGY_NAMES))
+    .min(1)
+    .max(STRATEGY_NAMES.length)
+    .default([...STRATEGY_NAMES])
+    .describe("What the adversary may do; those from slow-carrier on need the scope deployment."),
   protocol: z
     .enum(PROTOCOL_NAMES)
     .default("byshard-linear-write")
@@ -78,9 +85,21 @@ export const attack = defineExperiment({
     },
     shards: {
       title: "Across shards",
-      description: "Crashes, losses, partitions and slow carriers against ByShard; simulated.",
+      description: "Everything an adversary can do against ByShard's shards; simulated.",
       everywhere: true,
       config: { scope: "deployment", schedules: 30 },
+    },
+    equivocation: {
+      title: "Two stories in a shard",
+      description: "Equivocators in the shards' consensus, convicted in blocks; simulated.",
+      everywhere: true,
+      config: { scope: "deployment", schedules: 20, strategies: ["equivocate", "false-vote"] },
+    },
+    "shard-forks": {
+      title: "Forks of a shard",
+      description: "Half of one shard is faulty: forks, and who is to blame; simulated.",
+      everywhere: true,
+      config: { scope: "deployment", schedules: 20, budget: "third-to-two-thirds" },
     },
   },
   requires: () => ({ files: [] }),
@@ -92,6 +111,7 @@ export const attack = defineExperiment({
     }),
     forks: count("Forks", "none", "Schedules that led two correct validators apart."),
     attributed: count("Attributed", "higher", "Forks for which a third of the power is convicted."),
+    convicted: count("Convicted", "none", "Validators named by what they have signed."),
     innocentNamed: count("Innocent named", "lower", "Correct validators that a report accuses.", {
       headline: true,
     }),

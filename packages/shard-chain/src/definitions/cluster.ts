@@ -24,7 +24,7 @@ const {
 /** Config of `shard-chain.cluster`. */
 export const clusterConfig = z.object({
   protocol,
-  shards: wholeNumber(1, 16, 4).describe("Shards."),
+  shards: wholeNumber(1, 16, 4).describe("Chains that the accounts are divided among."),
   validators,
   committeeValidators,
   workload: z
@@ -58,7 +58,7 @@ export const clusterConfig = z.object({
   ),
   healAtSeconds: number(0, 36_000, 35).describe("When the partition ends, s."),
   warmupShare,
-  drainSeconds: wholeNumber(1, 36_000, 120).describe("Longest time to let what is sent end, s."),
+  drainSeconds: wholeNumber(1, 36_000, 600).describe("Longest time to let what is sent end, s."),
   replayMax: wholeNumber(0, 1_000_000, 20_000).describe(
     "Runs of up to so many transactions are executed once more on one ledger and compared.",
   ),
@@ -156,6 +156,7 @@ export const cluster = defineExperiment({
   fidelity: () => "measured",
   metrics,
   views: [
+    line("overTime", "Load and faults", "What ended a second while validators were gone."),
     line("heights", "Chains over time", "Height of every validator; a killed one stands still."),
     bars("criticalPath", "Where the time goes", "Mean time of committed transactions, by phase."),
     timeline("faults", "Faults", "When validators were gone, and when they were cut off."),

@@ -28,6 +28,9 @@ const generator = z
       .describe("Weights of calls that touch 1, 2, 3, ... contracts: more span more shards."),
     burstShare: number(0, 1, 0.5).describe("How much one account is in most transactions a while."),
     underfundedShare: number(0, 1, 0).describe("Share of the payers that lack half the money."),
+    crossShardShare: number(-1, 1, -1).describe(
+      "Share of transactions that go over several shards; below 0: as placement has it.",
+    ),
   })
   .prefault({})
   .describe("Dials of the generator; the defaults fit measured Ethereum transactions.");
@@ -54,7 +57,7 @@ export const deploymentFields = {
     .enum(PROTOCOL_NAMES)
     .default("byshard-linear-write")
     .describe("How transactions over several shards are done."),
-  shards: wholeNumber(1, 128, 4).describe("Shards."),
+  shards: wholeNumber(1, 128, 4).describe("Chains that the accounts are divided among."),
   validators: wholeNumber(1, 128, 4).describe("Validators of each shard."),
   committeeValidators: wholeNumber(1, 128, 4).describe(
     "Validators of the protocol's own committee, where it has one.",

@@ -84,6 +84,12 @@ export const fairness = defineExperiment({
       everywhere: true,
       config: { shards: 16, victims: 60, backgroundTransactions: 1_500, tps: 100 },
     },
+    haechi: {
+      title: "Haechi and the lock-based",
+      description: "Both attacks on Haechi, AHL and ByShard, skewed shard speeds; simulated.",
+      everywhere: true,
+      config: { protocols: ["haechi", "haechi-sync", "ahl", "byshard-linear-write"] },
+    },
   },
   requires: () => ({ files: [] }),
   fidelity: () => "simulated",

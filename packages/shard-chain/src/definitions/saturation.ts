@@ -27,6 +27,11 @@ export const saturationConfig = z.object({
     .max(16)
     .default([4])
     .describe("Numbers of shards to compare, each with every protocol."),
+  crossShares: z
+    .array(z.number().min(0).max(1))
+    .max(16)
+    .default([])
+    .describe("Cross-shard shares to compare on generated transactions; none: as they come."),
   ...deployment,
   seconds: number(2, 3_600, 30).describe("How long each load lasts at least, virtual seconds."),
   startTps: number(1, 1_000_000, 50).describe("First load; it doubles while it is sustained."),
@@ -54,6 +59,47 @@ const perProtocol = (
   ...more,
 });
 
+/** Haechi next to what it is compared with; small blocks, so that small loads fill them. */
+const haechi = (title: string, more: z.input<typeof saturationConfig>) => ({
+  title,
+  description: "Haechi, in lock-step too, AHL, ByShard; transfers among many accounts; simulated.",
+  everywhere: true,
+  config: {
+    protocols: [
+      "haechi",
+      "haechi-sync",
+      "ahl",
+      "byshard-linear-write",
+    ] satisfies SaturationConfig["protocols"],
+    generator: { burstShare: 0, callShare: 0, headAccounts: 20_000, zipfExponent: 0 },
+    blockItems: 200,
+    seconds: 20,
+    maxTps: 3_200,
+    ...more,
+  },
+});
+
+/** Prophet next to the lock-based; small blocks, so that small loads fill them. */
+const prophet = (title: string, more: z.input<typeof saturationConfig>) => ({
+  title,
+  description: "Prophet, AHL and ByShard; blocks of 200 items; simulated.",
+  everywhere: true,
+  config: {
+    protocols: [
+      "prophet",
+      "ahl",
+      "byshard-linear-write",
+      "byshard-linear-read-write",
+    ] as SaturationConfig["protocols"],
+    blockItems: 200,
+    // Some ten stretches in which one account is in most transactions, also of small loads.
+    seconds: 60,
+    maxTps: 1_600,
+    precision: 0.25,
+    ...more,
+  },
+});
+
 /** The load at which each protocol falls behind. */
 export const saturation = defineExperiment({
   kind: "shard-chain.saturation",
@@ -77,6 +123,33 @@ export const saturation = defineExperiment({
         shardCounts: [2, 4, 8, 16],
         maxTps: 20_000,
         startTps: 200,
+      },
+    },
+    "haechi-calm": haechi("Haechi where little conflicts", {}),
+    "haechi-two-to-sixteen": haechi("Haechi on two to sixteen shards", {
+      shardCounts: [2, 4, 8, 16],
+    }),
+    prophet: prophet("Prophet and the lock-based", {}),
+    "prophet-even": prophet("Prophet where no account is hot", {
+      generator: { burstShare: 0, zipfExponent: 0.5 },
+    }),
+    "prophet-hot": prophet("Prophet where one contract is hot", {
+      generator: { burstShare: 0.8, hotContractShare: 0.3 },
+    }),
+    "prophet-two-to-sixteen": prophet("Prophet on two to sixteen shards", {
+      shardCounts: [2, 4, 8, 16],
+    }),
+    "cross-ratio": {
+      title: "From within to across",
+      description: "Relay, AHL and ByShard as more transactions cross shards; simulated.",
+      everywhere: true,
+      config: {
+        crossShares: [0, 0.25, 0.5, 0.75, 1],
+        blockItems: 200,
+        seconds: 10,
+        precision: 0.3,
+        startTps: 50,
+        maxTps: 800,
       },
     },
     mainnet: {
@@ -108,13 +181,18 @@ export const saturation = defineExperiment({
   },
   views: [
     line("byShards", "Over shards", "Sustained load by number of shards, a curve a protocol."),
+    line("byCrossShare", "Over cross-shard shares", "Sustained load as more goes over shards."),
     scatter(
       "loads",
       "Offered and achieved",
-      "A point a load; on the diagonal all is kept up with.",
+      "A point a load; on the dashed line all is kept up with.",
     ),
     scatter("latency", "Load and latency", "Median and tail against the goodput reached."),
-    line("aborts", "Aborts", "Share of the transactions given up on account of others, by load."),
+    scatter(
+      "aborts",
+      "Aborts",
+      "Share of the transactions given up on account of others, by load.",
+    ),
     table("points", "All loads", "Every load that was tried, with its goodput and latency."),
   ],
   load: () => import(/* turbopackIgnore: true */ "../saturation-run/run.ts"),

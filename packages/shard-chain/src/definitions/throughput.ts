@@ -1,6 +1,7 @@
 import {
   bars,
   defineExperiment,
+  heatmap,
   line,
   type MetricSpec,
   table,
@@ -8,6 +9,7 @@ import {
   timeline,
 } from "@fmlab/experiment";
 import { z } from "zod";
+import { PROTOCOL_NAMES } from "../protocol/names.ts";
 import {
   datasetFiles,
   deploymentFields,
@@ -28,6 +30,10 @@ export const throughputConfig = z.object({
   replayMax: wholeNumber(0, 5_000_000, 20_000).describe(
     "Runs of up to so many transactions are executed once more on one ledger and compared.",
   ),
+  versus: z
+    .enum(["none", ...PROTOCOL_NAMES])
+    .default("none")
+    .describe("A second protocol on the same seed and load, drawn beside the first."),
 });
 /** What a run of it is configured by. */
 export type ThroughputConfig = z.output<typeof throughputConfig>;
@@ -94,6 +100,68 @@ const metrics = {
   }),
 } satisfies Record<string, MetricSpec>;
 
+/** A load so small and even that latency is rounds of consensus, and hardly anything waits. */
+const calm = (protocol: ThroughputConfig["protocol"], title: string) => ({
+  title: `${title} at rest`,
+  description: `${title} on eight shards, few transactions over many accounts; simulated.`,
+  everywhere: true,
+  config: {
+    protocol,
+    shards: 8,
+    workload: "smallbank" as const,
+    accounts: 5_000,
+    skew: 0,
+    transactions: 2_400,
+    tps: 60,
+  },
+});
+
+/** More than anybody gets done: goodput is what there is room for, and latency says nothing. */
+const full = (protocol: ThroughputConfig["protocol"], title: string) => ({
+  title: `${title} under too much load`,
+  description: `${title} on four shards with blocks of 200 items, 500 tx/s; simulated.`,
+  everywhere: true,
+  config: {
+    protocol,
+    blockItems: 200,
+    transactions: 10_000,
+    tps: 500,
+    warmupShare: 0.5,
+    drainSeconds: 1,
+  },
+});
+
+/** The same, where the slowest shard makes a block in four times the time of the fastest. */
+const skewed = (protocol: ThroughputConfig["protocol"], title: string) => ({
+  title: `${title} where shards differ in speed`,
+  description: `${title} on four shards, the slowest four times as slow, 250 tx/s; simulated.`,
+  everywhere: true,
+  config: { ...full(protocol, title).config, tps: 250, speedSkew: 4 },
+});
+
+/** The default load where nobody may wait for a lock. */
+const refusing = (protocol: ThroughputConfig["protocol"], title: string) => ({
+  title: `${title} without waiting`,
+  description: `${title} on the default load; a taken lock is a refusal; simulated.`,
+  everywhere: true,
+  config: { protocol, lockPolicy: "refuse" as const },
+});
+
+/** Eight shards under a load that Prophet keeps up with, a contract hot; who aborts how much? */
+const contested = (title: string, more: z.input<typeof throughputConfig>) => ({
+  title,
+  description: "Eight shards, one contract in a third of the calls, no waiting; simulated.",
+  everywhere: true,
+  config: {
+    protocol: "prophet" as const,
+    shards: 8,
+    // No bursts: a few of them in a run would be all chance.
+    generator: { burstShare: 0, hotContractShare: 0.3 },
+    lockPolicy: "refuse" as const,
+    ...more,
+  },
+});
+
 /** One protocol on one deployment under one load. */
 export const throughput = defineExperiment({
   kind: "shard-chain.throughput",
@@ -121,6 +189,51 @@ export const throughput = defineExperiment({
       everywhere: true,
       config: { protocol: "ahl" },
     },
+    haechi: {
+      title: "Haechi",
+      description: "Ordered by a beacon before anything is executed, the same load; simulated.",
+      everywhere: true,
+      config: { protocol: "haechi" },
+    },
+    "calm-haechi": calm("haechi", "Haechi"),
+    "calm-ahl": calm("ahl", "AHL"),
+    "calm-byshard": calm("byshard-linear-write", "ByShard, linear,"),
+    "full-haechi": full("haechi", "Haechi"),
+    "full-haechi-sync": full("haechi-sync", "Haechi in lock-step"),
+    "full-ahl": full("ahl", "AHL"),
+    "full-byshard": full("byshard-linear-write", "ByShard, linear,"),
+    "skewed-haechi": skewed("haechi", "Haechi"),
+    "skewed-haechi-sync": skewed("haechi-sync", "Haechi in lock-step"),
+    "skewed-ahl": skewed("ahl", "AHL"),
+    "skewed-byshard": skewed("byshard-linear-write", "ByShard, linear,"),
+    "refusing-haechi": refusing("haechi", "Haechi"),
+    "refusing-byshard": refusing("byshard-linear-write", "ByShard, linear,"),
+    prophet: {
+      title: "Prophet",
+      description: "Pre-executed by coalitions, ordered, then verified, the same load; simulated.",
+      everywhere: true,
+      config: { protocol: "prophet" },
+    },
+    "prophet-contested": contested("Prophet on a hot contract", {}),
+    "prophet-lied-to": contested("Prophet among liars", {
+      lyingCoalitionShare: 0.3,
+      coalitionBatch: 20,
+    }),
+    "prophet-signed": contested("Prophet, signed and executed by all", {
+      transactions: 400,
+      signatures: "ed25519",
+      execution: "every",
+    }),
+    "prophet-elided": contested("Prophet, signed and executed once", { transactions: 400 }),
+    "locks-contested": contested("ByShard on a hot contract", { protocol: "byshard-linear-write" }),
+    "locks-even": contested("ByShard where no account is hot", {
+      protocol: "byshard-linear-write",
+      generator: { burstShare: 0, zipfExponent: 0.5 },
+    }),
+    "locks-two-shards": contested("ByShard on two shards, a hot contract", {
+      protocol: "byshard-linear-write",
+      shards: 2,
+    }),
     wan: {
       title: "Across continents",
       description: "Eight shards over four regions, 80 ms apart, 50 Mbit/s each; simulated.",
@@ -142,6 +255,12 @@ export const throughput = defineExperiment({
       description: "Relay on 16 shards, all oracles on, one execution a shard; simulated.",
       config: { protocol: "relay", shards: 16, transactions: 1_000_000, tps: 6_000 },
     },
+    "side-by-side": {
+      title: "Two protocols side by side",
+      description: "ByShard and AHL on one seed: the same transactions, both ways; simulated.",
+      everywhere: true,
+      config: { transactions: 1_000, tps: 100, versus: "ahl" },
+    },
     signed: {
       title: "Signed and executed by all",
       description: "Every signature computed, every block executed by every validator; simulated.",
@@ -154,15 +273,16 @@ export const throughput = defineExperiment({
   metrics,
   views: [
     line("overTime", "Load and goodput over time", "Sent and ended a second, and in flight."),
-    line("latencyCdf", "Latency", "Share of the committed transactions by their latency."),
+    line("latencyCdf", "Latency", "Share of the committed transactions that took at most so long."),
     bars("criticalPath", "Where the time goes", "Mean time of committed transactions, by phase."),
     timeline(
       "sequence",
       "Ways of single transactions",
-      "Blocks that took them in, chain by chain.",
+      "The time until each block that took them further, by the block's chain.",
     ),
     table("oracles", "Oracles", "What was checked, and what was found."),
-    table("locks", "Lock graph", "At the fullest moment: who holds each lock, who waits for it."),
+    heatmap("lockGraph", "Lock graph", "At the fullest moment: who waits for whom, over locks."),
+    table("locks", "Locks", "At the fullest moment: who holds each lock, who waits for it."),
     bars("traffic", "Traffic", "Bytes sent, by what for."),
     table("chains", "Chains", "Height and state root of each chain at the end."),
     text("remarks", "What is assumed", "What a reader of these results must know."),

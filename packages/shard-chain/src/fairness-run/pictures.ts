@@ -6,6 +6,9 @@ import { type AttackedProtocol, successOf } from "./run.ts";
 /** Attacks that a table shows of each run. */
 const ROWS_A_RUN = 50;
 
+/** Where an attack comes from, as told in legends and tables. */
+const ATTACK_TITLES = { intra: "within the shard", cross: "across shards" } as const;
+
 /** Share of the attacks that succeed. */
 export function successBars(found: readonly AttackedProtocol[]): SeriesInput {
   return attackBars(found, "attacks that succeed", "%", ({ attacks }) => successOf([attacks]));
@@ -31,7 +34,7 @@ function attackBars(
     valueUnit,
     groups: ATTACKS.filter((attack) => found.some((one) => one.attack === attack)).map(
       (attack) => ({
-        name: attack === "intra" ? "within the shard" : "across shards",
+        name: ATTACK_TITLES[attack],
         values: protocols.map((protocol) => {
           const one = found.find((run) => run.protocol === protocol && run.attack === attack);
           return one === undefined ? null : measureOf(one);
@@ -56,7 +59,7 @@ export function attackTable(found: readonly AttackedProtocol[]): SeriesInput {
     rows: found.flatMap(({ protocol, attack, attacks }) =>
       attacks.slice(0, ROWS_A_RUN).map((one) => ({
         protocol,
-        attack,
+        attack: ATTACK_TITLES[attack],
         victim: one.victim.slice(0, 12),
         victimAt: placeText(one.victimAt),
         attackAt: placeText(one.attackAt),

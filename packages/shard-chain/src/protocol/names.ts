@@ -12,6 +12,9 @@ export const PROTOCOL_NAMES = [
   "byshard-centralised-read-write",
   "byshard-distributed-write",
   "byshard-distributed-read-write",
+  "haechi",
+  "haechi-sync",
+  "prophet",
 ] as const;
 
 /** One of them. */

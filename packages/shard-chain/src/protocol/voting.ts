@@ -5,6 +5,7 @@ import type { Transaction, TransactionId } from "../ledger/transaction.ts";
 import { type ChainId, homeOf } from "./chain.ts";
 import type { ChainContext } from "./chain-context.ts";
 import type { CrossMessage } from "./cross-message.ts";
+import { runCalls, tryCalls, withoutCalls } from "./local-calls.ts";
 import { type LockingState, LockRoom, lockingState } from "./lock-room.ts";
 import type { Protocol, ProtocolSettings } from "./protocol.ts";
 import { type AccountValue, applyValues, evaluate, valuesOn } from "./remote-values.ts";
@@ -47,7 +48,8 @@ export interface VotingOptions
 /**
  * All shards of a transaction lock at once and vote. Steps of one shard may need what another's
  * have read, so a vote brings the values of the locked accounts along, and the outcome is computed
- * from all of them. Contract calls, whose storage does not travel, are not supported.
+ * from all of them. Contracts' storage does not travel: its shard tries the calls before it votes
+ * and runs them when all have voted for it.
  */
 export function createVoting(
   options: VotingOptions,
@@ -117,8 +119,9 @@ class Voting {
 
   /** All locks of this shard are held. */
   #onHeld(chain: Context, transaction: Transaction): void {
-    const values = valuesOn(chain, transaction);
-    this.#vote(chain, transaction, { values });
+    const reason = tryCalls(chain, transaction);
+    if (reason !== undefined) this.#vote(chain, transaction, { reason });
+    else this.#vote(chain, transaction, { values: valuesOn(chain, transaction) });
   }
 
   #onRefused(chain: Context, transaction: Transaction, reason: FailureReason): void {
@@ -177,7 +180,7 @@ class Voting {
     if (!isAlone && votes.size < shards.length) return;
     const refusal = reasonIn(votes, shards);
     const values = shards.flatMap((shard) => valuesIn(votes.get(shard)));
-    const reason = refusal ?? evaluate(transaction, values).reason;
+    const reason = refusal ?? evaluate(withoutCalls(transaction), values).reason;
     const parts = isAlone ? 1 : shards.length;
     if (reason === undefined) record.decide(txId, { outcome: "commit", parts });
     else record.decide(txId, { outcome: "abort", reason, parts });
@@ -203,7 +206,9 @@ class Voting {
   #commit(chain: Context, txId: TransactionId, values: readonly AccountValue[]): void {
     const transaction = this.#take(chain, txId);
     if (transaction === undefined) return;
-    applyValues(chain, transaction, values, evaluate(transaction, values).values);
+    const { values: after } = evaluate(withoutCalls(transaction), values);
+    applyValues(chain, transaction, values, after);
+    runCalls(chain, transaction);
     this.#settle(chain, transaction, "commit");
   }
 

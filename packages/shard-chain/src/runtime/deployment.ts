@@ -1,38 +1,24 @@
 import { createPrng, type Prng } from "@fmlab/sim";
-import { type ConsensusMessage, createConsensus, hostLink } from "../consensus/consensus-node.ts";
-import { ConsensusCodec } from "../consensus/message-codec.ts";
-import { MemoryCommitLog, type SafetyStore } from "../consensus/parts.ts";
-import { type SignatureScheme, type Signer, signatureScheme } from "../crypto/signatures.ts";
+import type { AccountabilityReport } from "../adversary/accountability.ts";
+import { type ConsensusMessage, consensusChannel } from "../consensus/consensus-node.ts";
+import { type Signer, signatureScheme } from "../crypto/signatures.ts";
+import { ShardChainError } from "../errors.ts";
 import { type GenesisAccount, genesisStates } from "../ledger/genesis.ts";
-import { shardsOf } from "../ledger/hops.ts";
 import { LedgerState } from "../ledger/state.ts";
-import type { Block, Payload } from "../node/block.ts";
-import type { Host, NodeId } from "../node/host.ts";
+import type { NodeId, NodeMessage } from "../node/host.ts";
 import { VirtualWorld } from "../node/virtual-world.ts";
 import { totalBalance } from "../oracles/conservation.ts";
 import type { Verdict } from "../oracles/verdict.ts";
 import type { ChainId, ChainInfo, Topology } from "../protocol/chain.ts";
-import { contentOf } from "./block-content.ts";
 import { ChainExecution } from "./chain-execution.ts";
 import { ChainView } from "./chain-view.ts";
 import { chainsOf, committeesOf, keySeed } from "./committees.ts";
 import { Directory, type Seat } from "./directory.ts";
-import { SHARD_PAYLOADS } from "./payload-codec.ts";
 import { RunRecorder } from "./run-recorder.ts";
-import { CLIENT_CHANNEL, type ClientMessage, ShardNode } from "./shard-node.ts";
-import { ArrivalPool, ShardPool, type TransactionPool } from "./transaction-pool.ts";
+import { ArrivalPool, ShardPool } from "./transaction-pool.ts";
+import { type ChainRoom, Validators } from "./validators.ts";
+import { Witness } from "./witness.ts";
 import type { DeploymentSettings } from "./world-settings.ts";
-
-/** Final blocks that a validator keeps for others that come late. */
-const BLOCKS_KEPT = 24;
-
-/** What the validators of one chain share in one process. */
-interface ChainRoom {
-  readonly info: ChainInfo;
-  readonly execution: ChainExecution;
-  readonly view: ChainView;
-  readonly pool: TransactionPool;
-}
 
 /** All validators of all chains in one virtual world, and what is written down about them. */
 export class Deployment {
@@ -41,28 +27,27 @@ export class Deployment {
   readonly recorder: RunRecorder;
   readonly topology: Topology;
   readonly directory: Directory;
+  /** Who was caught, and by what. */
+  readonly witness: Witness;
   /** Sum of all balances at genesis, wei. */
   readonly genesisWei: bigint;
   readonly #rooms: readonly ChainRoom[];
-  readonly #scheme: SignatureScheme;
   readonly #signers: readonly Signer[];
-  /** When each payload was proposed; for measurement only. */
-  readonly #proposedMs = new WeakMap<Payload, number>();
-  readonly #codec: ConsensusCodec;
-  readonly #lastBlockMs: number[] = [];
+  readonly #validators: Validators;
 
+  /** @throws ShardChainError `BAD_SETTING` for faulty validators where everybody executes */
   constructor(settings: DeploymentSettings) {
-    const { protocol, shards, consensus, seed, signatures } = settings;
+    checkFaulty(settings);
+    const { protocol, shards, seed, signatures, keepsStatements = false } = settings;
     this.settings = settings;
-    this.#scheme = signatureScheme(signatures);
-    this.#codec = new ConsensusCodec(consensus, SHARD_PAYLOADS);
+    const scheme = signatureScheme(signatures);
     const chains = chainsOf(settings);
     const segmented = protocol.segmented ?? new Set();
     this.topology = { shards, chains, placement: settings.placement, segmented };
     const prng = createPrng(seed, "deployment");
     const nodes = chains.reduce((sum, { validators }) => sum + validators, 0);
     this.#signers = Array.from({ length: nodes }, (_, node) =>
-      this.#scheme.createSigner(keySeed(prng, node)),
+      scheme.createSigner(keySeed(prng, node)),
     );
     this.directory = new Directory(chains, committeesOf(chains, this.#signers));
     this.recorder = new RunRecorder(segmented, settings.replay);
@@ -70,9 +55,15 @@ export class Deployment {
     const genesis = this.#createGenesis();
     this.genesisWei = genesis.reduce((sum, state) => sum + totalBalance(state), 0n);
     this.#rooms = chains.map((info, chain) => this.#createRoom(info, genesis[chain]));
-    for (const { id, validators } of chains) {
-      for (let index = 0; index < validators; index++) this.#createNode({ chain: id, index });
-    }
+    this.witness = new Witness(this.directory, scheme, keepsStatements);
+    const { world, recorder, topology, directory, witness } = this;
+    const shared = { settings, world, recorder, topology, directory, witness };
+    this.#validators = new Validators({
+      ...shared,
+      scheme,
+      signers: this.#signers,
+      chains: this.#rooms,
+    });
   }
 
   /** The node from which clients of a region send; they come after the validators. */
@@ -87,7 +78,7 @@ export class Deployment {
 
   /** When each chain's newest block was first executed, ms. */
   lastBlockMs(): number[] {
-    return this.#rooms.map(({ info }) => this.#lastBlockMs[info.id] ?? 0);
+    return this.#rooms.map(({ info }) => this.#validators.lastBlockMs(info.id));
   }
 
   /** The newest state of each chain. */
@@ -103,6 +94,16 @@ export class Deployment {
   /** What the validators of each chain agreed on. */
   agreement(): Verdict[] {
     return this.#rooms.map(({ execution }) => execution.verdict());
+  }
+
+  /**
+   * Who has broken the rules of a chain's consensus, by what its correct validators hold; needs
+   * `keepsStatements`.
+   */
+  blame(chain: ChainId): AccountabilityReport {
+    const blocks = this.#validators.finalBlocks(chain);
+    this.witness.hear(chain, { type: "blocks", blocks });
+    return this.witness.report(this.settings.consensus, chain);
   }
 
   #createWorld(prng: Prng, nodes: number): VirtualWorld {
@@ -126,12 +127,20 @@ export class Deployment {
         costs,
         coreSpeed,
       },
-      (_, __, { channel, sizeBytes }) => {
-        // `consensus/shard-3` counts as consensus.
-        const end = channel.indexOf("/");
-        this.recorder.meter.addBytes(end < 0 ? channel : channel.slice(0, end), sizeBytes);
-      },
+      (to, _, message) => this.#onDelivery(to, message),
     );
+  }
+
+  #onDelivery(to: NodeId, { channel, sizeBytes, body }: NodeMessage): void {
+    // `consensus/shard-3` counts as consensus.
+    const end = channel.indexOf("/");
+    this.recorder.meter.addBytes(end < 0 ? channel : channel.slice(0, end), sizeBytes);
+    if (!this.witness.keepsStatements || end < 0) return;
+    const seat = this.directory.seatOf(to);
+    if (seat === undefined || channel !== consensusChannel(this.directory.nameOf(seat.chain))) {
+      return;
+    }
+    if (!isFaulty(this.settings, seat)) this.witness.hear(seat.chain, body as ConsensusMessage);
   }
 
   #regionOf(node: NodeId): number {
@@ -163,118 +172,7 @@ export class Deployment {
     const view = new ChainView(topology.chains.length, genesis);
     const { poolCapacity } = this.settings;
     const pool = info.isShard ? new ShardPool(poolCapacity) : new ArrivalPool(poolCapacity);
-    return { info, execution, view, pool };
-  }
-
-  #createNode(seat: Seat): void {
-    const { chain, index } = seat;
-    const node = this.directory.committeeOf(chain).validators[index]?.node as NodeId;
-    const commits = new MemoryCommitLog(BLOCKS_KEPT);
-    const store = new MemoryStore();
-    const place = () => this.world.place(node, this.#nodeAt(seat, node, commits, store));
-    place();
-    for (const crash of this.settings.crashes) {
-      if (crash.chain !== chain || crash.validator !== index) continue;
-      const { simulation } = this.world;
-      simulation.scheduleAt(crash.atMs, () => this.world.crash(node));
-      if (crash.backMs !== undefined) simulation.scheduleAt(crash.backMs, place);
-    }
-  }
-
-  #nodeAt(seat: Seat, node: NodeId, commits: MemoryCommitLog, store: MemoryStore): ShardNode {
-    const { settings, directory, topology, recorder, world } = this;
-    const { view, pool, execution } = this.#rooms[seat.chain] as ChainRoom;
-    const host = world.host(node);
-    const committee = directory.committeeOf(seat.chain);
-    const signer = this.#signers[node] as Signer;
-    const { adversary } = settings;
-    const isFaulty = adversary !== undefined && seat.index === committee.size - 1;
-    let isFirst = false;
-    return new ShardNode({
-      host,
-      seat,
-      directory,
-      topology,
-      protocol: settings.protocol,
-      signer,
-      scheme: this.#scheme,
-      view,
-      pool,
-      limits: settings.limits,
-      timing: settings.crossTiming,
-      ...(isFaulty && { holdBatchesMs: adversary.carrierDelayMs }),
-      createConsensus: (application) =>
-        createConsensus(settings.consensus, {
-          committee,
-          link: hostLink(host, committee, (message: ConsensusMessage) =>
-            this.#codec.sizeOf(message),
-          ),
-          application,
-          signer,
-          scheme: this.#scheme,
-          timing: this.#timingOf(seat.chain),
-          commits,
-          store,
-        }),
-      execute: ({ block }) => {
-        const committedMs = host.nowMs();
-        const proposedMs = this.#proposedMs.get(block.payload) ?? committedMs;
-        const done = execution.execute(block, seat.index, { proposedMs, committedMs });
-        isFirst = done.isFirst;
-        return done.executed;
-      },
-      stateOf: () => execution.stateOf(seat.index),
-      onExecuted: ({ block }, { outbox }) => {
-        if (isFaulty) this.#frontRun(host, block);
-        if (!isFirst) return;
-        this.#lastBlockMs[seat.chain] = host.nowMs();
-        recorder.endBlock(outbox, host.nowMs());
-      },
-      onProposed: (payload) => this.#proposedMs.set(payload, host.nowMs()),
-      onCertified: (batch) => recorder.certified(batch, host.nowMs()),
-      onArrived: (batch) => recorder.arrived(batch, host.nowMs()),
-      onRepeated: (repeated) => {
-        for (const txId of repeated) recorder.tellRepeated(txId, seat.chain);
-      },
-      onDropped: (dropped) => {
-        for (const { id } of dropped) recorder.giveUp(id, "noRoom", host.nowMs());
-      },
-    });
-  }
-
-  /** A faulty validator answers what it sees in a final block with transactions of its own. */
-  #frontRun(host: Host, block: Block): void {
-    const { protocol, adversary } = this.settings;
-    if (adversary?.frontRunner === undefined) return;
-    const { placement } = this.topology;
-    for (const transaction of contentOf(block).transactions) {
-      const attack = adversary.frontRunner.against(transaction);
-      if (attack === undefined) continue;
-      const isCrossShard = shardsOf(attack, placement).length > 1;
-      this.recorder.arrive(attack, host.nowMs(), isCrossShard);
-      const body: ClientMessage = { transactions: [attack] };
-      for (const node of this.directory.nodesOf(protocol.entryOf(attack, this.topology))) {
-        host.send(node, { channel: CLIENT_CHANNEL, sizeBytes: attack.sizeBytes, body });
-      }
-    }
-  }
-
-  #timingOf(chain: ChainId): DeploymentSettings["timing"] {
-    const { timing, pauseFactors } = this.settings;
-    return { ...timing, pauseMs: timing.pauseMs * (pauseFactors?.[chain] ?? 1) };
-  }
-}
-
-/** What a validator would have on its disk; here it outlives the node. */
-class MemoryStore implements SafetyStore<unknown> {
-  #state: unknown;
-
-  load(): unknown {
-    return this.#state;
-  }
-
-  save(state: unknown): void {
-    this.#state = state;
+    return { info, genesis, execution, view, pool };
   }
 }
 
@@ -288,4 +186,21 @@ export function genesisAccounts({ protocol, workload }: DeploymentSettings): Gen
     accounts.push(more === 0n ? account : { ...account, balance: account.balance + more });
   }
   return [...accounts, ...extra.values()];
+}
+
+function isFaulty({ adversary }: DeploymentSettings, { chain, index }: Seat): boolean {
+  const faulty = adversary?.faulty ?? [];
+  return faulty.some((one) => one.chain === chain && one.validator === index);
+}
+
+/** Copies of a faulty validator would execute on one state. */
+function checkFaulty({ adversary, execution }: DeploymentSettings): void {
+  if (execution === "memoised" || (adversary?.faulty ?? []).length === 0) return;
+  const expected = "memoised, where validators are faulty";
+  throw new ShardChainError(`execution must be ${expected}; it is ${execution}`, {
+    code: "BAD_SETTING",
+    setting: "execution",
+    value: execution,
+    expected,
+  });
 }

@@ -43,6 +43,11 @@ interface Kept {
 
 /** Blocks ahead of its own for which a validator keeps attestations. */
 const HEIGHTS_AHEAD = 64;
+/**
+ * Blocks without a certificate that are said again at a time, the oldest first: receivers take what
+ * a chain sends in order. After a restart there are as many as the chain has blocks.
+ */
+const RESENT_MAX = 256;
 
 /**
  * A validator's part in sending its chain's messages. Every validator signs what its execution of a
@@ -74,8 +79,13 @@ export class Outbound {
     return this.#sent[chain] ?? 0;
   }
 
-  /** This validator has executed a block. */
-  onExecuted(outbox: Outbox): void {
+  /**
+   * This validator has executed a block.
+   *
+   * @param isStored whether it had it stored before a restart: most likely the others have its
+   *        certificate, so that it waits with its own signature until `resend`
+   */
+  onExecuted(outbox: Outbox, isStored = false): void {
     const { height, root, batches } = outbox;
     this.#executedHeight = height;
     for (const { to, sequence } of batches) this.#sent[to] = sequence;
@@ -86,16 +96,18 @@ export class Outbound {
     this.#gatheringOf(height).outbox = outbox;
     const { chain, index: validator, directory } = this.#parts;
     const signature = this.#parts.sign(outboxStatement(directory.nameOf(chain), height, root));
-    this.#toCommittee({ type: "attest", height, root, validator, signature });
+    if (!isStored) this.#toCommittee({ type: "attest", height, root, validator, signature });
     this.#add(height, root, { validator, signature });
   }
 
-  /** Says again what has not led to a certificate yet. */
+  /** Says again what has not led to a certificate yet, and no receiver has confirmed. */
   resend(): void {
     const { index: validator } = this.#parts;
+    let resent = 0;
     for (const [height, { attested }] of this.#gathering) {
       const own = attested.get(validator);
       if (own === undefined) continue;
+      if (++resent > RESENT_MAX) return;
       const { root, attestation } = own;
       this.#toCommittee({ type: "attest", height, root, ...attestation });
     }
@@ -127,15 +139,27 @@ export class Outbound {
     const kept = this.#kept[chain];
     if (confirmed === undefined || kept === undefined) return;
     confirmed.set(validator, Math.max(taken, confirmed.get(validator) ?? 0));
-    const sure = this.#sureOf(chain, confirmed);
+    const sure = this.#sureOf(chain);
     for (const sequence of kept.keys()) {
       if (sequence > sure) break;
       kept.delete(sequence);
     }
+    this.#forgetConfirmed();
+  }
+
+  /** Nobody needs a certificate any more for what its receivers have. */
+  #forgetConfirmed(): void {
+    if (this.#gathering.size === 0) return;
+    const sure = this.#confirmed.map((_, chain) => this.#sureOf(chain));
+    for (const [height, { outbox }] of this.#gathering) {
+      const isNeeded = outbox?.batches.some(({ to, sequence }) => sequence > (sure[to] ?? 0));
+      if (isNeeded === false) this.#gathering.delete(height);
+    }
   }
 
   /** The highest sequence that validators with more than a third of the power confirm. */
-  #sureOf(chain: ChainId, confirmed: ReadonlyMap<number, number>): number {
+  #sureOf(chain: ChainId): number {
+    const confirmed = this.#confirmed[chain] ?? [];
     const committee = this.#parts.directory.committeeOf(chain);
     const said = [...confirmed].sort(([, one], [, other]) => other - one);
     let power = 0;

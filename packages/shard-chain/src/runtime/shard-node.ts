@@ -90,6 +90,8 @@ export class ShardNode implements HostedNode {
   /** Chains whose missing batch will be asked for. */
   readonly #asking = new Set<ChainId>();
   #turn = 0;
+  /** Blocks that are delivered before were stored, by an earlier life of this validator. */
+  #hasStarted = false;
 
   constructor(parts: ShardNodeParts) {
     const { directory, seat, view, host, scheme, protocol } = parts;
@@ -123,6 +125,7 @@ export class ShardNode implements HostedNode {
   }
 
   start(): void {
+    this.#hasStarted = true;
     this.consensus.start();
     this.#duty?.start?.();
     // Nodes take their turns at different moments.
@@ -266,7 +269,7 @@ export class ShardNode implements HostedNode {
     for (const { id } of notes) this.#notes.delete(id);
     this.#inbound.forget(inbox);
     onExecuted?.(committed, executed);
-    this.#outbound.onExecuted(executed.outbox);
+    this.#outbound.onExecuted(executed.outbox, !this.#hasStarted);
     this.#duty?.onExecuted?.(committed);
   }
 

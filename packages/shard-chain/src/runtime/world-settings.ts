@@ -1,5 +1,6 @@
 import type { CostTable, NetworkFault } from "@fmlab/sim";
 import type { FrontRunner } from "../adversary/front-runner.ts";
+import type { Strategy } from "../adversary/scenario.ts";
 import type { ConsensusTiming } from "../consensus/parts.ts";
 import type { SignatureSchemeName } from "../crypto/signatures.ts";
 import type { ContractRunner } from "../ledger/contract-runner.ts";
@@ -33,12 +34,21 @@ export interface Crash {
   readonly backMs?: number;
 }
 
-/** What the faulty validators do, one of each committee (the last); they follow the rest. */
+/** A validator that breaks the rules of its chain's consensus. It never crashes. */
+export interface FaultySeat {
+  readonly chain: ChainId;
+  readonly validator: number;
+  readonly strategies: readonly Strategy[];
+}
+
+/** What faulty validators do. */
 export interface Adversary {
-  /** Sends transactions against those that it sees in final blocks. */
+  /** The last of each committee sends transactions against those that it sees in final blocks. */
   readonly frontRunner?: FrontRunner;
-  /** As carriers of messages between chains they wait so long first, ms. */
+  /** As a carrier between chains, the last of each committee waits so long first, ms. */
   readonly carrierDelayMs: number;
+  /** In consensus all follow the rules but these. Needs memoised execution. */
+  readonly faulty?: readonly FaultySeat[];
 }
 
 /** A sharded blockchain in virtual time, and what is asked of it. */
@@ -67,6 +77,8 @@ export interface DeploymentSettings {
   readonly networkFaults: readonly NetworkFault[];
   readonly crashes: readonly Crash[];
   readonly adversary?: Adversary;
+  /** Keep everything signed, to name culprits after a fork; costs memory. Default: no. */
+  readonly keepsStatements?: boolean;
   /** Clients hand in what has arrived so often, ms. */
   readonly clientTickMs: number;
   /** Transactions that a mempool holds. */

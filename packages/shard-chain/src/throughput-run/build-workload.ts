@@ -1,7 +1,9 @@
 import type { RunContext } from "@fmlab/experiment";
 import { createPrng } from "@fmlab/sim";
 import type { ThroughputConfig } from "../definitions/throughput.ts";
+import { modulo } from "../placement/modulo.ts";
 import { burstArrivals, poissonArrivals, replayArrivals } from "../workloads/arrivals.ts";
+import { withCrossShare } from "../workloads/cross-share.ts";
 import { readDataset } from "../workloads/dataset.ts";
 import { generatedWorkload } from "../workloads/generated-workload.ts";
 import { fittedOptions } from "../workloads/generator-options.ts";
@@ -29,7 +31,7 @@ export interface ArrivalDials {
 /** The part of a config that says what clients send. */
 export type WorkloadDials = Pick<
   ThroughputConfig,
-  "workload" | "dataset" | "transactions" | "generator" | "accounts" | "skew"
+  "workload" | "dataset" | "transactions" | "generator" | "accounts" | "skew" | "shards"
 >;
 
 /**
@@ -73,9 +75,12 @@ function createWorkload(config: WorkloadDials, seed: number): Workload {
   const { transactions, accounts, skew, generator } = config;
   switch (config.workload) {
     case "generated": {
-      const { contractsPerCall, ...dials } = generator;
-      const fitted = fittedOptions(transactions);
-      return generatedWorkload({ ...fitted, ...dials, accountsPerCall: contractsPerCall }, seed);
+      const { contractsPerCall, crossShardShare, ...dials } = generator;
+      const options = { ...fittedOptions(transactions), ...dials };
+      const generated = generatedWorkload({ ...options, accountsPerCall: contractsPerCall }, seed);
+      if (crossShardShare < 0) return generated;
+      const placement = modulo(config.shards);
+      return withCrossShare(generated, { placement, share: crossShardShare, seed });
     }
     case "smallbank":
       return smallBank({ transactions, customers: accounts, zipfExponent: skew }, seed);

@@ -9,6 +9,9 @@ const ROWS_MAX = 100;
 /** Waiting transactions that a row names. */
 const NAMED_MAX = 4;
 
+/** Transactions that the matrix shows, either way. */
+const MATRIX_MAX = 40;
+
 /** A wait, and the shard it is on. */
 interface PlacedWait extends LockWait {
   readonly shard: number;
@@ -29,6 +32,27 @@ export class LockGraph {
     if (waits.length <= this.#waits.length) return;
     this.#waits = waits;
     this.#atMs = nowMs;
+  }
+
+  /** Who waits for whom: a row a waiting transaction, a column one that others wait for. */
+  matrix(): SeriesInput {
+    const columns = mostNamed(this.#waits.map(({ holder }) => holder));
+    const seen = this.#waits.filter(({ holder }) => columns.includes(holder));
+    const rows = mostNamed(seen.map(({ waiter }) => waiter));
+    const count = (waiter: string, holder: string) =>
+      seen.filter((wait) => wait.waiter === waiter && wait.holder === holder).length;
+    const named = (ids: readonly string[]) =>
+      ids.length === 0 ? ["nobody"] : ids.map((id) => id.slice(0, 8));
+    const values = rows.map((waiter) => columns.map((holder) => count(waiter, holder) || null));
+    return {
+      kind: "heatmap",
+      rowLabel: "waits",
+      columnLabel: "holds",
+      valueLabel: "locks waited for",
+      rows: named(rows),
+      columns: named(columns),
+      values: rows.length === 0 ? [[null]] : values,
+    };
   }
 
   /** One row a lock that is waited for, the most wanted first. */
@@ -63,4 +87,14 @@ export class LockGraph {
       })),
     };
   }
+}
+
+/** The names that come most often, most often first. */
+function mostNamed(names: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts]
+    .sort(([, one], [, other]) => other - one)
+    .slice(0, MATRIX_MAX)
+    .map(([name]) => name);
 }

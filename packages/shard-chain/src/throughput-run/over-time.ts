@@ -1,4 +1,5 @@
 import type { SeriesInput } from "@fmlab/experiment";
+import type { Crash } from "../runtime/world-settings.ts";
 
 /** Points that a picture shows; more are thinned out. */
 const POINTS_MAX = 1_000;
@@ -14,8 +15,8 @@ export class OverTime {
     this.#states.push({ nowMs, sent, inFlight });
   }
 
-  /** Rates between looks, and what is in flight at each. */
-  series(): SeriesInput {
+  /** Rates between looks, what is in flight at each, and who was down, if anybody ever was. */
+  series(crashes: readonly Crash[] = []): SeriesInput {
     const every = Math.max(1, Math.ceil(this.#states.length / POINTS_MAX));
     const states = this.#states.filter((_, i) => i % every === 0);
     const points = states.slice(1).map((now, i) => {
@@ -33,7 +34,17 @@ export class OverTime {
         { name: "sent", y: points.map(({ sentTps }) => sentTps) },
         { name: "ended", y: points.map(({ endedTps }) => endedTps) },
         { name: "in flight", y: points.map(({ inFlight }) => inFlight) },
+        ...(crashes.length === 0
+          ? []
+          : [{ name: "validators down", y: points.map(({ nowMs }) => downAt(crashes, nowMs)) }]),
       ],
     };
   }
+}
+
+/** Validators that had stopped and were not back. */
+function downAt(crashes: readonly Crash[], atMs: number): number {
+  return crashes.filter(
+    (one) => one.atMs <= atMs && atMs < (one.backMs ?? Number.POSITIVE_INFINITY),
+  ).length;
 }

@@ -1,21 +1,11 @@
 import type { SeriesInput } from "@fmlab/experiment";
 import type { ThroughputConfig } from "../definitions/throughput.ts";
+import { PHASE_TITLES } from "../measurement/phase-titles.ts";
 import { PHASES } from "../measurement/trail.ts";
 import type { DeploymentOutcome } from "../runtime/run-deployment.ts";
 
 /** Steps of the distribution's curve. */
 const SHARES = 200;
-
-/** Words for the phases of a transaction. */
-const PHASE_TITLES: Record<(typeof PHASES)[number], string> = {
-  queue: "waiting for a block",
-  consensus: "consensus",
-  network: "between shards",
-  lockWait: "waiting for locks",
-  orderingWait: "waiting for the order",
-  execution: "execution",
-  proof: "certificates",
-};
 
 /** Share of the committed transactions that took at most so long. */
 export function latencySeries({ deployment, window }: DeploymentOutcome): SeriesInput {
@@ -26,9 +16,9 @@ export function latencySeries({ deployment, window }: DeploymentOutcome): Series
     latencies[Math.max(0, Math.ceil(share * latencies.length) - 1)] as number;
   return {
     kind: "line",
-    xLabel: "latency, ms",
+    xLabel: "latency, s",
     yLabel: "share of committed transactions",
-    x: shares.map(at),
+    x: shares.map((share) => at(share) / 1_000),
     curves: [{ name: deployment.settings.protocol.name, y: shares }],
   };
 }
@@ -40,7 +30,7 @@ export function criticalPathSeries({ summary, deployment }: DeploymentOutcome): 
     kind: "bars",
     categoryLabel: "protocol",
     categories: [deployment.settings.protocol.name],
-    valueLabel: "mean time of a committed transaction",
+    valueLabel: "mean time",
     valueUnit: "ms",
     arrangement: "stacked",
     groups: PHASES.map((phase) => ({
@@ -50,26 +40,29 @@ export function criticalPathSeries({ summary, deployment }: DeploymentOutcome): 
   };
 }
 
-/** A message-sequence chart: on each chain, the blocks that took a transaction further. */
+/** A lane a transaction: its time until each block that took it further, by the block's chain. */
 export function sequenceSeries({ deployment }: DeploymentOutcome): SeriesInput {
   const { topology, recorder, settings } = deployment;
   const journeys = recorder.journeys.ended;
   const zeroMs = Math.min(...journeys.map(({ arrivedMs }) => arrivedMs), Number.MAX_VALUE);
   return {
     kind: "timeline",
-    lanes: topology.chains.map(({ name }) => name),
-    events: journeys.flatMap(({ txId, visits }) =>
-      visits.map(({ chain, what, proposedMs, committedMs }) => ({
-        lane: chain,
-        startMs: proposedMs - zeroMs,
-        endMs: Math.max(proposedMs, committedMs) - zeroMs,
-        label: `${what} of ${txId.slice(0, 8)}`,
-        category: txId.slice(0, 8),
-      })),
-    ),
+    lanes: journeys.map(({ txId }) => txId.slice(0, 8)),
+    events: journeys.flatMap(({ arrivedMs, visits }, lane) => {
+      let startMs = arrivedMs - zeroMs;
+      return [...visits]
+        .sort((one, other) => one.committedMs - other.committedMs)
+        .map(({ chain, what, committedMs }) => {
+          const fromMs = startMs;
+          startMs = Math.max(fromMs, committedMs - zeroMs);
+          const name = topology.chains[chain]?.name ?? `chain ${chain}`;
+          const label = `${what}, until a block of ${name} had it`;
+          return { lane, startMs: fromMs, endMs: startMs, label, category: name };
+        });
+    }),
     note:
-      `${settings.protocol.name}: the first ${journeys.length} cross-shard transactions, ` +
-      "each block from its proposal to its commit",
+      `${settings.protocol.name}: the first ${journeys.length} transactions that had ended, each ` +
+      "from its arrival",
   };
 }
 
@@ -90,11 +83,14 @@ export function oracleTable({ verdicts, failures }: DeploymentOutcome): SeriesIn
       violations: verdict.violationCount,
       found: verdict.violations[0]?.what ?? "",
       facts: Object.entries(verdict.facts)
-        .map(([name, value]) => `${name} ${value}`)
+        .map(([name, value]) => `${wordsOf(name)} ${value}`)
         .join(", "),
     })),
   };
 }
+
+/** A name in code as words: `inFlightCount` is `in flight count`. */
+const wordsOf = (name: string) => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
 /** Bytes sent, by what for. */
 export function trafficSeries({ summary, sentCount }: DeploymentOutcome): SeriesInput {
@@ -130,7 +126,7 @@ export function chainTable({ deployment, heights, stateRoots }: DeploymentOutcom
 
 /** What a reader of the results must know. */
 export function remarksText(
-  { deployment, isDrained }: DeploymentOutcome,
+  { deployment, isDrained, summary }: DeploymentOutcome,
   config: ThroughputConfig,
 ): SeriesInput {
   const { protocol, workload } = deployment.settings;
@@ -146,14 +142,25 @@ export function remarksText(
   const lines = [
     `${protocol.title}. ${protocol.source}.`,
     ...(protocol.isReconstruction ? ["This protocol is a reconstruction."] : []),
-    ...workload.remarks.map((remark) => `${remark}.`),
+    ...workload.remarks.map((remark) => `${remark.charAt(0).toUpperCase()}${remark.slice(1)}.`),
     signatures,
     execution,
     "Validators of one shard share a mempool; time, network and processors are simulated.",
+    ...lateText(summary.unfinished),
     ...(isDrained ? [] : ["Not everything that was sent had ended when the run was over."]),
   ];
   return {
     kind: "text",
     blocks: [{ title: `${protocol.name} on ${workload.name}`, text: lines.join("\n") }],
   };
+}
+
+/** What percentiles leave open where arrivals had not ended by the last one. */
+function lateText(unfinished: number): string[] {
+  if (unfinished === 0) return [];
+  return [
+    `${unfinished} arrivals had not ended when the last one came. Latency percentiles count them ` +
+      "with the time they had waited by then and are lower bounds; the curve of latencies has " +
+      "what they took in the end.",
+  ];
 }

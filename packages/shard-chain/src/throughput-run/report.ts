@@ -1,4 +1,4 @@
-import type { RunContext, Summary } from "@fmlab/experiment";
+import type { RunContext, SeriesInput, Summary } from "@fmlab/experiment";
 import type { ThroughputConfig } from "../definitions/throughput.ts";
 import { ShardChainError } from "../errors.ts";
 import type { RunSummary } from "../measurement/run-meter.ts";
@@ -12,22 +12,31 @@ import {
   sequenceSeries,
   trafficSeries,
 } from "./pictures.ts";
+import { sideBySide } from "./side-by-side.ts";
 
 type Sink = Pick<RunContext, "metric" | "series" | "note" | "log">;
 
-/** Tells a run's numbers and pictures, and sums it up. */
+/**
+ * Tells a run's numbers and pictures, and sums it up.
+ *
+ * @param rival another protocol on the same seed, drawn beside it
+ */
 export function reportThroughput(
   ctx: Sink,
   outcome: DeploymentOutcome,
   config: ThroughputConfig,
+  rival?: DeploymentOutcome,
 ): Summary {
   const numbers = numbersOf(outcome);
-  for (const [name, value] of Object.entries(numbers)) {
-    if (value !== undefined) ctx.metric(name, value);
-  }
-  ctx.series("latencyCdf", latencySeries(outcome));
-  ctx.series("criticalPath", criticalPathSeries(outcome));
-  ctx.series("sequence", sequenceSeries(outcome));
+  tell(ctx, numbers, {});
+  const draw = (name: string, seriesOf: (one: DeploymentOutcome) => SeriesInput) => {
+    const series = seriesOf(outcome);
+    const names = [config.protocol, config.versus] as const;
+    ctx.series(name, rival === undefined ? series : sideBySide(series, seriesOf(rival), names));
+  };
+  draw("latencyCdf", latencySeries);
+  draw("criticalPath", criticalPathSeries);
+  draw("sequence", sequenceSeries);
   ctx.series("oracles", oracleTable(outcome));
   ctx.series("traffic", trafficSeries(outcome));
   ctx.series("chains", chainTable(outcome));
@@ -36,7 +45,19 @@ export function reportThroughput(
   ctx.note("execution", config.execution);
   ctx.note("traceHash", outcome.traceHash);
   ctx.note("costsMs", JSON.stringify(outcome.deployment.settings.costs));
-  return { ...numbers, ...summaryOf(outcome) };
+  const versus = rival && { ...numbersOf(rival), ...summaryOf(rival) };
+  if (rival !== undefined) tell(ctx, numbersOf(rival), { protocol: config.versus });
+  return { ...numbers, ...summaryOf(outcome), ...(versus && { versus }) };
+}
+
+function tell(
+  ctx: Sink,
+  numbers: Record<string, number | undefined>,
+  axes: { protocol?: string },
+): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (value !== undefined) ctx.metric(name, value, axes);
+  }
 }
 
 /** The parts of a summary that are no metrics. */

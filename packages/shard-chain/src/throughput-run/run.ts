@@ -32,11 +32,25 @@ export async function run(ctx: RunContext, config: ThroughputConfig): Promise<Su
   });
   const realSeconds = (ctx.nowMs() - startMs) / 1_000;
   ctx.metric("eventsPerSecond", outcome.events / realSeconds);
-  ctx.series("overTime", overTime.series());
+  ctx.series("overTime", overTime.series(outcome.deployment.settings.crashes));
   ctx.series("locks", lockGraph.series());
-  const summary = reportThroughput(ctx, outcome, config);
+  ctx.series("lockGraph", lockGraph.matrix());
+  const rival = await runRival(ctx, config);
+  const summary = reportThroughput(ctx, outcome, config, rival);
   failIfUnsound(outcome);
+  if (rival !== undefined) failIfUnsound(rival);
   return summary;
+}
+
+/** The second protocol, if any: the same seed, so the same transactions at the same moments. */
+async function runRival(
+  ctx: RunContext,
+  config: ThroughputConfig,
+): Promise<DeploymentOutcome | undefined> {
+  const { versus } = config;
+  if (versus === "none") return undefined;
+  ctx.log(`the same load on ${versus}`);
+  return runOnce(ctx, { ...config, protocol: versus }, () => breathe(ctx));
 }
 
 /** One deployment from config to outcome; contracts get a runner where the workload has any. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { findCulprits } from "../../src/adversary/accountability.ts";
 import { StatementCollector } from "../../src/adversary/statements.ts";
-import { VoteCheck, voteStatement } from "../../src/consensus/index.ts";
+import { proposalStatement, VoteCheck, voteStatement } from "../../src/consensus/index.ts";
 import { ELIDED } from "../../src/crypto/signatures.ts";
 import { type Block, Committee, NIL_ID, type Vote, type VoteKind } from "../../src/node/index.ts";
 
@@ -44,6 +44,32 @@ describe("findCulprits", () => {
     expect(accuse([vote("vote", 3, 7, "a"), vote("vote", 3, 7, "b")], "hotstuff")).toEqual([
       [3, ["double-vote"]],
     ]);
+  });
+
+  it("convicts who proposes two blocks in one view, by its own signatures alone", () => {
+    const proposal = (validator: number, round: number, blockId: string, signer = validator) => {
+      const fields = { height: 1, round, blockId, extra: -1, validator };
+      const signature = signers[signer]?.sign(proposalStatement("c", fields)) ?? new Uint8Array();
+      return { ...fields, signature };
+    };
+    const collectorOf = (proposals: ReturnType<typeof proposal>[]) => {
+      const collector = new StatementCollector(new VoteCheck(committee, ELIDED));
+      for (const one of proposals) {
+        const { blockId: id, height, round, validator: proposer, signature } = one;
+        const block = { id, header: { height, round, proposer } } as unknown as Block;
+        collector.addMessage({ type: "proposal", block, timeouts: [], signature });
+      }
+      return findCulprits("hotstuff", committee, collector).culprits.map(
+        ({ validator, evidence }) => [validator, evidence.map(({ kind }) => kind)],
+      );
+    };
+    expect(collectorOf([proposal(2, 4, "a"), proposal(2, 4, "b")])).toEqual([
+      [2, ["double-proposal"]],
+    ]);
+    expect(collectorOf([proposal(2, 4, "a"), proposal(2, 5, "b"), proposal(1, 4, "b")])).toEqual(
+      [],
+    );
+    expect(collectorOf([proposal(2, 4, "a"), proposal(2, 4, "b", 3)])).toEqual([]);
   });
 
   it("convicts nobody by votes that others have signed", () => {
@@ -92,7 +118,8 @@ describe("findCulprits", () => {
     addBlock("d", 6, { id: "c", round: 5 });
     addBlock("x", 9, { id: "a", round: 3 });
     const accused = () =>
-      findCulprits("hotstuff", committee, { votes, viewChanges: [], blocks }).culprits;
+      findCulprits("hotstuff", committee, { votes, proposals: [], viewChanges: [], blocks })
+        .culprits;
     expect(accused()).toEqual([
       {
         validator: 0,

@@ -81,7 +81,7 @@ describe("the search", () => {
   /** Where `npm run bench -- shard-mutants` has found the broken variants; it takes a few tries. */
   const broken: [what: string, name: ConsensusName, firstSeed: number, options: object][] = [
     ["Tendermint without its lock", "tendermint", 28, WITHOUT_LOCKS],
-    ["HotStuff without its lock", "hotstuff", 19_631, WITHOUT_LOCKS],
+    ["HotStuff without its lock", "hotstuff", 11, WITHOUT_LOCKS],
     ["PBFT that ignores what is prepared", "pbft", 50, WITHOUT_LOCKS],
     ["Tendermint with quorums of two thirds", "tendermint", 25, WITH_SMALL_QUORUM],
     ["HotStuff with quorums of two thirds", "hotstuff", 7, WITH_SMALL_QUORUM],

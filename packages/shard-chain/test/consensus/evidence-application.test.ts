@@ -6,11 +6,12 @@ import {
   EvidenceApplication,
   EvidencePool,
   evidencePayloads,
+  makeBlock,
   VoteCheck,
   voteStatement,
 } from "../../src/consensus/index.ts";
 import { ED25519, type Signer } from "../../src/crypto/signatures.ts";
-import type { PayloadPlace, Vote } from "../../src/node/index.ts";
+import { GENESIS_ID, type PayloadPlace, type Vote } from "../../src/node/index.ts";
 import { SmallWorld } from "./small-world.ts";
 
 /** A vote of a validator that it does not cast itself. */
@@ -75,6 +76,31 @@ describe("blocks with evidence", () => {
     ];
     expect(judge.validate(with2([good]), place(2))).toBe(true);
     for (const evidence of wrong) expect(judge.validate(with2(evidence), place(2))).toBe(false);
+  });
+
+  it("wait with a double vote until its height's parent is final, as HotStuff votes before", () => {
+    const world = new SmallWorld({ name: "hotstuff", scheme: ED25519 });
+    const application = new EvidenceApplication({
+      application: new CommandApplication([1, 2]),
+      pool: new EvidencePool(new VoteCheck(world.committee, ED25519)),
+      onEvidence: () => undefined,
+    });
+    const propose = (height: number) =>
+      application.propose({ height, round: 0, timestampMs: 20, proposer: 0, pending: [] });
+    const evidenceAt = (height: number) =>
+      (propose(height).content as { evidence: DoubleVoteEvidence[] }).evidence;
+    const deliver = (height: number) => {
+      const place = { chainId: "shard-0", height, round: height, proposer: 0 };
+      const header = { ...place, parentId: GENESIS_ID, timestampMs: 10 * height };
+      const block = makeBlock(header, propose(height), undefined);
+      const certificate = { kind: "vote" as const, height, round: 0, blockId: "", votes: [] };
+      application.deliver({ block, proof: { headers: [block.header], certificate } });
+    };
+    application.observer.onDoubleVote?.(vote(world, 2, 3, "aa"), vote(world, 2, 3, "bb"));
+    deliver(1);
+    expect(evidenceAt(5)).toEqual([]);
+    deliver(2);
+    expect(evidenceAt(5)).toMatchObject([{ first: { validator: 2, height: 3 }, timestampMs: 20 }]);
   });
 
   it("come over sockets as they were written", () => {

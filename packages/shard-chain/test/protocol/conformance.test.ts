@@ -24,7 +24,9 @@ describe.each(PROTOCOLS.map(({ name }) => name))("%s", (protocol) => {
   it.each(Object.entries(WORKLOADS))("passes every oracle on %s", async (_, create) => {
     const outcome = await run(protocol, create(7), {});
     expectSound(outcome);
-    expect(outcome.summary.committed).toBeGreaterThan(0);
+    // Over the whole run: a slow protocol has committed nothing yet when the last one arrives.
+    const { meter } = outcome.deployment.recorder;
+    expect(meter.summarise({ fromMs: 0, toMs: outcome.endMs }).committed).toBeGreaterThan(0);
   });
 
   it("passes every oracle where everybody wants the same accounts and nobody may wait", async () => {

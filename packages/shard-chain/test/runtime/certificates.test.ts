@@ -138,4 +138,21 @@ describe("a validator that sends its chain's messages", () => {
     other.onWant(3, want);
     expect(batchesSent()).toHaveLength(2);
   });
+
+  it("says stored blocks again after a restart, until their receivers have confirmed them", () => {
+    const attested = () =>
+      sent.flatMap(({ message }) => (message.type === "attest" ? [message.height] : []));
+    const back = create(0);
+    back.onExecuted(outbox, true);
+    expect(attested()).toEqual([]);
+    back.resend();
+    expect(attested()).toEqual([6, 6, 6]);
+    back.onConfirmed(1, 0, 2);
+    back.onConfirmed(1, 1, 1);
+    back.resend();
+    expect(attested()).toHaveLength(6);
+    back.onConfirmed(1, 1, 2);
+    back.resend();
+    expect(attested()).toHaveLength(6);
+  });
 });

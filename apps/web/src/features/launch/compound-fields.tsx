@@ -4,14 +4,22 @@ import { Plus, X } from "lucide-react";
 import type { ReactNode } from "react";
 import { Button } from "@/ui/button.tsx";
 import { Checkbox, Select } from "@/ui/fields.tsx";
+import { choicesOf } from "./choices.ts";
+import { ChoicesField } from "./choices-field.tsx";
 import { type Path, withoutItem } from "./config-values.ts";
 import { describedBy, FieldHelp } from "./field-frame.tsx";
 import { FieldView } from "./field-view.tsx";
 import type { Field } from "./form-fields.ts";
 import { useField } from "./use-field.ts";
 
-/** A list whose items can be added and removed. */
+/** A list: check boxes where it is a choice of several, else items to add and remove. */
 export function ListField({ field, path }: { field: Field & { type: "list" }; path: Path }) {
+  const options = choicesOf(field, useField(path).value);
+  if (options === null) return <ItemsField field={field} path={path} />;
+  return <ChoicesField field={field} path={path} options={options} />;
+}
+
+function ItemsField({ field, path }: { field: Field & { type: "list" }; path: Path }) {
   const { id, value, set } = useField(path);
   const items = Array.isArray(value) ? value : [];
   const full = field.maxItems !== null && items.length >= field.maxItems;

@@ -9,6 +9,7 @@ import { Tag } from "@/ui/badges.tsx";
 import { Button } from "@/ui/button.tsx";
 import { PageHeader } from "@/ui/panel.tsx";
 import { EmptyState, ErrorState, Loading } from "@/ui/status.tsx";
+import { groupExperiments } from "./experiment-groups.ts";
 import { PaperLink } from "./paper-link.tsx";
 
 type Experiment = RouterOutputs["experiment"]["list"][number];
@@ -36,11 +37,20 @@ function Experiments({ projectId }: { projectId: string }) {
           Add a research package's definitions to packages/registry.
         </EmptyState>
       ) : (
-        <ul className="grid gap-3 xl:grid-cols-2">
-          {experiments.data.map((experiment) => (
-            <ExperimentCard key={experiment.kind} {...{ experiment, projectId }} />
+        <div className="flex flex-col gap-6">
+          {groupExperiments(experiments.data).map((group) => (
+            <section key={group.name} aria-labelledby={`group-${group.name}`}>
+              <h2 id={`group-${group.name}`} className="mb-2 font-semibold">
+                {group.title}
+              </h2>
+              <ul className="grid gap-3 xl:grid-cols-2">
+                {group.experiments.map((experiment) => (
+                  <ExperimentCard key={experiment.kind} {...{ experiment, projectId }} />
+                ))}
+              </ul>
+            </section>
           ))}
-        </ul>
+        </div>
       )}
     </>
   );
@@ -50,7 +60,7 @@ function ExperimentCard({ experiment, projectId }: { experiment: Experiment; pro
   return (
     <li className="flex flex-col gap-2 rounded-lg border border-line bg-panel p-4">
       <div className="flex flex-wrap items-center gap-2">
-        <h2 className="font-semibold">{experiment.title}</h2>
+        <h3 className="font-semibold">{experiment.title}</h3>
         <span className="font-mono text-xs text-muted">{experiment.kind}</span>
         <Button asChild variant="primary" size="small" className="ml-auto">
           <Link href={routes.launch(projectId, experiment.kind)}>

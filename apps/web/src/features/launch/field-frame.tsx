@@ -1,6 +1,8 @@
 "use client";
 
 import type { ReactNode } from "react";
+import { sentence } from "@/ui/format/sentence.ts";
+import { HelpText } from "@/ui/help-text.tsx";
 import type { Path } from "./config-values.ts";
 import type { Field } from "./form-fields.ts";
 import { useField } from "./use-field.ts";
@@ -43,7 +45,9 @@ export function FieldHelp({ field, path }: { field: Field; path: Path }) {
   const { id, problem } = useField(path);
   const bounds =
     field.bounds === "" ? "" : `${field.bounds}${field.unit === "" ? "" : ` ${field.unit}`}`;
-  const help = [field.help, capitalise(bounds)].filter((part) => part !== "").join(" ");
+  const help = [field.help, bounds === "" ? "" : `${sentence(bounds)}.`]
+    .filter((part) => part !== "")
+    .join(" ");
   return (
     <p id={`${id}-help`} className="mt-1 text-xs text-muted">
       {problem !== undefined && (
@@ -55,20 +59,3 @@ export function FieldHelp({ field, path }: { field: Field; path: Path }) {
     </p>
   );
 }
-
-/** Help with the names that its author put between backticks set as code. */
-function HelpText({ text }: { text: string }) {
-  return text.split("`").map((part, index) =>
-    index % 2 === 1 ? (
-      // biome-ignore lint/suspicious/noArrayIndexKey: parts of one text never move
-      <code key={index} className="text-ink">
-        {part}
-      </code>
-    ) : (
-      part
-    ),
-  );
-}
-
-const capitalise = (text: string): string =>
-  text === "" ? "" : `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;

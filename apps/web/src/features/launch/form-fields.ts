@@ -180,7 +180,7 @@ function boundsOf(schema: JsonSchema): string {
   const high = bound(schema.maximum);
   const above = bound(schema.exclusiveMinimum);
   const below = bound(schema.exclusiveMaximum);
-  const tell = (n: number) => n.toLocaleString("en-US");
+  const tell = (n: number) => n.toLocaleString("en-US", { maximumFractionDigits: 12 });
   if (low !== null && high !== null) return `${tell(low)} to ${tell(high)}`;
   const parts = [
     low === null ? "" : `at least ${tell(low)}`,

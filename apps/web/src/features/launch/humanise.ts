@@ -4,6 +4,7 @@
 const UNITS: [ending: string, shown: string][] = [
   ["TokensPerSecond", "tok/s"],
   ["PerSecond", "per s"],
+  ["Tps", "tx/s"],
   ["BytesPerSecond", "B/s"],
   ["MBps", "MB/s"],
   ["GBps", "GB/s"],
@@ -21,6 +22,9 @@ const UNITS: [ending: string, shown: string][] = [
   ["Ms", "ms"],
   ["Ns", "ns"],
 ];
+
+/** Words that are written in capitals. */
+const ABBREVIATIONS = new Set(["cpu", "gpu", "llm", "lru", "rtt", "slo", "tps"]);
 
 /**
  * The name of one item of a list: the last of its words loses its plural, before the unit where
@@ -44,7 +48,8 @@ export function humanise(name: string): { title: string; unit: string } {
     .replaceAll(/[-_.]+/g, " ")
     .trim()
     .split(" ")
-    .map((word) => (/^[A-Z]{2,}$/.test(word) ? word : word.toLowerCase()));
+    .map((word) => (/^[A-Z]{2,}$/.test(word) ? word : word.toLowerCase()))
+    .map((word) => (ABBREVIATIONS.has(word) ? word.toUpperCase() : word));
   const title = words.join(" ");
   return {
     title: title.charAt(0).toUpperCase() + title.slice(1),

@@ -70,7 +70,7 @@ export function LaunchForm({ projectId, role, experiment, origin }: LaunchFormPr
   const [settings, setSettings] = useState(() => initialSettings(origin.seed));
   const check = useConfigCheck(projectId, experiment.kind, config);
   const checked = useMemo(() => checkSettings(settings), [settings]);
-  const launch = useLaunch(projectId);
+  const launch = useLaunch(projectId, experiment.kind);
   const submit = () => {
     const wrong = check.problems[0] ?? (checked.ok ? undefined : checked.problems[0]);
     if (wrong !== undefined) focusField(wrong.path);
@@ -143,7 +143,7 @@ function LaunchHeader({ experiment }: { experiment: ExperimentDetail }) {
 }
 
 /** Launches, then leads to the run, or to the table of the new runs. */
-function useLaunch(projectId: string) {
+function useLaunch(projectId: string, kind: string) {
   const trpc = useTRPC();
   const router = useRouter();
   const create = useMutation(
@@ -153,7 +153,7 @@ function useLaunch(projectId: string) {
         if (runs.length === 1 && only !== undefined) router.push(routes.run(projectId, only.id));
         else {
           toast.success(`${plural(runs.length, "run")} queued`);
-          router.push(routes.runs(projectId, `launch=${launchId}`));
+          router.push(routes.runs(projectId, `kind=${kind}&launch=${launchId}`));
         }
       },
     }),

@@ -3,6 +3,8 @@
 import { Play } from "lucide-react";
 import { Button } from "@/ui/button.tsx";
 import { plural } from "@/ui/format/number.ts";
+import { sentence } from "@/ui/format/sentence.ts";
+import { HelpText } from "@/ui/help-text.tsx";
 import { Panel } from "@/ui/panel.tsx";
 import { Notice } from "@/ui/status.tsx";
 import { type checkSettings, type LaunchSettings, problemsByPath } from "./draft.ts";
@@ -68,7 +70,7 @@ function Readiness({ check, machines }: { check: ConfigCheck; machines: number }
   if (check.error !== null) {
     return (
       <Notice tone="warn" title="The server could not check this">
-        {check.error.message}
+        {sentence(check.error.message)}
       </Notice>
     );
   }
@@ -101,7 +103,7 @@ function Readiness({ check, machines }: { check: ConfigCheck; machines: number }
         </p>
       ) : missing.length > 0 ? null : (
         <Notice tone="warn" title={unfitTitle(server)}>
-          {unfit(server, machines)}
+          <HelpText text={sentence(unfit(server, machines))} />
         </Notice>
       )}
     </div>

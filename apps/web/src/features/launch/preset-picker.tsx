@@ -2,6 +2,8 @@
 
 import { TriangleAlert } from "lucide-react";
 import { cn } from "@/ui/cn.ts";
+import { sentence } from "@/ui/format/sentence.ts";
+import { HelpText } from "@/ui/help-text.tsx";
 import { Panel } from "@/ui/panel.tsx";
 import type { ExperimentDetail } from "./launch-page.tsx";
 
@@ -41,7 +43,9 @@ export function PresetPicker({
                 {availability?.ok === false && (
                   <span className="mt-1 flex gap-1.5 text-xs text-warn">
                     <TriangleAlert className="mt-0.5 size-3.5 shrink-0" aria-hidden />
-                    {availability.problem}
+                    <span>
+                      <HelpText text={sentence(availability.problem ?? "")} />
+                    </span>
                   </span>
                 )}
               </span>

@@ -16,16 +16,31 @@ export interface FetchedCurve {
   }[];
 }
 
-/** A curve's name: its labels; without any its metric's title, or “all” beside labelled ones. */
-function curveName(key: string, alone: string | undefined): string {
-  const { labels } = splitMetricKey(key);
-  return labels !== "" ? labels : (alone ?? "all");
+/**
+ * Names of curves: their labels, without any “all”; a curve alone has its metric's title. Where all
+ * differ in one label only, which `policy=lru` and `policy=fate` do, its values are enough.
+ */
+function curveNames(keys: readonly string[], title: string): string[] {
+  const labels = keys.map((key) => splitMetricKey(key).labels);
+  const told = labels.filter((label) => label !== "");
+  const names = told.map((label) => /^([^=,]+)=([^=,]+)$/.exec(label));
+  const isOneLabel = told.length > 1 && new Set(names.map((found) => found?.[1])).size === 1;
+  const isWord =
+    isOneLabel && names.every((found) => found !== null && !/^\d/.test(found[2] ?? ""));
+  return labels.map((label) => {
+    if (label === "") return keys.length === 1 ? title : "all";
+    return isWord ? label.slice(label.indexOf("=") + 1) : label;
+  });
 }
 
 /** Fetched curves for the line chart, bands where points were bucketed. */
 export function toCurves(fetched: readonly FetchedCurve[], title: string): Curve[] {
-  return fetched.map((curve) => ({
-    name: curveName(curve.key, fetched.length === 1 ? title : undefined),
+  const names = curveNames(
+    fetched.map(({ key }) => key),
+    title,
+  );
+  return fetched.map((curve, i) => ({
+    name: names[i] ?? curve.key,
     x: curve.points.map((point) => point.x),
     y: curve.points.map((point) => point.last),
     ...(curve.raw
@@ -43,6 +58,10 @@ export function toCurves(fetched: readonly FetchedCurve[], title: string): Curve
 export function curveTable(fetched: readonly FetchedCurve[], group: MetricGroup): TableSeries {
   const number = (key: string, title: string, unit = "") =>
     ({ key, title, unit, type: "number" }) as const;
+  const names = curveNames(
+    fetched.map(({ key }) => key),
+    group.title,
+  );
   return {
     kind: "table",
     columns: [
@@ -53,9 +72,9 @@ export function curveTable(fetched: readonly FetchedCurve[], group: MetricGroup)
       number("max", "Max", group.unit),
       number("n", "Points"),
     ],
-    rows: fetched.flatMap((curve) =>
+    rows: fetched.flatMap((curve, i) =>
       curve.points.map(({ x, last, min, max, n }) => ({
-        curve: curveName(curve.key, fetched.length === 1 ? group.title : undefined),
+        curve: names[i] ?? curve.key,
         x,
         last,
         min,

@@ -12,7 +12,7 @@ import type { RunDetail } from "./run-page.tsx";
 
 /** What the run is, how it is doing, and what can be done with it. */
 export function RunHeader({ run, projectId }: { run: RunDetail; projectId: string }) {
-  const sameConfig = routes.runs(projectId, `config=${run.configHash}`);
+  const sameConfig = routes.runs(projectId, `kind=${run.kind}&config=${run.configHash}`);
   return (
     <div className="mb-4 flex flex-col gap-2">
       <div className="flex flex-wrap items-start gap-x-4 gap-y-2">

@@ -69,7 +69,10 @@ export function RunLog({ run, isLive }: { run: RunDetail; isLive: boolean }) {
       ) : query.isError ? (
         <ErrorState error={query.error} onRetry={() => void query.refetch()} />
       ) : lines.length === 0 ? (
-        <EmptyState title={emptyTitle(wanted, isLive)} className="rounded-lg border border-line" />
+        <EmptyState
+          title={emptyTitle(wanted, level, isLive)}
+          className="rounded-lg border border-line"
+        />
       ) : (
         <LogView
           lines={lines}
@@ -81,9 +84,10 @@ export function RunLog({ run, isLive }: { run: RunDetail; isLive: boolean }) {
   );
 }
 
-function emptyTitle(search: string, isLive: boolean): string {
+function emptyTitle(search: string, level: string, isLive: boolean): string {
   if (search !== "") return "No line holds this text";
-  return isLive ? "Nothing logged yet" : "This run logged nothing at this level";
+  if (isLive) return "Nothing logged yet";
+  return `This run logged nothing${level === "debug" ? "" : " at this level"}`;
 }
 
 function AttemptSelect({

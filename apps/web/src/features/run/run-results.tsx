@@ -22,6 +22,10 @@ const CHARTS_FIRST = 12;
 const CURVE_POINTS_FEW = 32;
 /** A table of more columns takes the page's whole width. */
 const TABLE_COLUMNS_HALF = 4;
+/** And so do bars over more categories than these, where their names are slanted. */
+const CATEGORIES_HALF = 20;
+/** And so does a table with longer texts than this beside other columns, characters. */
+const TABLE_TEXT_HALF = 120;
 
 type View = NonNullable<RunDetail["definition"]>["views"][number];
 
@@ -83,8 +87,18 @@ function Charts({ run, groups }: { run: RunDetail; groups: MetricGroup[] }) {
 
 /** Pictures that a half of the page is too narrow for. */
 function isWide(view: View, series: Series | null): boolean {
-  if (view.kind === "text" || view.kind === "timeline") return true;
-  return series?.kind === "table" && series.columns.length > TABLE_COLUMNS_HALF;
+  if (view.kind === "text") return series?.kind !== "text" || series.blocks.length !== 1;
+  if (view.kind === "timeline") return true;
+  if (series?.kind === "bars") {
+    const { categories } = series;
+    return categories.length > CATEGORIES_HALF && !categories.every((name) => /^\d+$/.test(name));
+  }
+  if (series?.kind !== "table") return false;
+  const hasLongText = series.rows.some((row) =>
+    Object.values(row).some((v) => typeof v === "string" && v.length > TABLE_TEXT_HALF),
+  );
+  const { length } = series.columns;
+  return length > TABLE_COLUMNS_HALF || (length > 2 && hasLongText);
 }
 
 /** The metrics' results, while it runs their latest values; headlines first. */

@@ -10,7 +10,7 @@ import { Ago, Elapsed } from "@/ui/time.tsx";
 import { Value } from "@/ui/value.tsx";
 import { metricTitle } from "./column-chooser.tsx";
 import { RunName } from "./run-name.tsx";
-import type { MetricKeyRow, RunRow } from "./use-runs.ts";
+import { KEY_RESULTS, type MetricKeyRow, type RunRow } from "./use-runs.ts";
 
 /** Sorting and filtering are the server's, so the table needs none of the library's features. */
 export const features = tableFeatures({});
@@ -57,17 +57,19 @@ const FIXED: Record<string, ColumnMeta> = {
   run: meta("Run", 220, { sortBy: "kind", first: "asc" }),
   seed: meta("Seed", 60, { align: "right", sortBy: "seed", first: "asc" }),
   duration: meta("Duration", 88, { align: "right", sortBy: "duration" }),
+  result: meta("Key result", 260),
   fidelity: meta("Fidelity", 104),
   machine: meta("Machine", 110),
   author: meta("By", 110),
   created: meta("Created", 100, { align: "right", sortBy: "createdAt" }),
 };
 
-/** The table's columns: what every run has, and between them the chosen metrics. */
+/** The table's columns: what every run has, and between them its key result or chosen metrics. */
 export function runsColumns(
   projectId: string,
   metricKeys: readonly string[],
   known: ReadonlyMap<string, MetricKeyRow>,
+  hasKeyResult: boolean,
 ) {
   const display = (id: string, cell: (run: RunRow) => React.ReactNode) =>
     helper.display({ id, cell: ({ row }) => cell(row.original) });
@@ -82,6 +84,7 @@ export function runsColumns(
         <Elapsed start={run.startedAt} end={run.finishedAt} />
       ),
     ),
+    ...(hasKeyResult ? [display("result", (run) => <KeyResultCell run={run} />)] : []),
     ...metricKeys.map((key) =>
       display(`metric:${key}`, (run) => (
         <MetricCell metric={run.metrics[key]} unit={known.get(key)?.unit ?? ""} />
@@ -101,6 +104,19 @@ function StateCell({ run }: { run: RunRow }) {
       <StateBadge state={run.state} />
       <Progress {...run.progress} compact />
     </span>
+  );
+}
+
+/** Another experiment's runs have another key result, so that each says what it is. */
+function KeyResultCell({ run }: { run: RunRow }) {
+  const result = KEY_RESULTS.get(run.kind);
+  const metric = result && run.metrics[result.key];
+  if (result === undefined || metric === undefined) return MISSING;
+  return (
+    <>
+      <Value value={metric.value} unit={result.unit} />{" "}
+      <span className="text-xs text-muted">{result.title}</span>
+    </>
   );
 }
 

@@ -20,8 +20,8 @@ export function RunsPage({ projectId }: { projectId: string }) {
 
 function Runs({ projectId }: { projectId: string }) {
   const [view, change] = useRunsView();
-  const metrics = useMetricColumns(projectId, view.columns);
-  const runs = useRuns(projectId, view, metrics.columns, metrics.isReady);
+  const metrics = useMetricColumns(projectId, view);
+  const runs = useRuns(projectId, view, metrics.loaded, metrics.isReady);
   const rows = runs.data?.pages.flatMap((page) => page.rows) ?? [];
   const total = runs.data?.pages[0]?.total;
   const filtered = isFiltered(view);
@@ -65,6 +65,7 @@ function Runs({ projectId }: { projectId: string }) {
         <RunsTable
           {...{ projectId, rows, view, change }}
           columns={metrics.columns}
+          hasKeyResult={metrics.hasKeyResult}
           known={metrics.known}
           isStale={runs.isPlaceholderData}
           hasMore={runs.hasNextPage}

@@ -19,6 +19,7 @@ interface RunsTableProps {
   projectId: string;
   rows: RunRow[];
   columns: string[];
+  hasKeyResult: boolean;
   known: ReadonlyMap<string, MetricKeyRow>;
   view: RunsView;
   change: (changed: Partial<RunsView>) => void;
@@ -30,12 +31,12 @@ interface RunsTableProps {
 
 /** The runs, of which only the visible rows are drawn. j and k walk them, Enter opens one. */
 export function RunsTable(props: RunsTableProps) {
-  const { projectId, rows, known, view, change, hasMore } = props;
+  const { projectId, rows, known, view, change, hasMore, hasKeyResult } = props;
   const router = useRouter();
   const scroller = useRef<HTMLElement>(null);
   const columns = useMemo(
-    () => runsColumns(projectId, props.columns, known),
-    [projectId, props.columns, known],
+    () => runsColumns(projectId, props.columns, known, hasKeyResult),
+    [projectId, props.columns, known, hasKeyResult],
   );
   const table = useTable({ features, columns, data: rows, getRowId: (row) => row.id });
   const body = table.getRowModel().rows;

@@ -8,7 +8,7 @@ export interface RunsView {
   launchId: string | null;
   configHash: string | null;
   sort: { by: string; dir: "asc" | "desc" };
-  /** Metric keys shown as columns; null: the headline metrics. */
+  /** Metric keys shown as columns; null: as the experiments that are shown suggest. */
   columns: string[] | null;
 }
 

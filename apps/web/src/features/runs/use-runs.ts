@@ -5,6 +5,7 @@ import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-qu
 import { useMemo } from "react";
 import { useFallbackPoll } from "@/features/live/live-provider.tsx";
 import { type RouterOutputs, useTRPC } from "@/trpc/client.tsx";
+import { headlineKeys, keyResults } from "./key-results.ts";
 import type { RunsView } from "./runs-url.ts";
 
 export type RunRow = RouterOutputs["run"]["list"]["rows"][number];
@@ -37,25 +38,34 @@ export function useRuns(projectId: string, view: RunsView, columns: string[], is
   );
 }
 
-/** The metrics that can be columns, and those that are. */
-export function useMetricColumns(projectId: string, chosen: string[] | null) {
+/** Of each experiment, the metric that stands for its runs among those of others. */
+export const KEY_RESULTS = keyResults(experiments.values());
+const KEY_RESULT_KEYS = [...new Set([...KEY_RESULTS.values()].map(({ key }) => key))];
+
+/**
+ * The metrics that can be columns, and those that are: the chosen ones, else the headlines of the
+ * experiments that are shown. Where all are shown, each run tells its own key result instead.
+ */
+export function useMetricColumns(projectId: string, view: Pick<RunsView, "columns" | "kinds">) {
   const trpc = useTRPC();
   const keys = useQuery(trpc.run.metricKeys.queryOptions({ projectId }));
   const known = useMemo(() => new Map((keys.data ?? []).map((row) => [row.key, row])), [keys.data]);
-  const columns = useMemo(
-    () => chosen ?? headlines(keys.data ?? []).map((row) => row.key),
-    [chosen, keys.data],
-  );
-  return { keys, known, columns, isReady: chosen !== null || !keys.isPending };
-}
-
-/**
- * The metrics that experiments call their headlines, in their order, as far as any run has them.
- */
-function headlines(rows: readonly MetricKeyRow[]): MetricKeyRow[] {
-  const order = [...experiments.values()].flatMap(({ metrics }) => Object.keys(metrics));
-  return rows
-    .filter((row) => row.headline && !row.key.includes("{"))
-    .sort((a, b) => order.indexOf(a.key) - order.indexOf(b.key))
-    .slice(0, HEADLINES_MAX);
+  const { columns: chosen, kinds } = view;
+  const columns = useMemo(() => {
+    if (chosen !== null) return chosen;
+    const shown = kinds.flatMap((kind) => experiments.get(kind) ?? []);
+    return headlineKeys(shown)
+      .filter((key) => known.has(key))
+      .slice(0, HEADLINES_MAX);
+  }, [chosen, kinds, known]);
+  const hasKeyResult = chosen === null && kinds.length === 0;
+  return {
+    keys,
+    known,
+    columns,
+    hasKeyResult,
+    /** What the rows must hold. */
+    loaded: hasKeyResult ? KEY_RESULT_KEYS : columns,
+    isReady: chosen !== null || !keys.isPending,
+  };
 }

@@ -1,5 +1,5 @@
 import type uPlot from "uplot";
-import { formatBytes, formatNumber } from "../format/number.ts";
+import { formatBytes, formatNumber, shownUnit } from "../format/number.ts";
 import type { AlignedCurves, Curve } from "./align-curves.ts";
 import { categoryColor, categoryDash, scaleColor } from "./palette.ts";
 import type { ChartTheme } from "./use-chart-theme.ts";
@@ -10,11 +10,12 @@ export interface ChartStyle {
 }
 
 /**
- * Colours for a set of curves. More than seven curves whose names end in a number are steps of
- * something ordered (layers, ranks): those take the continuous scale, so that order can be seen.
+ * Colours for a set of curves. More than seven curves whose names differ in a last number are steps
+ * of something ordered (layers, ranks): those take the continuous scale, so that order can be seen.
  */
 export function curveStyles(names: readonly string[], dark: boolean): ChartStyle[] {
-  const ordered = names.length > 7 && names.every((name) => /\d$/.test(name));
+  const stems = new Set(names.map((name) => name.replace(/\d+$/, "")));
+  const ordered = names.length > 7 && stems.size === 1 && names.every((name) => /\d$/.test(name));
   return names.map((_, index) => {
     if (!ordered) return { stroke: categoryColor(index, dark), dash: categoryDash(index) };
     // The ends of the scale vanish on white and on black: each theme keeps to its readable part.
@@ -115,7 +116,9 @@ const BINARY_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const isBytes = (input: ChartInput): boolean => input.yUnit === "B";
 
 const yText = (input: ChartInput): string =>
-  input.yUnit === "" || isBytes(input) ? input.yLabel : `${input.yLabel} (${input.yUnit})`;
+  input.yUnit === "" || isBytes(input)
+    ? input.yLabel
+    : `${input.yLabel} (${shownUnit(input.yUnit)})`;
 
 /** Space for the longest tick: about 6.5 px a character at 11 px. */
 function tickWidth(_: uPlot, ticks: string[] | null): number {

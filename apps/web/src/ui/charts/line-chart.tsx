@@ -70,7 +70,7 @@ export function LineChart({
       />
       <figcaption className="mt-1 flex flex-wrap items-center gap-x-3 gap-y-0.5 text-xs">
         <span className="text-muted" aria-live="polite">
-          {xLabel} {at === null ? formatNumber(aligned.x.at(-1)) : formatNumber(aligned.x[at])}
+          {xLabel}: {formatNumber(at === null ? aligned.x.at(-1) : aligned.x[at])}
         </span>
         {theme !== undefined && (
           <Legend

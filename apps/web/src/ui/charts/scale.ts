@@ -1,4 +1,4 @@
-import { formatBytes, formatNumber } from "../format/number.ts";
+import { formatBytes, formatNumber, shownUnit } from "../format/number.ts";
 
 /** Values mapped to pixels. */
 export interface Scale {
@@ -73,5 +73,5 @@ export function tickText(value: number, unit: string): string {
 
 /** `speed (tok/s)`; bytes are told beside each number. */
 export function axisText(label: string, unit: string): string {
-  return unit === "" || unit === "B" ? label : `${label} (${unit})`;
+  return unit === "" || unit === "B" ? label : `${label} (${shownUnit(unit)})`;
 }

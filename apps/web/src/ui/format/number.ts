@@ -30,6 +30,9 @@ export function formatBytes(bytes: number | null | undefined): string {
   return `${value.toLocaleString("en-US", { maximumFractionDigits: digits })} ${BINARY[unit]}`;
 }
 
+/** A unit as it is shown: its own sign for what code writes in plain letters. */
+export const shownUnit = (unit: string): string => (unit === "x" ? "×" : unit);
+
 /** A value with its unit as two strings, so that the unit can be set quieter than the number. */
 export function splitValue(
   value: number | null | undefined,
@@ -42,7 +45,7 @@ export function splitValue(
     const [number = MISSING, scaled = ""] = formatBytes(value).split(" ");
     return { number, unit: scaled };
   }
-  return { number: formatNumber(value), unit };
+  return { number: formatNumber(value), unit: shownUnit(unit) };
 }
 
 /** `12.3 tok/s`; a pure number has no unit. */

@@ -1,9 +1,10 @@
 import { type BarsSeries, stackTotal } from "@fmlab/experiment";
 import { areaFill } from "../charts/fills.ts";
+import { fitText } from "../charts/fit-text.ts";
 import { referenceDash } from "../charts/palette.ts";
 import { axisText, tickText, toPixel } from "../charts/scale.ts";
 import type { ChartTheme } from "../charts/use-chart-theme.ts";
-import { type BarRef, type BarsLayout, barBox, LABEL_CHARACTERS } from "./bars-layout.ts";
+import { type BarRef, type BarsLayout, barBox, shortLabel } from "./bars-layout.ts";
 
 export interface BarsFrame {
   series: BarsSeries;
@@ -26,8 +27,9 @@ export function drawBars(context: CanvasRenderingContext2D, frame: BarsFrame): v
       });
     }
   }
-  drawTotals(context, frame);
   for (const at of frame.references) drawReference(context, frame, at);
+  drawValues(context, frame);
+  drawTotals(context, frame);
   drawCategories(context, frame);
   drawSelection(context, frame);
 }
@@ -56,7 +58,8 @@ function drawValueAxis(context: CanvasRenderingContext2D, { series, layout, them
   context.rotate(-Math.PI / 2);
   context.textAlign = "center";
   context.fillStyle = theme.muted;
-  context.fillText(axisText(series.valueLabel, series.valueUnit), 0, 0, layout.bottom);
+  const label = axisText(series.valueLabel, series.valueUnit);
+  context.fillText(fitText(context, label, layout.bottom), 0, 0);
   context.restore();
 }
 
@@ -74,7 +77,7 @@ function drawBar(
   // A value near 0 is not the same as none: it keeps a hair of height.
   context.fillRect(box.left, box.top, Math.max(0.5, box.width - gap), Math.max(0.75, box.height));
   if (series.arrangement === "stacked") return;
-  const { values, low, high } = series.groups[ref.group] ?? { values: [] };
+  const { low, high } = series.groups[ref.group] ?? {};
   const ends = [low?.[ref.category] ?? null, high?.[ref.category] ?? null] as const;
   if (ends[0] !== null && ends[1] !== null) {
     context.strokeStyle = theme.ink;
@@ -82,13 +85,29 @@ function drawBar(
     const middle = box.left + (box.width - gap) / 2;
     whisker(context, middle, toPixel(scale, ends[0]), toPixel(scale, ends[1]), box.width / 3);
   }
-  const value = values[ref.category] ?? 0;
-  const text = tickText(value, series.valueUnit);
-  if (6.4 * text.length > box.width) return;
-  const end = toPixel(scale, value < 0 ? (ends[0] ?? value) : (ends[1] ?? value));
+}
+
+/** Each bar's value beyond its end, where there is room; above references that cross it. */
+function drawValues(context: CanvasRenderingContext2D, { series, layout, theme }: BarsFrame) {
+  if (series.arrangement === "stacked") return;
   context.fillStyle = theme.muted;
+  context.strokeStyle = theme.panel;
+  context.lineWidth = 3;
   context.textAlign = "center";
-  context.fillText(text, box.left + box.width / 2, value < 0 ? end + 8 : end - 7);
+  for (const { groups, scale } of layout.rows) {
+    for (const group of groups) {
+      const { values, low, high } = series.groups[group] ?? { values: [] };
+      values.forEach((value, category) => {
+        const box = barBox(series, layout, { category, group });
+        const text = tickText(value ?? 0, series.valueUnit);
+        if (box === null || value === null || 6.4 * text.length > box.width) return;
+        const end = toPixel(scale, (value < 0 ? low : high)?.[category] ?? value);
+        const [x, y] = [box.left + box.width / 2, value < 0 ? end + 8 : end - 7];
+        context.strokeText(text, x, y);
+        context.fillText(text, x, y);
+      });
+    }
+  }
 }
 
 function whisker(
@@ -155,12 +174,11 @@ function drawCategories(context: CanvasRenderingContext2D, frame: BarsFrame): vo
       context.fillText(name, middle, bottom + 10, Math.max(30, categoryWidth));
       return;
     }
-    const isLong = name.length > LABEL_CHARACTERS;
     context.save();
     context.translate(middle + 3, bottom + 7);
     context.rotate(-Math.PI / 4);
     context.textAlign = "right";
-    context.fillText(isLong ? `${name.slice(0, LABEL_CHARACTERS - 1)}…` : name, 0, 0);
+    context.fillText(shortLabel(name, labels.characters), 0, 0);
     context.restore();
   });
   context.textAlign = "center";

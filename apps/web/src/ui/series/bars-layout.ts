@@ -32,7 +32,8 @@ export interface BarsLayout {
   isSplit: boolean;
   rows: BarsRow[];
   ticks: number[];
-  labels: { isSlanted: boolean; every: number };
+  /** `characters`: longer names are shortened. */
+  labels: { isSlanted: boolean; every: number; characters: number };
 }
 
 /** Thinner bars than this cannot be told apart, CSS pixels. */
@@ -43,8 +44,9 @@ const SPLIT_HEIGHT = 58;
 const HEAD = 16;
 /** About the width of a digit at 11 px. */
 const DIGIT = 6.2;
-/** Longer category names are cut. */
-export const LABEL_CHARACTERS = 18;
+/** Longer names of categories are shortened; in a narrow picture sooner. */
+const LABEL_CHARACTERS = { wide: 36, narrow: 18 };
+const WIDE_FROM = 440;
 
 /**
  * Places bars in a width: side by side or stacked in one row, or one row a group where they would
@@ -69,8 +71,11 @@ export function barsLayout(
   const axisLeft = 24 + 6.5 * tickWidth;
   const fits = (space: number) => DIGIT * longest + 6 <= space;
   const isSlanted = !isNumbered && !fits((width - axisLeft - 4) / count);
-  const slant = 0.71 * (DIGIT * Math.min(LABEL_CHARACTERS, longest)) + 6;
-  const left = isSlanted ? Math.max(axisLeft, slant - (width - axisLeft) / count / 2) : axisLeft;
+  const characters = width >= WIDE_FROM ? LABEL_CHARACTERS.wide : LABEL_CHARACTERS.narrow;
+  const slant = 0.71 * (DIGIT * Math.min(characters, longest)) + 6;
+  const left = isSlanted
+    ? Math.max(axisLeft, slantedLeft(series.categories, characters, width - 4))
+    : axisLeft;
   const categoryWidth = Math.max(0.5, (width - left - 4) / count);
   const inner = categoryWidth - Math.max(0.5, Math.min(24, 0.2 * categoryWidth));
   const side = stacked ? inner : inner / Math.max(1, shown.length);
@@ -95,9 +100,27 @@ export function barsLayout(
     ticks: isSplit ? [ticks[0] ?? min, ticks.at(-1) ?? max] : ticks,
     labels: {
       isSlanted,
+      characters,
       every: isSlanted || isNumbered ? Math.max(1, Math.ceil(labelSpace / categoryWidth)) : 1,
     },
   };
+}
+
+/** Space that slanted names need left of the first bar: of the first ones, which reach furthest. */
+function slantedLeft(names: readonly string[], characters: number, width: number): number {
+  const reach = (name: string) => 0.71 * DIGIT * Math.min(characters, name.length) + 6;
+  // The middle of its bars must lie so far right; space on the left moves it there by less.
+  return names.reduce((most, name, at) => {
+    const share = (at + 0.5) / names.length;
+    return Math.max(most, (reach(name) - share * width) / (1 - share));
+  }, 0);
+}
+
+/** A name in so many characters: it loses its middle, since names often differ at their ends. */
+export function shortLabel(name: string, characters: number): string {
+  if (name.length <= characters) return name;
+  const end = Math.floor(0.6 * (characters - 1));
+  return `${name.slice(0, characters - 1 - end)}…${name.slice(-end)}`;
 }
 
 /** From 0, where bars begin, to what is drawn furthest from it, with some air. */

@@ -46,7 +46,9 @@ function drawAxes(context: CanvasRenderingContext2D, { series, layout, theme }: 
       { x: at, y: y.to },
       { x: at, y: y.from + 3 },
     ]);
-    context.fillText(tickText(tick, series.x.unit), at, y.from + 11);
+    const text = tickText(tick, series.x.unit);
+    const half = context.measureText(text).width / 2;
+    context.fillText(text, Math.min(at, layout.width - half - 1), y.from + 11);
   }
   context.textAlign = "right";
   for (const tick of yTicks) {

@@ -134,6 +134,7 @@ function linearRange(range: { min: number; max: number }, bounds: readonly numbe
   );
   const air = 0.06 * Math.max(length, top - min);
   const isFlat = range.max === min;
+  if (isFlat && min === 0) return { min: 0, max: Math.max(1, top) };
   return {
     min: min === 0 && !isFlat ? 0 : min - (isFlat ? length / 2 : air),
     max: top + (isFlat ? length / 2 : air),

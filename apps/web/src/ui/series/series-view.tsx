@@ -5,6 +5,7 @@ import { Table2 } from "lucide-react";
 import { useMemo, useState } from "react";
 import { FidelityBadge } from "@/ui/badges.tsx";
 import { Button } from "@/ui/button.tsx";
+import { sentence } from "@/ui/format/sentence.ts";
 import { Panel } from "@/ui/panel.tsx";
 import { BarsView } from "./bars-view.tsx";
 import { HeatmapView } from "./heatmap-view.tsx";
@@ -58,7 +59,7 @@ export function SeriesView({
       actions={drawn && !isTable ? toggle : undefined}
     >
       {!drawn ? (
-        <p className="text-muted">{whyEmpty(view, series !== null, waiting)}</p>
+        <p className="text-muted">{whyEmpty(view, series, waiting)}</p>
       ) : asTable ? (
         <TableTwin series={series} title={view.title} />
       ) : (
@@ -69,8 +70,13 @@ export function SeriesView({
 }
 
 /** Why there is no picture: not yet, never, or because there was nothing to put in it. */
-function whyEmpty(view: ViewSpec, isWritten: boolean, waiting: boolean): string {
-  if (isWritten) return view.kind === "table" ? "No rows: there was none to list." : "No values.";
+function whyEmpty(view: ViewSpec, series: Series | null, waiting: boolean): string {
+  if (series !== null) {
+    const note = "note" in series ? series.note : "";
+    const said = note.replace(/\.$/, "");
+    if (said !== "") return `${sentence(said)}.`;
+    return view.kind === "table" ? "Nothing to list." : "No values.";
+  }
   return waiting
     ? `Appears when the run writes its series “${view.series}”.`
     : `This run did not write its series “${view.series}”.`;

@@ -6,7 +6,7 @@ import { useState } from "react";
 import { Button } from "@/ui/button.tsx";
 import { cn } from "@/ui/cn.ts";
 import { downloadText } from "@/ui/download.ts";
-import { formatNumber, MISSING, plural } from "@/ui/format/number.ts";
+import { formatNumber, MISSING, plural, shownUnit } from "@/ui/format/number.ts";
 import { ScrollRegion } from "@/ui/scroll-region.tsx";
 import { tableCsv } from "./table-csv.ts";
 
@@ -14,8 +14,12 @@ const STEP = 200;
 
 /** Letters of a text that stays on one line; a longer one gets room for more than a word. */
 const ONE_LINE = 20;
-const wrapOf = (text: string) =>
-  text.length <= ONE_LINE ? "whitespace-nowrap" : text.length <= 60 ? "min-w-36" : "min-w-56";
+function wrapOf(text: string): string {
+  if (text.length <= ONE_LINE) return "whitespace-nowrap";
+  const width = text.length <= 60 ? "min-w-36" : "min-w-56";
+  // Hashes and addresses have no place to break at.
+  return /\S{41}/.test(text) ? `${width} [overflow-wrap:anywhere]` : width;
+}
 
 /**
  * Rows with typed columns. Long tables show their first rows and say so; the download holds all.
@@ -43,7 +47,7 @@ export function TableView({ series, title }: { series: TableSeries; title: strin
                 >
                   {column.title}
                   {column.unit !== "" && (
-                    <span className="font-normal text-muted"> {column.unit}</span>
+                    <span className="font-normal text-muted"> {shownUnit(column.unit)}</span>
                   )}
                 </th>
               ))}

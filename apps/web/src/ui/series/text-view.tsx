@@ -3,6 +3,7 @@
 import type { TextSeries } from "@fmlab/experiment";
 import { useState } from "react";
 import { Button } from "@/ui/button.tsx";
+import { cn } from "@/ui/cn.ts";
 
 /** Blocks shown before the reader asks for more. */
 const BLOCKS_FIRST = 4;
@@ -15,7 +16,7 @@ export function TextView({ series }: { series: TextSeries }) {
   const { blocks } = series;
   const shown = all ? blocks : blocks.slice(0, BLOCKS_FIRST);
   return (
-    <div className="grid gap-4 xl:grid-cols-2">
+    <div className={cn("grid gap-4", blocks.length > 1 && "xl:grid-cols-2")}>
       {shown.map((block, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: blocks may share a title and never move
         <article key={index} className="min-w-0">

@@ -9,7 +9,7 @@ import type { ChartTheme } from "@/ui/charts/use-chart-theme.ts";
 import { formatNumber, formatValue, plural } from "@/ui/format/number.ts";
 import type { LaneWait } from "./timeline-bubbles.ts";
 import { stallColor } from "./timeline-draw.ts";
-import { type Span, timeText } from "./timeline-layout.ts";
+import { type Span, timeText, timeUnit } from "./timeline-layout.ts";
 
 /** Zooms by hand, for those without a wheel. */
 export function ZoomButtons({
@@ -71,8 +71,8 @@ export function TimelineCaption(props: CaptionProps) {
       </div>
       <span aria-live="polite" className="min-h-5">
         {event === undefined
-          ? `${timeText(span.startMs, span)} to ${timeText(span.endMs, span)} ms`
-          : `${series.lanes[event.lane]}: ${event.label}, ${event.category}, from ${timeText(event.startMs, span)} for ${formatValue(event.endMs - event.startMs, "ms")}`}
+          ? `${timeText(span.startMs, span)} to ${timeText(span.endMs, span)} ${timeUnit(span)}`
+          : `${series.lanes[event.lane]}: ${event.label}, ${event.category}, from ${timeText(event.startMs, span)}${timeUnit(span) === "s" ? " s" : ""} for ${formatValue(event.endMs - event.startMs, "ms")}`}
       </span>
       {waits.length > 0 && <Waits {...{ series, waits, isWhole }} showEvent={props.showEvent} />}
       {isSummed && (

@@ -3,7 +3,13 @@ import { areaFill, hatch } from "../charts/fills.ts";
 import { niceTicks } from "../charts/scale.ts";
 import type { ChartTheme } from "../charts/use-chart-theme.ts";
 import { laneDrawing } from "./timeline-columns.ts";
-import { LANE_HEIGHT, type Span, type TimelineEvent, timeText } from "./timeline-layout.ts";
+import {
+  LANE_HEIGHT,
+  type Span,
+  type TimelineEvent,
+  timeText,
+  timeUnit,
+} from "./timeline-layout.ts";
 
 export interface TimelineFrame {
   series: TimelineSeries;
@@ -132,9 +138,11 @@ function drawGrid(
     context.moveTo(at, 0);
     context.lineTo(at, bottom + 3);
     context.stroke();
-    context.fillText(timeText(tick, span), at, bottom + 11);
+    const text = timeText(tick, span);
+    const half = context.measureText(text).width / 2;
+    context.fillText(text, Math.min(at, width - half - 1), bottom + 11);
   }
-  context.fillText("time (ms)", left + (width - left) / 2, bottom + 26);
+  context.fillText(`time (${timeUnit(span)})`, left + (width - left) / 2, bottom + 26);
   context.textAlign = "right";
   series.lanes.forEach((name, lane) => {
     context.fillStyle = theme.muted;

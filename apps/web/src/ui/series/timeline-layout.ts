@@ -11,6 +11,8 @@ export type TimelineEvent = TimelineSeries["events"][number];
 /** Height of a lane and the space under the lanes for the axis, CSS pixels. */
 export const LANE_HEIGHT = 30;
 export const AXIS_HEIGHT = 34;
+/** Parts at least so long are read in seconds. */
+const SECONDS_FROM_MS = 10_000;
 
 /** From the first start to the last end. */
 export function fullSpan(series: TimelineSeries): Span {
@@ -48,11 +50,16 @@ export function spanAround(event: Span, full: Span): Span {
   return keepInside({ startMs: middle - length / 2, endMs: 0 }, length, full);
 }
 
-/** A time of the timeline, with as many digits as the visible part tells apart. */
+/** The unit that the times of a visible part are told in. */
+export const timeUnit = ({ startMs, endMs }: Span): "ms" | "s" =>
+  endMs - startMs >= SECONDS_FROM_MS ? "s" : "ms";
+
+/** A time without its unit, with as many digits as the visible part tells apart. */
 export function timeText(ms: number, span: Span): string {
-  const digits = 3 - Math.ceil(Math.log10(span.endMs - span.startMs));
+  const perUnit = timeUnit(span) === "s" ? 1_000 : 1;
+  const digits = 3 - Math.ceil(Math.log10((span.endMs - span.startMs) / perUnit));
   const maximumFractionDigits = Math.min(6, Math.max(0, digits));
-  return ms.toLocaleString("en-US", { maximumFractionDigits });
+  return (ms / perUnit).toLocaleString("en-US", { maximumFractionDigits });
 }
 
 function keepInside(span: Span, length: number, full: Span): Span {

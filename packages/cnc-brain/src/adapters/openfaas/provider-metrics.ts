@@ -1,8 +1,8 @@
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram } from "prom-client";
+import { MetricsPage } from "../metrics-page.ts";
 
 /** The gateway's metrics under OpenFaaS's own names, so that its dashboards and rules work. */
-export class ProviderMetrics {
-  readonly registry = new Registry();
+export class ProviderMetrics extends MetricsPage {
   readonly invocations = new Counter({
     name: "gateway_function_invocation_total",
     help: "Invocations by function and status.",
