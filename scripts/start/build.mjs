@@ -1,18 +1,13 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { withLock } from "./lock.mjs";
 import { log } from "./log.mjs";
 import { runOnce } from "./process.mjs";
 import { sourceFiles } from "./source-files.mjs";
 
-/** Folders whose content decides what `next build` makes. */
-const SOURCES = ["apps/web", "packages/api/src", "packages/db/src", "packages/db/prisma"];
-const DEFINITIONS = [
-  "packages/experiment/src",
-  "packages/registry/src",
-  "packages/moe-offload/src",
-];
+/** Folders whose content decides what `next build` makes, beside the sources of all packages. */
+const SOURCES = ["apps/web", "packages/db/prisma"];
 
 /**
  * Builds the web application unless the last build was made from the same sources. Two starts from
@@ -37,7 +32,8 @@ export async function buildWeb({ root, env }) {
 function fingerprint(root) {
   const hash = createHash("sha256").update(process.version);
   hash.update(readFileSync(path.join(root, "package-lock.json")));
-  for (const folder of [...SOURCES, ...DEFINITIONS]) {
+  const packages = readdirSync(path.join(root, "packages")).map((name) => `packages/${name}/src`);
+  for (const folder of [...SOURCES, ...packages.sort()]) {
     for (const file of sourceFiles(path.join(root, folder))) {
       hash.update(`\0${path.relative(root, file)}\0`).update(readFileSync(file));
     }

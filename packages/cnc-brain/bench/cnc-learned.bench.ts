@@ -137,7 +137,13 @@ function report(grid: MeasuredGrid, gates: readonly GateVerdict[][], nodeCount: 
       process.stdout.write(`${JSON.stringify({ policy, nodeCount, verdict })}\n`);
       return;
     }
-    console.table(verdict.cells.map(rowOf));
+    const bounds = new Map(gates[policy]?.map((gate) => [gate.cell, gate.ratioLnLow]));
+    console.table(
+      verdict.cells.map((cell) => ({
+        ...rowOf(cell),
+        "gate: ln ratio at least": round(bounds.get(cell.cell) ?? Number.NaN),
+      })),
+    );
     process.stdout.write(`${nodeCount} nodes, policy ${policy}: ${sentenceOf(verdict)}\n`);
   });
   return verdicts.every(({ isMet }) => isMet);

@@ -3,7 +3,9 @@
  * skew. For each cell and seed, every protocol's load is doubled while it is kept up with, then
  * bisected; what counts is the largest goodput found. Prints the ratio of Prophet to the best rival
  * with its bootstrap interval over the seeds, abort ratios, and where the time of a committed
- * transaction goes at the highest load that is kept up with. Every oracle is on.
+ * transaction goes at the highest load that is kept up with. Every oracle is on. Loads far above
+ * what is kept up with are not tried: a rival may get more done there, of what does not conflict
+ * (`full-prophet` and `full-byshard` of shard-chain.throughput compare that).
  *
  *     npm run bench -- shard-prophet [--shards 2,4,8] [--skews even,fitted,hot] [--seeds N]
  *         [--rivals a,b] [--seconds N] [--start-tps N] [--max-tps N] [--precision N]

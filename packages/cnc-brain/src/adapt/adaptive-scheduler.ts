@@ -86,6 +86,11 @@ export class AdaptiveScheduler implements Scheduler {
   #candidate: Scheduler;
   #seen: SeenRequest[] = [];
   #before: SeenRequest[] = [];
+  /** Requests without an answer, and those of them that were there when the epoch began. */
+  readonly #open = new Map<number, SeenRequest>();
+  #backlog: SeenRequest[] = [];
+  /** What requests of this epoch that were answered in it cost in truth. */
+  #paid = new Map<SeenRequest, number>();
   #lastId = -1;
   #epochEndMs = Number.NaN;
   #epochs = 0;
@@ -138,6 +143,9 @@ export class AdaptiveScheduler implements Scheduler {
     this.#candidate.onFinished?.(outcome);
     const fn = this.#functions[outcome.request.functionIndex];
     if (fn === undefined) return;
+    const seen = this.#open.get(outcome.request.id);
+    this.#open.delete(outcome.request.id);
+    if (seen !== undefined) this.#paid.set(seen, costOf(outcome.responseMs, fn.sloMs));
     this.#answers.sum += costOf(outcome.responseMs, fn.sloMs);
     this.#answers.count++;
   }
@@ -173,7 +181,9 @@ export class AdaptiveScheduler implements Scheduler {
     this.#lastId = request.id;
     this.#arrivals.count++;
     const { arrivalMs, functionIndex, site } = request;
-    this.#seen.push({ arrivalMs, functionIndex, site });
+    const seen = { arrivalMs, functionIndex, site };
+    this.#seen.push(seen);
+    this.#open.set(request.id, seen);
   }
 
   /** Tells the detectors of bins that are over. */
@@ -233,6 +243,13 @@ export class AdaptiveScheduler implements Scheduler {
     this.#before.push(...this.#seen);
     this.#before.splice(0, this.#before.length - this.#options.twinWarmRequests);
     this.#seen = [];
+    this.#paid = new Map();
+    // Of requests that were given up nobody tells: the oldest are forgotten at last.
+    for (const id of this.#open.keys()) {
+      if (this.#open.size <= this.#options.twinWarmRequests) break;
+      this.#open.delete(id);
+    }
+    this.#backlog = [...this.#open.values()];
     this.#drift = "";
   }
 
@@ -295,6 +312,10 @@ export class AdaptiveScheduler implements Scheduler {
   #gains(window: TwinWindow): Float64Array {
     const { twinDraws } = this.#options;
     const gains = new Float64Array(window.requests.length - window.countedFrom);
+    const counted = window.requests.slice(window.countedFrom);
+    // Where the truth of those it placed was dearer than its twin, the difference is held against it.
+    let dearer = 0;
+    let known = 0;
     for (let draw = 0; draw < twinDraws; draw++) {
       const drawn = { ...window, seed: window.seed * twinDraws + draw };
       const theirs = playTwin(drawn, this.#parts.createFallback());
@@ -302,17 +323,27 @@ export class AdaptiveScheduler implements Scheduler {
       for (let i = 0; i < gains.length; i++) {
         const gain = (theirs[i] as number) - (ours[i] as number);
         gains[i] = (gains[i] as number) + gain / twinDraws;
+        const paid = this.#paid.get(counted[i] as SeenRequest);
+        if (paid === undefined) continue;
+        dearer += paid - (ours[i] as number);
+        known++;
       }
     }
-    return gains;
+    if (!this.#gate.isOpen || known === 0 || dearer <= 0) return gains;
+    return gains.map((gain) => gain - dearer / known);
   }
 
   #window(view: ClusterView): TwinWindow {
     const { twinRequestsMax, twinWarmRequests } = this.#options;
     const counted = this.#seen.slice(-twinRequestsMax);
-    // What comes before fills queues and containers: the twin is not to be emptier than the truth.
     const earlier = this.#seen.slice(0, this.#seen.length - counted.length);
-    const warm = [...this.#before, ...earlier].slice(-twinWarmRequests);
+    // What comes before fills containers, and what had no answer when the epoch began waits there
+    // at once: the twin is not to be emptier than the truth.
+    const waiting = new Set(this.#backlog);
+    const answered = this.#before.filter((one) => !waiting.has(one));
+    const startMs = this.#seen[0]?.arrivalMs ?? 0;
+    const backlog = this.#backlog.map((one) => ({ ...one, arrivalMs: startMs }));
+    const warm = [...answered.slice(-twinWarmRequests), ...backlog, ...earlier];
     const requests = [...warm, ...counted];
     return {
       nodes: view.nodes,

@@ -89,7 +89,7 @@ export const forecast = defineExperiment({
   presets: {
     quick: {
       title: "Quick",
-      description: "Five models on twelve hours of 80 generated functions.",
+      description: "Six models on twelve hours of 80 generated functions.",
       everywhere: true,
       config: {},
     },

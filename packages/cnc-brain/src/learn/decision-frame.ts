@@ -157,7 +157,7 @@ export class DecisionFrame {
 
   #scoreNodes({ functionIndex, site, arrivalMs }: PlacementRequest, round: RoundState): void {
     const { view } = this;
-    const { cores, sloMs } = view.fn(functionIndex);
+    const { cores, sloMs, imageMb } = view.fn(functionIndex);
     const fixed = this.#fixedOf(functionIndex, site);
     const waitedMs = Math.max(0, view.nowMs - arrivalMs);
     const clusterUse = 1 - this.freeCores / this.totalCores;
@@ -172,7 +172,8 @@ export class DecisionFrame {
         responseOverSlo: (waitedMs + (this.#responseMs[node] as number)) / sloMs,
         heldCoreMs: cores * (startMs + (fixed.dataRunMs[node] as number)),
         isCold: startMs > 0,
-        hasImage: view.imageAt(node, functionIndex),
+        // An image of no size is there at once, everywhere.
+        hasImage: imageMb === 0 || view.imageAt(node, functionIndex),
       });
       this.#score[node] = score;
       if (score >= this.#bestScore) continue;

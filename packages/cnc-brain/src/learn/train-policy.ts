@@ -63,8 +63,9 @@ export interface TrainingParts {
   onProgress: (done: number, total: number, what: string) => Promise<void>;
 }
 
-/** Choices that lookahead tries at a decision. */
+/** Choices that lookahead tries at a decision, and decisions for each that PPO keeps of a run. */
 const ALTERNATIVES = 5;
+const LOOKAHEAD_KEEP = 2;
 
 /** Scenarios with what the heuristic costs on them and the least that anything can. */
 interface Course {
@@ -145,14 +146,14 @@ async function learnAhead(
   trainer: PolicyTrainer,
   scenarios: readonly ScenarioSpec[],
 ): Promise<number[]> {
-  const { keep, rollouts, horizonMs, imitationEpochs } = options;
+  const { keep, horizonMs, imitationEpochs } = options;
   const losses: number[] = [];
   const groups: LookaheadSamples[] = [];
   for (const pass of [0, 1]) {
     const weights = await trainer.network.weights();
     const jobs = scenarios.map((spec, k) => {
       const seed = 2 * k + pass;
-      const ahead = { keep: keep * rollouts, alternatives: ALTERNATIVES, horizonMs, seed };
+      const ahead = { keep: LOOKAHEAD_KEEP * keep, alternatives: ALTERNATIVES, horizonMs, seed };
       return { kind: "lookahead" as const, spec, weights, options: ahead };
     });
     const answers = await pool.all(jobs);

@@ -8,6 +8,7 @@ import { ForkableCluster } from "./forkable-cluster.ts";
 import { meanRttMs } from "./gate.ts";
 import { indexChooser, learnedScheduler } from "./learned-scheduler.ts";
 import { collectLookahead, type LookaheadOptions, type LookaheadSamples } from "./lookahead.ts";
+import { optimumGap } from "./optimum-gap.ts";
 import type { PlacementIndex } from "./placement-index.ts";
 import type { PolicyWeights } from "./policy-weights.ts";
 import { collectRollouts, type RolloutOptions, type Samples } from "./rollout.ts";
@@ -31,6 +32,7 @@ export type PolicySpec =
 export type TrainingJob =
   | { kind: "rollouts"; spec: ScenarioSpec; weights: PolicyWeights; options: RolloutOptions }
   | { kind: "lookahead"; spec: ScenarioSpec; weights: PolicyWeights; options: LookaheadOptions }
+  | { kind: "small-cases"; indices: PlacementIndex[]; cases: number; seed: number }
   | { kind: "evaluate"; spec: ScenarioSpec; policies: PolicySpec[]; bound: BoundChoice };
 
 /**
@@ -56,6 +58,8 @@ export interface Evaluation {
 export interface JobAnswers {
   rollouts: { samples: Samples; cost: number };
   lookahead: LookaheadSamples;
+  /** Cost over the optimum on small cases, of each index. */
+  "small-cases": { ratios: number[] };
   evaluate: Evaluation;
 }
 
@@ -69,6 +73,13 @@ const built = new Map<string, Scenario>();
  * @throws CncError for files that cannot be read
  */
 export function doTrainingJob(job: TrainingJob): JobAnswers[TrainingJob["kind"]] {
+  if (job.kind === "small-cases") {
+    const { indices, cases, seed } = job;
+    const ratios = indices.map((index) =>
+      optimumGap(() => learnedScheduler(indexChooser(index)), cases, seed),
+    );
+    return { ratios };
+  }
   const scenario = scenarioOf(job.spec);
   switch (job.kind) {
     case "rollouts":

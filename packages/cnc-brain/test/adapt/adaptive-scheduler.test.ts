@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { createPrng } from "@fmlab/sim";
 import { describe, expect, it } from "vitest";
 import { AdaptiveScheduler, type EpochRecord } from "../../src/adapt/adaptive-scheduler.ts";
-import { playTwin } from "../../src/adapt/digital-twin.ts";
+import { playTwin, type TwinWindow } from "../../src/adapt/digital-twin.ts";
+import type { DriftDetector } from "../../src/adapt/drift.ts";
 import type { PolicyLearner } from "../../src/adapt/policy-learner.ts";
 import { SearchLearner } from "../../src/adapt/search-learner.ts";
 import { weightedGreedy } from "../../src/adapt/weighted-greedy.ts";
@@ -145,6 +146,43 @@ describe("the adaptive scheduler", () => {
     expect(epochs[at]?.atMs).toBeLessThan(72_200);
     expect(epochs[at]?.acting).toBe("least-connections");
     expect(epochs[at]?.lowerBound).toBe(Number.NEGATIVE_INFINITY);
+  });
+
+  it("gives the twin what had no answer when the epoch began: a queue is not forgotten", () => {
+    const windows: TwinWindow[] = [];
+    const learner = {
+      ...fixedLearner("same", leastConnections),
+      learn: (window: TwinWindow) => {
+        windows.push(window);
+      },
+    };
+    const drifts: DriftDetector = { name: "always", add: () => true, reset: () => {} };
+    const adaptive = new AdaptiveScheduler(
+      { ...OPTIONS, twinRequestsMax: 10_000 },
+      {
+        createFallback: leastConnections,
+        learner,
+        detectors: { cost: [], traffic: [drifts] },
+        rules: { allows: () => true },
+      },
+    );
+    // Far more work than four slow nodes can do: the queue grows and grows.
+    const trace = poisson(2000, 5, 2);
+    simulate({
+      nodes,
+      functions,
+      network,
+      trace,
+      keepAlive: fixedKeepAlive(),
+      scheduler: adaptive,
+    });
+    const atOnce = windows.map(({ requests, countedFrom }) => {
+      const before = requests.slice(0, countedFrom);
+      const times = before.map(({ arrivalMs }) => arrivalMs);
+      expect(times).toEqual([...times].sort((a, b) => a - b));
+      return before.filter(({ arrivalMs }) => arrivalMs === times.at(-1)).length;
+    });
+    expect(Math.max(...atOnce)).toBeGreaterThan(50);
   });
 
   it("is the same to the last bit each time", () => {

@@ -106,11 +106,11 @@ describe("ForkableCluster", () => {
 
 describe("collectLookahead", () => {
   it("finds what another choice costs as two whole simulations do", () => {
-    const scenario = smallScenario(6);
+    const scenario = smallScenario(2, 8, 0.5);
     const { trace, functions, spanMs } = scenario.workload;
     const weights = { ...untrainedWeights(createPrng(1)), index: INDEX };
     const horizonMs = 100 * spanMs;
-    const options = { keep: 25, alternatives: 3, horizonMs, seed: 2 };
+    const options = { keep: 8, alternatives: 3, horizonMs, seed: 2 };
     const { samples, costs, tried } = collectLookahead(scenario, weights, options);
     const width = samples.nodeCount + 1;
     const base = indexChooser(INDEX);
@@ -143,7 +143,7 @@ describe("collectLookahead", () => {
       }, 0);
     };
     let compared = 0;
-    for (let i = 0; i < Math.min(4, samples.count); i++) {
+    for (let i = 0; i < samples.count && compared < 3; i++) {
       const own = totalCost(i, samples.action[i] as number);
       for (let action = 0; action < samples.nodeCount; action++) {
         if (tried[i * width + action] === 0 || action === samples.action[i]) continue;
@@ -152,6 +152,6 @@ describe("collectLookahead", () => {
         compared++;
       }
     }
-    expect(compared).toBeGreaterThan(4);
+    expect(compared).toBeGreaterThan(1);
   });
 });

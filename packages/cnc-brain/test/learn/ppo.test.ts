@@ -95,7 +95,12 @@ describe("PolicyTrainer", () => {
       await chosenMean(network, batch, better),
       await chosenMean(network, batch, worse),
     ] as const;
-    const trainer = new PolicyTrainer(network, { ...PPO_DEFAULTS, epochs: 10, divergenceMax: 9 });
+    const trainer = new PolicyTrainer(network, {
+      ...PPO_DEFAULTS,
+      learningRate: 1e-2,
+      epochs: 10,
+      divergenceMax: 9,
+    });
     const report = await trainer.improve([samples], createPrng(1));
     const gained = (await chosenMean(network, batch, better)) - before[0];
     expect(gained).toBeGreaterThan((await chosenMean(network, batch, worse)) - before[1] + 0.01);
@@ -112,7 +117,7 @@ describe("PolicyTrainer", () => {
       const network = new PolicyNetwork(untrainedWeights(createPrng(1)));
       const trainer = new PolicyTrainer(network, PPO_DEFAULTS);
       const regrets: number[] = [];
-      for (let k = 0; k < 15; k++) regrets.push(await trainer.learnAhead([ahead], createPrng(k)));
+      for (let k = 0; k < 10; k++) regrets.push(await trainer.learnAhead([ahead], createPrng(k)));
       trainer.dispose();
       return regrets;
     };

@@ -11,7 +11,7 @@ export function tellViolation(violation: Violation): string {
       return `correct validators hold different blocks of height ${violation.height}: ${blocks}`;
     }
     case "validity":
-      return `command ${violation.command} of height ${violation.height} came twice, or from nobody`;
+      return `command ${violation.command} of height ${violation.height} came twice or from nobody`;
     case "liveness":
       return `no progress long after settling; heights ${violation.heights.join(", ")}`;
   }

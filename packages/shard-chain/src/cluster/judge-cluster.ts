@@ -90,7 +90,7 @@ export function judgeCluster(
   const ledgers = replicas.map(({ ledger }) => ledger);
   return {
     recorder,
-    summary: recorder.meter.summarise(window),
+    summary: recorder.meter.summarise({ ...window, knownMs: cluster.nowMs() }),
     verdicts: verdictsOf(cluster, recorder, ledgers, findings, { replay, isStalled }),
     stateRoots: ledgers.map(({ rootHex }) => rootHex),
     heights: topology.chains.map(({ id }) => blocks.filter(({ chain }) => chain === id).length),

@@ -108,9 +108,7 @@ const calm = (protocol: ThroughputConfig["protocol"], title: string) => ({
   config: {
     protocol,
     shards: 8,
-    workload: "smallbank" as const,
-    accounts: 5_000,
-    skew: 0,
+    generator: { burstShare: 0, callShare: 0, headAccounts: 20_000, zipfExponent: 0 },
     transactions: 2_400,
     tps: 60,
   },
@@ -214,6 +212,7 @@ export const throughput = defineExperiment({
       everywhere: true,
       config: { protocol: "prophet" },
     },
+    "full-prophet": full("prophet", "Prophet"),
     "prophet-contested": contested("Prophet on a hot contract", {}),
     "prophet-lied-to": contested("Prophet among liars", {
       lyingCoalitionShare: 0.3,

@@ -41,7 +41,8 @@ export interface RunSummary {
   readonly unfinished: number;
   /**
    * From intended arrival to finality, over the arrivals meant for the window that were not
-   * aborted and did not fail; those in flight count with the time waited. Undefined when none.
+   * aborted and did not fail, whenever they ended; those in flight when the run was over count with
+   * the time waited by then. Undefined when none.
    */
   readonly latencyMs: Readonly<Record<"p50" | "p90" | "p99" | "p999", Percentile | undefined>>;
   /** Where committed transactions' time went; undefined when no trail was recorded. */
@@ -140,11 +141,24 @@ export class RunMeter {
     return Float64Array.from(latencies).sort();
   }
 
-  /** Sums up the window `fromMs <= t < toMs`; what happens after it is not looked at. */
-  summarise({ fromMs, toMs }: { fromMs: number; toMs: number }): RunSummary {
+  /**
+   * Sums up the window `fromMs <= t < toMs`. What happens after it counts for the latencies of its
+   * arrivals alone.
+   *
+   * @param window.knownMs  when the run was over, `toMs` at least; default: that
+   */
+  summarise({
+    fromMs,
+    toMs,
+    knownMs = toMs,
+  }: {
+    fromMs: number;
+    toMs: number;
+    knownMs?: number;
+  }): RunSummary {
     const isInWindow = (ms: number) => ms >= fromMs && ms < toMs;
     const endings = { commit: 0, abort: 0, fail: 0 };
-    let [retries, due, crossShard] = [0, 0, 0];
+    let [retries, due, crossShard, unfinished] = [0, 0, 0, 0];
     const latencies: number[] = [];
     const waits: number[] = [];
     for (let number = 0; number < this.#ending.length; number++) {
@@ -158,7 +172,8 @@ export class RunMeter {
       if (!isInWindow(intendedMs)) continue;
       due++;
       crossShard += this.#isCrossShard.at(number);
-      if (endedMs >= toMs) waits.push(toMs - intendedMs);
+      if (endedMs >= toMs) unfinished++;
+      if (endedMs >= knownMs) waits.push(knownMs - intendedMs);
       else if (ending === "commit") latencies.push(endedMs - intendedMs);
     }
     const ended = endings.commit + endings.abort + endings.fail;
@@ -171,7 +186,7 @@ export class RunMeter {
       failureRatio: ratio(endings.fail, ended),
       retryRatio: ratio(retries, ended),
       crossShardRatio: ratio(crossShard, due),
-      unfinished: waits.length,
+      unfinished,
       latencyMs: percentiles(latencies, waits),
       timeByPhase: this.#phaseTimes(isInWindow),
       consensusRoundsMean: this.#roundsMean(isInWindow),

@@ -149,12 +149,16 @@ export class RunHistory {
     this.#access(txId, key, ACCESS.undo, CURRENT);
   }
 
-  /** Balances on a shard changed by `delta` wei in sum, fees not counted. */
-  move(txId: TransactionId, delta: bigint): void {
+  /**
+   * Balances on a shard changed by `delta` wei in sum, fees not counted.
+   *
+   * @param isDecided it is certain that the transaction commits: payees may have theirs first
+   */
+  move(txId: TransactionId, delta: bigint, isDecided = false): void {
     const transaction = this.#numberOf(txId);
     const sum = (this.balances[transaction] as bigint) + delta;
     this.balances[transaction] = sum;
-    if (sum > 0n && !this.minted.has(transaction)) this.minted.set(transaction, sum);
+    if (sum > 0n && !isDecided && !this.minted.has(transaction)) this.minted.set(transaction, sum);
   }
 
   /** A fee was taken from the sender and belongs to nobody any more. */

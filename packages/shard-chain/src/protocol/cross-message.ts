@@ -13,6 +13,8 @@ export interface CrossMessage {
   readonly txId?: TransactionId;
   /** The transaction itself, where the receiver has not seen it. */
   readonly transaction?: Transaction;
+  /** The transactions it is about where they are several: for measurement only, never sent. */
+  readonly about?: readonly TransactionId[];
   readonly data?: Data;
 }
 

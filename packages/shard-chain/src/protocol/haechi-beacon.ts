@@ -74,6 +74,7 @@ export function sendCallLists(chain: ChainContext<BeaconState>, isLockStep: bool
   }
   const ordered = takeOrdered(state, shards);
   chain.charge("order", ordered.length);
+  for (const { entry } of ordered) chain.record.goesOn(entry.txId);
   const lists = callLists(ordered);
   for (let shard = 0; shard < shards; shard++) {
     const turns = lists.get(shard) ?? [];
@@ -81,7 +82,7 @@ export function sendCallLists(chain: ChainContext<BeaconState>, isLockStep: bool
     const pieces = inPieces(turns);
     pieces.forEach((piece, i) => {
       const data: CallListData = { isLast: i === pieces.length - 1, turns: piece };
-      chain.send(shard, { kind: "callList", data });
+      chain.send(shard, { kind: "callList", about: piece.map(({ txId }) => txId), data });
     });
   }
 }

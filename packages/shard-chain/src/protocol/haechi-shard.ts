@@ -90,7 +90,10 @@ export function sendCrossLink(chain: Context, isLockStep: boolean): void {
   });
   state.entries.length = 0;
   if (height < state.linksFrom) return;
-  for (const data of state.links) chain.send(topology.shards, { kind: "crossLink", data });
+  for (const data of state.links) {
+    const about = data.entries.map(({ txId }) => txId);
+    chain.send(topology.shards, { kind: "crossLink", about, data });
+  }
   state.links.length = 0;
   if (isLockStep) state.linksFrom = Number.POSITIVE_INFINITY;
 }

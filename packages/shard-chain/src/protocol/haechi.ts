@@ -53,6 +53,7 @@ function createHaechi(
     promises: new Set(["serialisability", "fairness"]),
     committees: [{ name: "beacon", validators: settings.committeeValidators }],
     entryOf: homeOf,
+    ...(isLockStep && { takesTransactions: ({ linksFrom }) => Number.isFinite(linksFrom) }),
     createState: () => ({ ...emptyBeacon(), ...emptyShard() }),
     onTransaction: processTransaction,
     onCrossMessage: (chain, message, from) => takeMessage(chain, message as HaechiMessage, from),
@@ -71,6 +72,7 @@ function takeMessage(
   switch (message.kind) {
     case "crossLink":
       takeCrossLink(chain.state, message.data, from);
+      for (const { txId } of message.data.entries) chain.record.waits(txId, "orderingWait");
       return;
     case "callList":
       takeCallList(chain, message.data);
@@ -95,8 +97,9 @@ export const HAECHI = protocolEntry("haechi", (settings) =>
 );
 
 /**
- * Haechi in lock-step with its beacon: the authors' strawman. What a shard's blocks take in while
- * it waits for a CallList is linked only then, and the beacon waits for every shard's CrossLink.
+ * Haechi in lock-step with its beacon: the authors' strawman. While a shard waits for a CallList
+ * its blocks take no transactions in, and the beacon waits for every shard's CrossLink. There,
+ * what comes meanwhile is rejected; here it waits in the mempool.
  */
 export const HAECHI_SYNC = protocolEntry("haechi-sync", (settings) =>
   createHaechi(

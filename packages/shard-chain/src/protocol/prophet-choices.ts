@@ -16,22 +16,24 @@
  *    that its batch touches. Members hand over their accounts with Merkle proofs against a named
  *    height and root, and sign the result after they have run their own part of it. A member that
  *    does not answer is replaced. Conflicts are mostly on the sender's side, so one leader sees
- *    them all and can chain its predictions. What has failed `HOME_ATTEMPTS` times collides with
- *    what others lead: from then on the lowest of its shards leads, the same for all that collide.
+ *    them all and can chain its predictions. What has failed
+ *    `HOME_ATTEMPTS` times collides with what others lead: from then on the lowest of its shards
+ *    leads it, and shards do so in turn, so that predictions do not spoil each other for ever.
  * 4. *What is predicted and verified is what goes from shard to shard*: the carry between two runs
  *    of steps (money, words). An account whose value stays on its shard is read there when its
  *    turn comes, not predicted, and so cannot be stale. Comparing whole read sets would abort
  *    transactions whose outcome is right.
  * 5. *The order* within a block of the sequence: batches by hash, each leader's in the order of
  *    their numbers, and a transaction whose predicted reads do not follow from the newest predicted
- *    writes is put after those that it follows from, or returned to be pre-executed again.
+ *    writes is put after those that it follows from, or returned to be pre-executed again; so is
+ *    one that has read what was taken back since.
  * 6. *Shards execute tentatively*, in that order and at once, on predicted carries, and tell each
  *    other and the sequence in one message a round what of theirs did not come out as predicted.
  *    Money leaves accounts tentatively, and arrives finally. A round is final when every shard has
  *    told. So no lock is ever held, and a hot account takes as many transactions as a block holds.
  * 7. *After a failed verification* the sequence names the transaction and all later ones that
- *    share an account with it; shards take those back, and they are pre-executed again by the next
- *    validator (re-execution), up to `ATTEMPTS_MAX` times (then: abort, `staleRead`).
+ *    share an account with it; shards take those back, and they are pre-executed again
+ *    (re-execution), up to `ATTEMPTS_MAX` times (then: abort, `staleRead`).
  * 8. *Transactions within one shard* run in their block when none of their accounts is in flight;
  *    else they are ordered like the others, by a coalition of one. Else a hot account's own shard
  *    would make every prediction about it stale.
@@ -47,8 +49,7 @@
 
 /**
  * Times that a verification may refuse a prediction of a transaction. Chosen: with a third of the
- * coalitions lying, fewer
- * than one in ten thousand transactions meets nothing but lies.
+ * coalitions lying, fewer than one in ten thousand transactions meets nothing but lies.
  */
 export const ATTEMPTS_MAX = 10;
 
@@ -56,10 +57,16 @@ export const ATTEMPTS_MAX = 10;
 export const HOME_ATTEMPTS = 2;
 
 /**
+ * How long a shard leads, in turn with the others, what has failed `HOME_ATTEMPTS` times, ms of
+ * agreed time. Chosen: a block or two, in which one batch is begun.
+ */
+export const SLOT_MS = 2_000;
+
+/**
  * Times that a transaction's prediction may come too late, or fall with another's, before it counts
  * as stale. Chosen: as many coalitions as shards may want the same account, and one wins each time.
  */
-export const RETURNS_MAX = 100;
+export const RETURNS_MAX = 40;
 
 /**
  * How long a validator leads its shard's coalitions, ms of agreed time. One at a time, as only the
@@ -76,6 +83,9 @@ export const PATIENCE_MS = 10_000;
 /** How long a leader waits for a member before it asks the next one, ms. Chosen: a few rounds. */
 export const REPLY_MS = 2_000;
 
+/** Times that a leader calls for a signature. Chosen: then it is the next leader's turn. */
+export const CALLS_MAX = 5;
+
 /**
  * Rounds that may be under verification at once. Chosen: slow shards get larger rounds, not more
  * of them; a verification takes about three.
@@ -88,8 +98,14 @@ export const ROUNDS_MAX = 8;
  */
 export const ROUNDS_KEPT = 16;
 
-/** Transactions of a round at most, so that its message fits into any block. */
+/** Transactions of a round at most. Chosen: as many as large blocks of the shards hold. */
 export const ROUND_ENTRIES_MAX = 4_000;
+
+/**
+ * Transactions in one note or message, which must fit into the smallest block, 0.1 MiB. A claim
+ * takes about 320 bytes.
+ */
+export const PIECE_MAX = 200;
 
 /** Claims kept about transactions of which the sequence has not heard from their home. */
 export const EARLY_MAX = 100_000;

@@ -7,7 +7,15 @@ import type { NodeId, Timer } from "../node/host.ts";
 import type { ChainId } from "./chain.ts";
 import type { NodeContext, NodeDuty } from "./node-duty.ts";
 import { makeNote, type Note, type NoteContent, noteId } from "./note.ts";
-import { PATIENCE_MS, REPLY_MS, TERM_MS } from "./prophet-choices.ts";
+import {
+  CALLS_MAX,
+  HOME_ATTEMPTS,
+  PATIENCE_MS,
+  PIECE_MAX,
+  REPLY_MS,
+  SLOT_MS,
+  TERM_MS,
+} from "./prophet-choices.ts";
 import { type BatchData, RESULT, type Snapshot } from "./prophet-data.ts";
 import {
   type Answer,
@@ -79,13 +87,14 @@ export class Coalitions implements NodeDuty {
     for (const id of this.#taken.keys()) if (!waiting.has(id)) this.#taken.delete(id);
     const mine: Waiting[] = [];
     for (const one of waiting.values()) {
+      if (one.attempt >= HOME_ATTEMPTS && !this.#isSlot(timestampMs)) continue;
       const term = termFor(one, timestampMs);
       const key = `${one.attempt}/${term}`;
       if (!this.#leads(term) || this.#taken.get(one.transaction.id) === key) continue;
       this.#taken.set(one.transaction.id, key);
       mine.push(one);
     }
-    const { coalitionBatch } = this.#settings;
+    const coalitionBatch = Math.min(PIECE_MAX, this.#settings.coalitionBatch);
     for (let from = 0; from < mine.length; from += coalitionBatch) {
       this.#begin(mine.slice(from, from + coalitionBatch));
     }
@@ -114,16 +123,23 @@ export class Coalitions implements NodeDuty {
     return (chain.id + term) % chain.validators === index;
   }
 
+  /** Shards that lead what has collided do so in turn, so as not to collide once more. */
+  #isSlot(nowMs: number): boolean {
+    const { chain, topology } = this.#node;
+    return Math.floor(nowMs / SLOT_MS) % topology.shards === chain.id;
+  }
+
   #begin(items: readonly Waiting[]): void {
     const { node, chain, topology } = this.#node;
     const number = this.#nextNumber++;
     const wanted = new Map<ChainId, Set<Address>>();
     for (const { transaction } of items) {
+      // The sender's shard takes part, also where no step touches an account there.
+      for (const shard of shardsOf(transaction, topology.placement)) {
+        if (shard !== chain.id && !wanted.has(shard)) wanted.set(shard, new Set());
+      }
       for (const { address } of transaction.steps) {
-        const shard = topology.placement.shardOf(address);
-        if (shard === chain.id) continue;
-        const some = wanted.get(shard) ?? new Set();
-        wanted.set(shard, some.add(address));
+        wanted.get(topology.placement.shardOf(address))?.add(address);
       }
     }
     const batch: Batch = {
@@ -225,6 +241,7 @@ export class Coalitions implements NodeDuty {
       claims: batch.lie === "result" ? honest.map(falseResult) : honest,
     };
     batch.content = { kind: RESULT, transactions: [], data };
+    batch.signatures.set(node, this.#node.sign(noteId(batch.content)));
     this.#callToSign(batch, items, data);
   }
 
@@ -249,19 +266,22 @@ export class Coalitions implements NodeDuty {
     return { get, roundOf };
   }
 
-  #callToSign(batch: Batch, items: readonly Waiting[], data: BatchData): void {
-    const { node, topology } = this.#node;
-    const id = noteId(batch.content as NoteContent);
-    batch.signatures.set(node, this.#node.sign(id));
+  /** Hands the result to those who have not signed it; again for a while, as messages get lost. */
+  #callToSign(batch: Batch, items: readonly Waiting[], data: BatchData, tries = 1): void {
+    const { topology } = this.#node;
     const { sizeBytes } = makeNote(batch.content as NoteContent, []);
     for (const [shard, , , member] of data.snapshots) {
-      if (member === node) continue;
+      if (batch.signatures.has(member)) continue;
       const own = items.filter(({ transaction }) =>
         shardsOf(transaction, topology.placement).includes(shard),
       );
       const transactions = own.map(({ transaction }) => transaction);
       this.#node.send(member, checkMessage(data, sizeBytes, transactions));
     }
+    batch.timer = this.#node.setTimer(REPLY_MS, () => {
+      if (tries < CALLS_MAX) this.#callToSign(batch, items, data, tries + 1);
+      else this.#drop(batch.number);
+    });
     this.#submitIfSigned(batch);
   }
 
@@ -302,7 +322,7 @@ export class Coalitions implements NodeDuty {
   }
 }
 
-/** The term whose leader takes it: that in which it came, or the present one if that is long ago. */
+/** The term whose leader takes it: in which it came, or the present one if that is long ago. */
 function termFor({ sinceMs }: Waiting, nowMs: number): number {
   return Math.floor((nowMs - sinceMs > PATIENCE_MS ? nowMs : sinceMs) / TERM_MS);
 }

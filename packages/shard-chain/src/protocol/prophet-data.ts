@@ -93,6 +93,8 @@ export type ProphetMessage =
 export interface RoundData {
   readonly round: number;
   readonly items: readonly RoundItem[];
+  /** Long rounds come in pieces. */
+  readonly isLast: boolean;
   readonly [name: string]: RoundData[keyof RoundData];
 }
 

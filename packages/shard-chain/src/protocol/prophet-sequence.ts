@@ -1,7 +1,7 @@
 import type { Address } from "../ledger/address.ts";
 import type { ChainId } from "./chain.ts";
 import type { Note } from "./note.ts";
-import { EARLY_MAX, ROUNDS_MAX } from "./prophet-choices.ts";
+import { EARLY_MAX, PIECE_MAX, ROUNDS_MAX } from "./prophet-choices.ts";
 import { batchOf, type ProphetMessage, type RoundItem } from "./prophet-data.ts";
 import { giveBack, onVote } from "./prophet-judgement.ts";
 import { order } from "./prophet-order.ts";
@@ -84,8 +84,11 @@ export function endSequenceBlock(chain: SequenceContext): void {
   state.nextRound = nextRound + 1;
   for (let shard = 0; shard < chain.topology.shards; shard++) {
     const own = items.filter(({ shards }) => shards.includes(shard));
-    const data = { round: nextRound, items: own.map((item) => roundItem(item, shard)) };
-    chain.send(shard, { kind: "round", data });
+    for (let from = 0; from === 0 || from < own.length; from += PIECE_MAX) {
+      const piece = own.slice(from, from + PIECE_MAX).map((item) => roundItem(item, shard));
+      const isLast = from + PIECE_MAX >= own.length;
+      chain.send(shard, { kind: "round", data: { round: nextRound, items: piece, isLast } });
+    }
   }
 }
 

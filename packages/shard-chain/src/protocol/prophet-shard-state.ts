@@ -47,6 +47,8 @@ export interface ShardState extends TentativeState {
   readonly gapped: Set<Address>;
   /** Of this block, for the sequence. */
   readonly admitted: AdmittedItem[];
+  /** What has come of a round whose last piece has not. */
+  readonly pieces: RoundItem[];
   /** Rounds that came and are not executed, in order. */
   readonly arrived: RoundData[];
   readonly rounds: Map<number, Round>;
@@ -76,6 +78,7 @@ export function shardState(): ShardState {
     parked: new Map(),
     gapped: new Set(),
     admitted: [],
+    pieces: [],
     arrived: [],
     rounds: new Map(),
     early: new Map(),

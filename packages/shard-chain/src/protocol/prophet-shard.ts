@@ -1,5 +1,6 @@
 import { fly } from "./prophet-admission.ts";
-import type { ProphetMessage } from "./prophet-data.ts";
+import { PIECE_MAX } from "./prophet-choices.ts";
+import type { ProphetMessage, RoundData } from "./prophet-data.ts";
 import { countVote, finish, onOutcome, onReturned, runArrived } from "./prophet-rounds.ts";
 import type { ShardContext } from "./prophet-shard-state.ts";
 
@@ -12,7 +13,7 @@ export function onShardMessage(chain: ShardContext, message: ProphetMessage, fro
       return;
     case "round":
       chain.charge("message", message.data.items.length);
-      chain.state.arrived.push(message.data);
+      addPiece(chain, message.data);
       runArrived(chain);
       return;
     case "vote":
@@ -32,6 +33,16 @@ export function onShardMessage(chain: ShardContext, message: ProphetMessage, fro
 export function endShardBlock(chain: ShardContext): void {
   const { admitted } = chain.state;
   if (admitted.length === 0) return;
-  chain.send(chain.topology.shards, { kind: "admitted", data: { items: [...admitted] } });
+  for (let from = 0; from < admitted.length; from += PIECE_MAX) {
+    const items = admitted.slice(from, from + PIECE_MAX);
+    chain.send(chain.topology.shards, { kind: "admitted", data: { items } });
+  }
   admitted.length = 0;
+}
+
+function addPiece({ state }: ShardContext, data: RoundData): void {
+  state.pieces.push(...data.items);
+  if (!data.isLast) return;
+  state.arrived.push({ ...data, items: [...state.pieces] });
+  state.pieces.length = 0;
 }

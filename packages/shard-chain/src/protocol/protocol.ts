@@ -72,6 +72,11 @@ export interface Protocol<State extends ChainState = ChainState> {
    * handed to their duties.
    */
   isPooled?(transaction: Transaction, topology: Topology): boolean;
+  /**
+   * Whether the chain's next block takes in transactions of clients; else they wait in the
+   * mempool. Asked of the newest state that a proposer knows. Default: yes.
+   */
+  takesTransactions?(state: State): boolean;
   /** A chain's first state. */
   createState(chain: ChainInfo, topology: Topology): State;
 

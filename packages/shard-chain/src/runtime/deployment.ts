@@ -14,9 +14,10 @@ import { ChainExecution } from "./chain-execution.ts";
 import { ChainView } from "./chain-view.ts";
 import { chainsOf, committeesOf, keySeed } from "./committees.ts";
 import { Directory, type Seat } from "./directory.ts";
+import type { ChainRoom } from "./process-room.ts";
 import { RunRecorder } from "./run-recorder.ts";
 import { ArrivalPool, ShardPool } from "./transaction-pool.ts";
-import { type ChainRoom, Validators } from "./validators.ts";
+import { Validators } from "./validators.ts";
 import { Witness } from "./witness.ts";
 import type { DeploymentSettings } from "./world-settings.ts";
 

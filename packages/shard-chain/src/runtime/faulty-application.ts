@@ -1,10 +1,12 @@
 import type { PayloadFault } from "../adversary/command-application.ts";
+import { payloadFault, type Strategy } from "../adversary/scenario.ts";
 import type { Application, PayloadPlace } from "../node/application.ts";
 import type { CommittedBlock, Payload } from "../node/block.ts";
 import { type BlockContent, makePayload } from "./block-content.ts";
+import type { ChainView } from "./chain-view.ts";
 
 /** How the payloads of a faulty validator differ from those of a correct one. */
-export interface Deviation {
+interface Deviation {
   readonly fault: PayloadFault;
   /** Number of an equivocator's copy: no two of them propose the same. */
   readonly copy: number;
@@ -16,7 +18,7 @@ export interface Deviation {
 const NO_ROOT = "0".repeat(64);
 
 /** A shard's application in the hands of a faulty validator: judges rightly, proposes wrongly. */
-export class FaultyApplication implements Application {
+class FaultyApplication implements Application {
   readonly #inner: Application;
   readonly #deviation: Deviation;
 
@@ -52,4 +54,14 @@ export class FaultyApplication implements Application {
     const stateRoot = stateRootAt(executedHeight);
     return stateRoot === undefined ? content : { ...content, executedHeight, stateRoot };
   }
+}
+
+/** The application as a copy of a faulty validator has it. */
+export function deviating(
+  own: Application,
+  { copy, strategies }: { readonly copy: number; readonly strategies: readonly Strategy[] },
+  view: ChainView,
+): Application {
+  const stateRootAt = (height: number) => view.stateRootAt(height);
+  return new FaultyApplication(own, { fault: payloadFault(strategies), copy, stateRootAt });
 }

@@ -107,7 +107,7 @@ function judge(deployment: Deployment, clients: Clients, plan: RunPlan): Deploym
   return {
     deployment,
     window,
-    summary: recorder.meter.summarise(window),
+    summary: recorder.meter.summarise({ ...window, knownMs: world.simulation.nowMs() }),
     verdicts,
     failures: verdicts.filter((verdict) => !verdict.passed && isDemanded(verdict)),
     stateRoots,

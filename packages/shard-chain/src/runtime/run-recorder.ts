@@ -7,6 +7,7 @@ import { type Outcome, RunHistory } from "../oracles/history.ts";
 import type { ProcessedPlace } from "../oracles/processing-order.ts";
 import { Findings, type Verdict } from "../oracles/verdict.ts";
 import type { ChainId } from "../protocol/chain.ts";
+import type { CrossMessage } from "../protocol/cross-message.ts";
 import type { Decision, Wait } from "../protocol/recorder.ts";
 import type { Batch, Outbox } from "./batch.ts";
 import type { BlockRecorder } from "./block-recorder.ts";
@@ -20,7 +21,8 @@ const NEVER_ADMITTED: ReadonlySet<FailureReason> = new Set(["feeNotCovered", "ba
 
 /** When a batch was on its way, and the critical paths of what its messages are about. */
 interface BatchTimes {
-  readonly trails: readonly (Trail | undefined)[];
+  /** By message, in the order of `subjectsOf` it. */
+  readonly trails: readonly (readonly (Trail | undefined)[])[];
   certifiedMs: number;
   arrivedMs: number;
 }
@@ -79,7 +81,7 @@ export class RunRecorder implements BlockRecorder {
   /** The run is over: tells the history what transactions in flight have moved so far. */
   close(): void {
     for (const [txId, flight] of this.#flights) {
-      if (flight.movedWei !== 0n) this.history.move(txId, flight.movedWei);
+      if (flight.movedWei !== 0n) this.history.move(txId, flight.movedWei, true);
       flight.movedWei = 0n;
     }
   }
@@ -111,8 +113,10 @@ export class RunRecorder implements BlockRecorder {
   /** The block has been executed: its transactions end now, its messages leave now. */
   endBlock(outbox: Outbox, executedMs: number): void {
     for (const batch of outbox.batches) {
-      const trails = batch.messages.map(({ transaction, txId }) =>
-        this.#flights.get(transaction?.id ?? txId ?? "")?.trailTo(this.#chain, executedMs),
+      const trails = batch.messages.map((message) =>
+        subjectsOf(message).map((txId) =>
+          this.#flights.get(txId)?.trailTo(this.#chain, executedMs),
+        ),
       );
       this.#batches.set(batch, { trails, certifiedMs: executedMs, arrivedMs: executedMs });
     }
@@ -155,15 +159,17 @@ export class RunRecorder implements BlockRecorder {
 
   enterMessage(batch: Batch, index: number): void {
     const times = this.#batches.get(batch);
-    const { transaction, txId: about, kind } = batch.messages[index] ?? {};
-    const txId = transaction?.id ?? about ?? "";
-    const flight = this.#flights.get(txId);
-    const sent = times?.trails[index];
-    if (flight === undefined || times === undefined || sent === undefined) return;
-    const certified = extendTrail(sent, "proof", times.certifiedMs);
-    const arrived = extendTrail(certified, "network", times.arrivedMs);
-    flight.reach(this.#chain, arrived, this.#times);
-    this.journeys.visit(txId, this.#chain, kind ?? "", this.#times);
+    const message = batch.messages[index];
+    if (times === undefined || message === undefined) return;
+    subjectsOf(message).forEach((txId, i) => {
+      const flight = this.#flights.get(txId);
+      const sent = times.trails[index]?.[i];
+      if (flight === undefined || sent === undefined) return;
+      const certified = extendTrail(sent, "proof", times.certifiedMs);
+      const arrived = extendTrail(certified, "network", times.arrivedMs);
+      flight.reach(this.#chain, arrived, this.#times);
+      this.journeys.visit(txId, this.#chain, message.kind, this.#times);
+    });
   }
 
   enterTransaction({ id }: Transaction, place: ProcessedPlace): void {
@@ -274,6 +280,11 @@ export class RunRecorder implements BlockRecorder {
   #keyOf(address: Address): string {
     return this.#segmented.has(address) ? `${address}@${this.#chain}` : address;
   }
+}
+
+/** The transactions that a message is about. */
+function subjectsOf({ transaction, txId, about }: CrossMessage): readonly TransactionId[] {
+  return about ?? [transaction?.id ?? txId ?? ""];
 }
 
 function endingOf(decision: Decision): Ending {

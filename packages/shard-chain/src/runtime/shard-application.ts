@@ -26,6 +26,8 @@ export interface ShardApplicationParts {
   /** Checks a batch that this validator does not hold; charges for it. */
   isBatchValid(certified: CertifiedBatch): boolean;
   isNoteValid(note: Note): boolean;
+  /** Whether a block may take in transactions now. */
+  takesTransactions(): boolean;
   /** Clients' signatures that this validator has not checked before. */
   checkClients(count: number): void;
   onProposed?(payload: Payload): void;
@@ -103,7 +105,7 @@ export class ShardApplication implements Application {
       notes.push(note);
     }
     const transactions = pool.select({
-      countMax: room.items,
+      countMax: this.#parts.takesTransactions() ? room.items : 0,
       bytesMax: room.bytes,
       isPending: (id) => taken.transactions.has(id),
     });

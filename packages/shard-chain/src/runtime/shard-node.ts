@@ -274,7 +274,7 @@ export class ShardNode implements HostedNode {
   }
 
   #createApplication(): ShardApplication {
-    const { view, pool, limits, directory, host, onProposed } = this.#parts;
+    const { view, pool, limits, directory, host, protocol, onProposed } = this.#parts;
     return new ShardApplication({
       view,
       pool,
@@ -284,6 +284,7 @@ export class ShardNode implements HostedNode {
       chains: directory.chains.length,
       isBatchValid: (certified) => this.#isBatchValid(certified),
       isNoteValid: (note) => this.#isNoteValid(note),
+      takesTransactions: () => protocol.takesTransactions?.(this.#parts.stateOf()) ?? true,
       checkClients: (count) => host.charge("verify", count),
       ...(onProposed && { onProposed }),
       onDelivered: (committed) => this.#onDelivered(committed),

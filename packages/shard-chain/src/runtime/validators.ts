@@ -1,55 +1,26 @@
 import { FaultyNode } from "../adversary/faulty-node.ts";
-import { payloadFault, type Strategy } from "../adversary/scenario.ts";
+import type { Strategy } from "../adversary/scenario.ts";
 import { createStaleConsensus } from "../adversary/stale-proposers.ts";
 import { type ConsensusMessage, createConsensus, hostLink } from "../consensus/consensus-node.ts";
 import { EvidenceApplication, evidencePayloads } from "../consensus/evidence-application.ts";
 import { ConsensusCodec } from "../consensus/message-codec.ts";
-import type { SignatureScheme, Signer } from "../crypto/signatures.ts";
-import { shardsOf } from "../ledger/hops.ts";
-import type { LedgerState } from "../ledger/state.ts";
-import type { Application } from "../node/application.ts";
-import type { Block, CommittedBlock, Payload } from "../node/block.ts";
+import type { Signer } from "../crypto/signatures.ts";
+import type { CommittedBlock, Payload } from "../node/block.ts";
 import type { Consensus } from "../node/consensus.ts";
 import { forwardingHost } from "../node/forwarding-host.ts";
 import type { Host, NodeId } from "../node/host.ts";
-import type { VirtualWorld } from "../node/virtual-world.ts";
-import type { ChainId, ChainInfo, Topology } from "../protocol/chain.ts";
-import { contentOf } from "./block-content.ts";
-import type { ChainExecution } from "./chain-execution.ts";
+import type { ChainId } from "../protocol/chain.ts";
 import { ChainView } from "./chain-view.ts";
-import type { Directory, Seat } from "./directory.ts";
+import type { Seat } from "./directory.ts";
 import { Disk } from "./disk.ts";
-import { FaultyApplication } from "./faulty-application.ts";
+import { deviating } from "./faulty-application.ts";
+import { frontRun } from "./front-run.ts";
 import { SHARD_PAYLOADS } from "./payload-codec.ts";
+import type { ChainRoom, ProcessRoom } from "./process-room.ts";
 import type { ExecutedBlock } from "./replica.ts";
-import type { RunRecorder } from "./run-recorder.ts";
 import type { ShardApplication } from "./shard-application.ts";
-import { CLIENT_CHANNEL, type ClientMessage, ShardNode } from "./shard-node.ts";
-import type { TransactionPool } from "./transaction-pool.ts";
-import type { Witness } from "./witness.ts";
+import { ShardNode } from "./shard-node.ts";
 import type { DeploymentSettings } from "./world-settings.ts";
-
-/** What the validators of one chain share in one process. */
-export interface ChainRoom {
-  readonly info: ChainInfo;
-  readonly genesis: LedgerState;
-  readonly execution: ChainExecution;
-  readonly view: ChainView;
-  readonly pool: TransactionPool;
-}
-
-/** What all validators of a process share. */
-export interface ProcessRoom {
-  readonly settings: DeploymentSettings;
-  readonly world: VirtualWorld;
-  readonly recorder: RunRecorder;
-  readonly topology: Topology;
-  readonly directory: Directory;
-  readonly scheme: SignatureScheme;
-  readonly signers: readonly Signer[];
-  readonly chains: readonly ChainRoom[];
-  readonly witness: Witness;
-}
 
 /** What one life of a validator is made of; of a faulty one, one life of one copy. */
 interface Life {
@@ -168,7 +139,7 @@ export class Validators {
       stateOf: () => execution.stateOf(seat.index),
       onExecuted: ({ block }, executed) => {
         // Only the first copy of a faulty validator talks to clients' pools.
-        if (isLast && (faulty?.copy ?? 0) === 0) this.#frontRun(host, block);
+        if (isLast && (faulty?.copy ?? 0) === 0) frontRun(this.#room, host, block);
         if (isFirst) this.#endBlock(seat.chain, executed, host.nowMs());
       },
       onProposed: (payload) => this.#proposedMs.set(payload, host.nowMs()),
@@ -192,7 +163,7 @@ export class Validators {
     const { chain } = seat;
     const committee = directory.committeeOf(chain);
     const application = new EvidenceApplication({
-      application: faulty === undefined ? own : faultyApplication(own, faulty, view),
+      application: faulty === undefined ? own : deviating(own, faulty, view),
       ...disk.evidence,
       onEvidence: (evidence, height) => {
         if (faulty === undefined) witness.convict(chain, height, evidence);
@@ -262,23 +233,6 @@ export class Validators {
     this.#room.recorder.endBlock(outbox, nowMs);
   }
 
-  /** A faulty validator answers what it sees in a final block with transactions of its own. */
-  #frontRun(host: Host, block: Block): void {
-    const { settings, topology, recorder, directory } = this.#room;
-    const { protocol, adversary } = settings;
-    if (adversary?.frontRunner === undefined) return;
-    for (const transaction of contentOf(block).transactions) {
-      const attack = adversary.frontRunner.against(transaction);
-      if (attack === undefined) continue;
-      const isCrossShard = shardsOf(attack, topology.placement).length > 1;
-      recorder.arrive(attack, host.nowMs(), isCrossShard);
-      const body: ClientMessage = { transactions: [attack] };
-      for (const node of directory.nodesOf(protocol.entryOf(attack, topology))) {
-        host.send(node, { channel: CLIENT_CHANNEL, sizeBytes: attack.sizeBytes, body });
-      }
-    }
-  }
-
   #timingOf(chain: ChainId): DeploymentSettings["timing"] {
     const { timing, pauseFactors } = this.#room.settings;
     return { ...timing, pauseMs: timing.pauseMs * (pauseFactors?.[chain] ?? 1) };
@@ -291,13 +245,4 @@ export class Validators {
   #nodeOf({ chain, index }: Seat): NodeId {
     return this.#room.directory.committeeOf(chain).validators[index]?.node as NodeId;
   }
-}
-
-function faultyApplication(
-  own: Application,
-  { copy, strategies }: { readonly copy: number; readonly strategies: readonly Strategy[] },
-  view: ChainView,
-): Application {
-  const stateRootAt = (height: number) => view.stateRootAt(height);
-  return new FaultyApplication(own, { fault: payloadFault(strategies), copy, stateRootAt });
 }

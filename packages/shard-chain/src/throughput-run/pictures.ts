@@ -155,12 +155,11 @@ export function remarksText(
   };
 }
 
-/** What percentiles leave open where arrivals had not ended by the last one. */
+/** What stands beside percentiles where the arrivals were more than the system kept up with. */
 function lateText(unfinished: number): string[] {
   if (unfinished === 0) return [];
   return [
-    `${unfinished} arrivals had not ended when the last one came. Latency percentiles count them ` +
-      "with the time they had waited by then and are lower bounds; the curve of latencies has " +
-      "what they took in the end.",
+    `${unfinished} arrivals had not ended when the last one came. Latencies follow them to their ` +
+      "end, when nothing arrives any more.",
   ];
 }

@@ -110,6 +110,16 @@ describe("the run meter", () => {
     expect(latencyMs.p50?.ms).toBeGreaterThan(50);
   });
 
+  it("follows what arrived in the window to its end, and no further than the run went", () => {
+    const meter = meterWith(100);
+    for (let i = 0; i < 90; i++) meter.end(`t${i}`, "commit", i * 10 + 1500);
+    const seen = meter.summarise({ fromMs: 0, toMs: 1000, knownMs: 3000 });
+    expect(seen).toMatchObject({ committed: 0, unfinished: 100 });
+    expect(seen.latencyMs.p90).toEqual({ ms: 1500, isLowerBound: false });
+    // The last of all has waited since 990 ms.
+    expect(seen.latencyMs.p999).toEqual({ ms: 2100, isLowerBound: true });
+  });
+
   it("looks at its window only", () => {
     const meter = meterWith(100);
     for (let i = 0; i < 100; i++) meter.end(`t${i}`, "commit", i * 10 + 100);

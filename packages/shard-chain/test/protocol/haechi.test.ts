@@ -118,6 +118,24 @@ describe("messages", () => {
     }
   });
 
+  it("let transactions wait in the mempool in lock-step, until a CallList comes", async () => {
+    const settings = smallDeployment({ protocol: "haechi-sync", transactions: 60, tps: 10 });
+    const right = settings.protocol;
+    const wereWaiting: boolean[] = [];
+    const protocol: Protocol = {
+      ...right,
+      onTransaction(chain, transaction, index) {
+        wereWaiting.push(!Number.isFinite((chain.state as ShardState).linksFrom));
+        right.onTransaction(chain, transaction, index);
+      },
+    };
+    const world = { ...settings, protocol, checkedShare: 0 };
+    const { failures } = await runDeployment(world, SMALL_PLAN);
+    expect(failures).toEqual([]);
+    expect(wereWaiting).toHaveLength(60);
+    expect(wereWaiting).not.toContain(true);
+  });
+
   it("of a sender whose money is promised leave it there: no fee is paid with it", async () => {
     // The payer's shard tells its values and takes the money a round later; meanwhile, at some
     // moment or other, the fee of a second transaction comes.

@@ -21,6 +21,8 @@ const ROUNDS: Record<string, number> = {
   "byshard-centralised-write": 4,
   // lock at home, lock elsewhere, count everywhere
   "byshard-distributed-write": 3,
+  // processing, beacon, CallList at the payer's shard, the payee's
+  haechi: 4,
 };
 
 it.each(Object.entries(ROUNDS))("%s confirms a transfer in %i rounds", async (protocol, rounds) => {
