@@ -16,8 +16,9 @@ import { breathe, workloadSettings } from "../workload/run-settings.ts";
 import { type MeasuredGrid, measureGrid } from "./measure-grid.ts";
 import { reportTraining, type TrainingFindings } from "./train-report.ts";
 
-/** Of the index; a generation costs as many runs of each scenario as its population. */
-const SEARCH = { generations: 7, population: 16 };
+/** Of the index: a generation runs each scenario so often; there are as many as epochs, or 7. */
+const POPULATION = 16;
+const GENERATIONS_MAX = 7;
 /** Small cases that are compared with their optimum. */
 const SMALL_CASES = 60;
 
@@ -126,7 +127,10 @@ function optionsOf(config: TrainConfig): TrainingOptions {
   const { learningRate, clip, entropy, horizonSeconds } = config;
   return {
     teacherScenarios: config.teacherScenarios,
-    search: SEARCH,
+    search: {
+      population: POPULATION,
+      generations: Math.min(GENERATIONS_MAX, config.imitationEpochs),
+    },
     imitationEpochs: config.imitationEpochs,
     iterations: config.iterations,
     scenarios: config.scenarios,
