@@ -11,7 +11,7 @@ import { ServedPolicy } from "./served-policy.ts";
 
 /** How far and how widely is looked ahead. */
 export interface LookaheadOptions {
-  /** Decisions that are looked into, about. */
+  /** Decisions that are looked into: about so many, and more where there are more rounds. */
   keep: number;
   /** Choices that are tried: the likeliest. */
   alternatives: number;
@@ -69,8 +69,8 @@ export function collectLookahead(
   const share = options.keep / Math.max(1, main.requests.length);
   const found: { kept: Kept; costs: Float32Array; tried: Float32Array }[] = [];
   main.run((requests, view) => {
-    const isAsked = prng.nextFloat() < share * requests.length;
-    if (!isAsked) return acting.placeBatch(requests, view);
+    // By round, not by request: in a long queue most requests have nothing to choose from.
+    if (prng.nextFloat() >= share) return acting.placeBatch(requests, view);
     before.cluster.copyFrom(main);
     before.memory.copyFrom(acting.memory);
     watch.open();

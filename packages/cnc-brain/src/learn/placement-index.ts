@@ -23,7 +23,7 @@ export const INDEX_PARAMETERS = [
   "worth of a container",
   /** Weight of the chance that the answer comes too late. */
   "miss",
-  /** Time until a busy container is expected to be free counts so often; 0: it is not waited for. */
+  /** The expected time until a busy container is free counts so often; 0: nobody waits for it. */
   "wait",
 ] as const;
 

@@ -19,7 +19,7 @@ const CONTEXT = CONTEXT_FEATURES.length;
  * a node; `attend`: how much a node counts in the cluster's summary; `context`: request and
  * summary;
  * `point*`: score of a node (from its code, its pair features and the context); `queue*`: score of
- * waiting; `value*`: the critic. `index`: what the prior is made of; found by search, not by slopes.
+ * waiting; `value*`: the critic. `index`: what the prior is made of, found by search.
  */
 export const TENSOR_SHAPES = {
   index: [INDEX_PARAMETERS.length],

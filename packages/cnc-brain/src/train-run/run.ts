@@ -139,7 +139,8 @@ function optionsOf(config: TrainConfig): TrainingOptions {
     evaluateEvery: config.evaluateEvery,
     horizonMs: horizonSeconds * 1000,
     lambdaPerSecond: 0.8,
-    ppo: { ...PPO_DEFAULTS, learningRate, clip, entropy, minibatch: 256 },
+    // Costs to go are noisy: fast learners fit the noise.
+    ppo: { ...PPO_DEFAULTS, imitationRate: 5e-4, learningRate, clip, entropy, minibatch: 256 },
   };
 }
 

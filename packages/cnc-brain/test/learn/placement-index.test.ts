@@ -57,7 +57,7 @@ describe("the placement index", () => {
     expect(ask(0, HEURISTIC_INDEX)).toBe(1);
   });
 
-  it("sends long requests away from a crowded node, short ones stay, when core time has a price", () => {
+  it("sends long requests, not short ones, from a crowded node when core time has a price", () => {
     const { view, ask } = twoNodes();
     view.coresRequested[0] = 3;
     view.warm.fill(1);
@@ -86,7 +86,7 @@ describe("the placement index", () => {
     expect(ask(1, indexWith({ "worth of an image": 0.1 }))).toBe(1);
   });
 
-  it("waits for a busy container that is free sooner than a new one is ready, once for each", () => {
+  it("waits for a busy container that is free before a new one is ready", () => {
     const { view, ask } = twoNodes();
     view.coresRequested[0] = 1;
     const waiting = indexWith({ wait: 1 });

@@ -109,7 +109,7 @@ describe("PolicyTrainer", () => {
     expect((await tf.max(tf.mul(all, tf.sub(1, batch.mask))).data())[0]).toBe(0);
   });
 
-  it("learns from costs to go to choose what cost less, the same way from the same seed", async () => {
+  it("learns from costs to go what costs less, the same way from the same seed", async () => {
     const options = { keep: 120, alternatives: 4, horizonMs: 5000, seed: 1 };
     const ahead = collectLookahead(smallScenario(2), untrainedWeights(createPrng(1)), options);
     expect(ahead.samples.count).toBeGreaterThan(40);
@@ -117,7 +117,7 @@ describe("PolicyTrainer", () => {
       const network = new PolicyNetwork(untrainedWeights(createPrng(1)));
       const trainer = new PolicyTrainer(network, PPO_DEFAULTS);
       const regrets: number[] = [];
-      for (let k = 0; k < 10; k++) regrets.push(await trainer.learnAhead([ahead], createPrng(k)));
+      for (let k = 0; k < 25; k++) regrets.push(await trainer.learnAhead([ahead], createPrng(k)));
       trainer.dispose();
       return regrets;
     };
@@ -128,7 +128,7 @@ describe("PolicyTrainer", () => {
 });
 
 describe("expectedRegret", () => {
-  it("is the mean over decisions of what was tried, by the chances among what was tried", async () => {
+  it("is the mean over decisions of what was tried, by its chances", async () => {
     const samples = sampled();
     const width = samples.nodeCount + 1;
     const draw = createPrng(9);

@@ -25,7 +25,7 @@ function boundsOf(scenario: Scenario): { timed: number; heuristic: number } {
 }
 
 describe("timedBound", () => {
-  it("is never above the exact optimum of 40 small cases, and near it where cores are short", () => {
+  it("is never above the exact optimum of 40 small cases, and near it", () => {
     let [sum, optimum] = [0, 0];
     for (let seed = 0; seed < 40; seed++) {
       const small = drawSmallCase(seed);
