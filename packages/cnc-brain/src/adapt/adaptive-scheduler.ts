@@ -313,7 +313,7 @@ export class AdaptiveScheduler implements Scheduler {
     const { twinDraws } = this.#options;
     const gains = new Float64Array(window.requests.length - window.countedFrom);
     const counted = window.requests.slice(window.countedFrom);
-    // Where those it placed were dearer in truth than in its twin, the difference counts against it.
+    // Where those it placed were dearer in truth than in its twin, that counts against it.
     let dearer = 0;
     let known = 0;
     for (let draw = 0; draw < twinDraws; draw++) {
