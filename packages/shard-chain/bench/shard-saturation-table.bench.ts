@@ -21,18 +21,26 @@ const { values } = parseArgs({
 });
 const MEASURES = ["sustainedTps", "peakGoodputTps", "latencyMsP50", "latencyMsP99"] as const;
 
-const runs = (await loadRunFolders(values.runs)).filter(
-  ({ record }) => record.kind === "shard-chain.saturation" && record.preset === values.preset,
+const found = await loadRunFolders(values.runs).catch((error: Error) => refuse(error.message));
+const runs = found.filter(
+  ({ record }) =>
+    record.kind === "shard-chain.saturation" &&
+    record.preset === values.preset &&
+    record.state === "SUCCEEDED",
 );
+const seeds = new Set(runs.map(({ record }) => record.seed));
 const first = runs[0];
-if (first === undefined || runs.length < 3) {
-  console.error(
-    `${runs.length} runs of preset ${values.preset} below ${values.runs}; an interval needs three. ` +
-      `Make them: fmlab exec shard-chain.saturation --preset ${values.preset} --seed N --out DIR`,
+if (first === undefined || seeds.size < 3 || seeds.size < runs.length) {
+  refuse(
+    `${runs.length} runs of ${seeds.size} seeds of preset ${values.preset} succeeded below ` +
+      `${values.runs}; an interval needs three or more, a seed each. Make them: ` +
+      `fmlab exec shard-chain.saturation --preset ${values.preset} --seed N --out DIR`,
   );
-  process.exit(1);
 }
 const { protocols, shardCounts } = first.record.config as SaturationConfig;
+if (!(protocols as readonly string[]).includes(values.of)) {
+  refuse(`--of ${values.of} is none of the preset's protocols: ${protocols.join(", ")}`);
+}
 const rows = [];
 for (const shards of shardCounts) {
   for (const protocol of protocols) rows.push(await rowOf(protocol, shards));
@@ -41,6 +49,11 @@ if (values.json) console.log(JSON.stringify({ name: "shard-saturation-table", ro
 else {
   console.log(`${values.preset}, ${runs.length} seeds; mean (95 % interval); simulated`);
   console.table(rows);
+}
+
+function refuse(problem: string): never {
+  console.error(problem);
+  process.exit(1);
 }
 
 async function rowOf(protocol: string, shards: number): Promise<Record<string, unknown>> {
