@@ -1,22 +1,16 @@
 import { ExperimentError, type RunContext, type Summary } from "@fmlab/experiment";
-import { hostCosts } from "../calibration/host-costs.ts";
 import { Cluster, freePorts } from "../cluster/cluster.ts";
-import {
-  buildSite,
-  type ClusterPlan,
-  countValidators,
-  settingsOf,
-} from "../cluster/cluster-site.ts";
+import { buildSite, type ClusterPlan, countValidators } from "../cluster/cluster-site.ts";
 import { type ClusterJudgement, judgeCluster } from "../cluster/judge-cluster.ts";
 import { createMachine, machineMs } from "../cluster/machine.ts";
 import type { ClusterConfig } from "../definitions/cluster.ts";
 import { type ThroughputConfig, throughputConfig } from "../definitions/throughput.ts";
 import { ShardChainError } from "../errors.ts";
-import { runDeployment } from "../runtime/run-deployment.ts";
 import { FaultPlan } from "./faults.ts";
 import { Heights } from "./heights.ts";
 import { OverTime } from "./over-time.ts";
 import { chainTable, criticalPathSeries, faultSeries, oracleTable } from "./pictures.ts";
+import { predict } from "./predict.ts";
 
 /** How often clients hand in what is due, ms. */
 const TICK_MS = 20;
@@ -176,36 +170,6 @@ async function pace(
   for (const one of looks) one.look();
   ctx.progress(cluster.arrivals.length - cluster.inFlightCount, transactions, "transactions ended");
   await cluster.sleep(TICK_MS);
-}
-
-/**
- * The same load in virtual time, by the costs of this machine where they were measured. Where there
- * are more validators than cores, each has its share of one.
- */
-async function predict(ctx: RunContext, plan: ClusterPlan, config: ClusterConfig) {
-  const settings = await settingsOf(plan);
-  const measured = hostCosts();
-  const validators = plan.ports.length - 1;
-  ctx.note("costs", measured ? `${measured.cpuModel}, ${measured.measuredOn}` : "reference");
-  const lengthMs = (1_000 * config.transactions) / config.tps;
-  const { summary } = await runDeployment(
-    {
-      ...settings,
-      costs: { ...settings.costs, ...measured?.costsMs },
-      coreSpeed: Math.min(1, ctx.machine.cpuCount / validators),
-      signatures: "elided",
-      replay: false,
-    },
-    {
-      warmupMs: config.warmupShare * lengthMs,
-      drainMs: 1_000 * config.drainSeconds,
-      stallMs: 1_000 * config.drainSeconds,
-    },
-  );
-  return {
-    predictedGoodputTps: summary.goodputTps,
-    predictedLatencyMsP50: summary.latencyMs.p50?.ms,
-  };
 }
 
 function demanded({ site }: Cluster): (oracle: string) => boolean {

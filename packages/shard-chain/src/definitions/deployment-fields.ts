@@ -86,6 +86,10 @@ export const deploymentFields = {
   consensus: z.enum(CONSENSUS_NAMES).default("tendermint").describe("Consensus within a shard."),
   blockIntervalMs: wholeNumber(1, 60_000, 1_000).describe("Pause of a chain after each block, ms."),
   speedSkew: number(1, 20, 1).describe("The slowest shard's pause over the fastest one's."),
+  blockPhases: z
+    .enum(["together", "spread"])
+    .default("together")
+    .describe("Chains start at once and stay in step, or spread over an interval by the seed."),
   blockItems: wholeNumber(1, 100_000, 2_000).describe("Transactions and messages of a block."),
   blockMiB: number(0.1, 64, 8).describe("Bytes of a block, MiB."),
   network,

@@ -76,10 +76,12 @@ export class Validators {
     this.#disks.push({ chain, disk });
     const host = this.#heardHost(seat);
     const place = () => world.place(node, this.#nodeAt({ seat, host, disk, faulty: undefined }));
-    place();
+    const startMs = settings.startsMs?.[chain] ?? 0;
+    if (startMs === 0) place();
+    else world.simulation.scheduleAt(startMs, place);
     for (const crash of settings.crashes) {
       if (crash.chain !== chain || crash.validator !== index) continue;
-      world.simulation.scheduleAt(crash.atMs, () => world.crash(node));
+      world.simulation.scheduleAt(Math.max(startMs, crash.atMs), () => world.crash(node));
       if (crash.backMs !== undefined) world.simulation.scheduleAt(crash.backMs, place);
     }
   }

@@ -65,6 +65,8 @@ export interface DeploymentSettings {
   readonly timing: ConsensusTiming;
   /** Factor on each chain's pause between blocks; undefined for 1. */
   readonly pauseFactors?: readonly number[];
+  /** When each chain's validators start, ms; undefined for 0. */
+  readonly startsMs?: readonly number[];
   readonly limits: BlockLimits;
   readonly crossTiming: CrossTiming;
   readonly signatures: SignatureSchemeName;

@@ -1,4 +1,4 @@
-import type { CostTable } from "@fmlab/sim";
+import { type CostTable, createPrng, type Prng } from "@fmlab/sim";
 import { hostCosts } from "../calibration/host-costs.ts";
 import type { ThroughputConfig } from "../definitions/throughput.ts";
 import { ShardChainError } from "../errors.ts";
@@ -57,6 +57,13 @@ export function buildSettings(
       resendMs: 5_000,
     },
     pauseFactors: pauseFactors(config),
+    ...(config.blockPhases === "spread" && {
+      startsMs: spreadStarts(
+        shards + (protocol.committees?.length ?? 0),
+        blockIntervalMs,
+        createPrng(seed, "block phases"),
+      ),
+    }),
     limits: { itemsMax: blockItems, bytesMax: Math.round(blockMiB * 2 ** 20) },
     crossTiming: { askMs: 1_000, headsMs: 5_000 },
     signatures: config.signatures,
@@ -105,6 +112,14 @@ function pauseFactors({ shards, speedSkew }: ThroughputConfig): number[] {
   return Array.from({ length: shards }, (_, shard) =>
     shards === 1 ? 1 : 1 + ((speedSkew - 1) * shard) / (shards - 1),
   );
+}
+
+/**
+ * When each chain starts, ms: anywhere in one block interval. Chains that start together stay in
+ * step, and what one tells another has just missed its block; those of real machines need not.
+ */
+export function spreadStarts(chains: number, blockIntervalMs: number, draw: Prng): number[] {
+  return Array.from({ length: chains }, () => draw.nextFloat() * blockIntervalMs);
 }
 
 function regionsOf({ network }: ThroughputConfig): RegionSettings {
