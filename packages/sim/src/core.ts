@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
 import { SimError } from "./errors.ts";
+import type { SharedCores } from "./shared-cores.ts";
 import type { Simulation } from "./simulation.ts";
 
 /**
@@ -7,11 +8,12 @@ import type { Simulation } from "./simulation.ts";
  *
  * A task runs in one go at its virtual start; `use` moves the core's own clock on, so that what the
  * task sends afterwards leaves later and what arrives meanwhile waits. Tasks run in the order they
- * were submitted.
+ * were submitted. Nodes that share a machine's cores also wait until one of these is free.
  */
 export class Core implements Clock {
   readonly #simulation: Simulation;
   readonly #speed: number;
+  readonly #shared: SharedCores | undefined;
   readonly #waiting: (() => void)[] = [];
   /** Tasks of `#waiting` that have run; cut off now and then, so that taking one is O(1). */
   #taken = 0;
@@ -21,9 +23,10 @@ export class Core implements Clock {
 
   /**
    * @param speed how much faster than the machine that the costs were measured on; > 0
+   * @param shared the cores of the machine that the node runs on, if it has none of its own
    * @throws SimError `BAD_RANGE`
    */
-  constructor(simulation: Simulation, speed = 1) {
+  constructor(simulation: Simulation, speed = 1, shared?: SharedCores) {
     if (!(speed > 0 && Number.isFinite(speed))) {
       throw new SimError(`a core's speed must be finite and > 0, got ${speed}`, {
         code: "BAD_RANGE",
@@ -33,6 +36,7 @@ export class Core implements Clock {
     }
     this.#simulation = simulation;
     this.#speed = speed;
+    this.#shared = shared;
   }
 
   /** Within a task: its start plus what it has used so far. Else the simulation's time. */
@@ -53,12 +57,14 @@ export class Core implements Clock {
   /** Runs the task now if the core is free, else when what was submitted before is done. */
   submit(task: () => void): void {
     const nowMs = this.#simulation.nowMs();
-    if (!this.#isRunning && this.waitingCount === 0 && this.#freeAtMs <= nowMs) {
+    const isIdle = !this.#isRunning && this.waitingCount === 0 && this.#freeAtMs <= nowMs;
+    if (isIdle && this.#shared === undefined) {
       this.#run(task);
       return;
     }
     this.#waiting.push(task);
-    if (this.waitingCount === 1 && !this.#isRunning) this.#wakeLater();
+    if (isIdle) this.#wake();
+    else if (this.waitingCount === 1 && !this.#isRunning) this.#wakeLater();
   }
 
   /**
@@ -91,15 +97,22 @@ export class Core implements Clock {
 
   #wakeLater(): void {
     const atMs = Math.max(this.#freeAtMs, this.#simulation.nowMs());
-    this.#simulation.scheduleAt(atMs, () => this.#runWaiting());
+    this.#simulation.scheduleAt(atMs, () => this.#wake());
   }
 
-  #runWaiting(): void {
+  #wake(): void {
+    if (this.#shared === undefined) this.#runWaiting();
+    else this.#shared.run(() => this.#runWaiting());
+  }
+
+  /** Returns when the task ends. */
+  #runWaiting(): number {
     const task = this.#waiting[this.#taken++] as () => void;
     if (this.#taken > 1_000 && this.#taken * 2 > this.#waiting.length) {
       this.#waiting.splice(0, this.#taken);
       this.#taken = 0;
     }
     this.#run(task);
+    return this.#freeAtMs;
   }
 }

@@ -7,5 +7,6 @@ export * from "./faults.ts";
 export * from "./network.ts";
 export * from "./prng.ts";
 export * from "./replay.ts";
+export * from "./shared-cores.ts";
 export * from "./simulation.ts";
 export * from "./trace-hash.ts";

@@ -18,8 +18,8 @@ export interface Prediction {
 }
 
 /**
- * The same load in virtual time, by the costs of this machine where they were measured. Where there
- * are more validators than cores, each has its share of one.
+ * The same load in virtual time, by the costs of this machine where they were measured, on as many
+ * cores as it has, shared by all validators.
  */
 export async function predict(
   ctx: RunContext,
@@ -44,7 +44,6 @@ async function predictOnce(
   draw: number,
 ) {
   const settings = await settingsOf(plan);
-  const validators = plan.ports.length - 1;
   const starts = createPrng(plan.seed, "predicted starts").fork(draw);
   const chains = settings.shards + (settings.protocol.committees?.length ?? 0);
   const { summary } = await runDeployment(
@@ -52,7 +51,7 @@ async function predictOnce(
       ...settings,
       startsMs: spreadStarts(chains, blockIntervalMs, starts),
       costs: { ...settings.costs, ...hostCosts()?.costsMs },
-      coreSpeed: Math.min(1, ctx.machine.cpuCount / validators),
+      machineCores: ctx.machine.cpuCount,
       signatures: "elided",
       replay: false,
     },

@@ -5,6 +5,7 @@ import {
   Network,
   type NetworkSettings,
   type Prng,
+  SharedCores,
   Simulation,
   type TracedWorld,
   TraceHash,
@@ -19,6 +20,8 @@ export interface VirtualWorldSettings {
   readonly costs?: CostTable;
   /** Speed of each core against the machine of the costs; default 1. */
   readonly coreSpeed?: number;
+  /** Cores of a machine that all nodes share; default: each node has one of its own. */
+  readonly machineCores?: number;
   /** How far each node's clock is ahead, ms; default 0. */
   readonly clockOffsetsMs?: readonly number[];
 }
@@ -40,9 +43,13 @@ export class VirtualWorld implements TracedWorld {
 
   constructor(prng: Prng, settings: VirtualWorldSettings, observer?: DeliveryObserver) {
     this.network = new Network(this.simulation, prng.fork("network"), settings.network);
-    this.#hosts = settings.network.nodeRegions.map(
-      (_, id) => new VirtualHost(id, this, settings, observer),
-    );
+    const { machineCores } = settings;
+    const shared =
+      machineCores === undefined ? undefined : new SharedCores(this.simulation, machineCores);
+    this.#hosts = settings.network.nodeRegions.map((_, id) => {
+      const core = new Core(this.simulation, settings.coreSpeed, shared);
+      return new VirtualHost(id, this, core, settings, observer);
+    });
   }
 
   /** The host of a node; give it to the node's constructor. */
@@ -100,12 +107,13 @@ class VirtualHost implements Host {
   constructor(
     self: NodeId,
     world: VirtualWorld,
+    core: Core,
     settings: VirtualWorldSettings,
     observer: DeliveryObserver | undefined,
   ) {
     this.self = self;
     this.#world = world;
-    this.#core = new Core(world.simulation, settings.coreSpeed);
+    this.#core = core;
     this.#costs = settings.costs;
     this.#offsetMs = settings.clockOffsetsMs?.[self] ?? 0;
     this.#observer = observer;

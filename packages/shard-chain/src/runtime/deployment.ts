@@ -108,7 +108,7 @@ export class Deployment {
   }
 
   #createWorld(prng: Prng, nodes: number): VirtualWorld {
-    const { regions, costs, coreSpeed, networkFaults } = this.settings;
+    const { regions, costs, coreSpeed, machineCores, networkFaults } = this.settings;
     const { rttMs, jitter, lossProbability, bytesPerMs } = regions;
     const count = rttMs.length;
     const nodeRegions = Array.from({ length: nodes }, (_, node) => this.#regionOf(node));
@@ -127,6 +127,7 @@ export class Deployment {
         },
         costs,
         coreSpeed,
+        ...(machineCores !== undefined && { machineCores }),
       },
       (to, _, message) => this.#onDelivery(to, message),
     );

@@ -75,6 +75,8 @@ export interface DeploymentSettings {
   readonly checkedShare: number;
   readonly costs: CostTable;
   readonly coreSpeed: number;
+  /** Cores of a machine that all validators share; undefined: each has one of its own. */
+  readonly machineCores?: number;
   readonly regions: RegionSettings;
   readonly networkFaults: readonly NetworkFault[];
   readonly crashes: readonly Crash[];
