@@ -46,7 +46,7 @@ async function predictOnce(
   const settings = await settingsOf(plan);
   const starts = createPrng(plan.seed, "predicted starts").fork(draw);
   const chains = settings.shards + (settings.protocol.committees?.length ?? 0);
-  const { summary } = await runDeployment(
+  const { summary, deployment, isDrained } = await runDeployment(
     {
       ...settings,
       startsMs: spreadStarts(chains, blockIntervalMs, starts),
@@ -61,5 +61,9 @@ async function predictOnce(
       stallMs: 1_000 * drainSeconds,
     },
   );
+  if (!isDrained) {
+    const left = deployment.recorder.inFlightCount;
+    ctx.log(`the prediction says little: in virtual time ${left} transactions never ended`);
+  }
   return summary;
 }

@@ -8,7 +8,7 @@ import type { Signer } from "../crypto/signatures.ts";
 import type { CommittedBlock, Payload } from "../node/block.ts";
 import type { Consensus } from "../node/consensus.ts";
 import { forwardingHost } from "../node/forwarding-host.ts";
-import type { Host, NodeId } from "../node/host.ts";
+import type { Host, HostedNode, NodeId } from "../node/host.ts";
 import type { ChainId } from "../protocol/chain.ts";
 import { ChainView } from "./chain-view.ts";
 import type { Seat } from "./directory.ts";
@@ -75,13 +75,15 @@ export class Validators {
     const disk = this.#createDisk(chain);
     this.#disks.push({ chain, disk });
     const host = this.#heardHost(seat);
-    const place = () => world.place(node, this.#nodeAt({ seat, host, disk, faulty: undefined }));
     const startMs = settings.startsMs?.[chain] ?? 0;
-    if (startMs === 0) place();
-    else world.simulation.scheduleAt(startMs, place);
+    const place = () => {
+      const placed = this.#nodeAt({ seat, host, disk, faulty: undefined });
+      world.place(node, startingAt(startMs - world.simulation.nowMs(), placed, host));
+    };
+    place();
     for (const crash of settings.crashes) {
       if (crash.chain !== chain || crash.validator !== index) continue;
-      world.simulation.scheduleAt(Math.max(startMs, crash.atMs), () => world.crash(node));
+      world.simulation.scheduleAt(crash.atMs, () => world.crash(node));
       if (crash.backMs !== undefined) world.simulation.scheduleAt(crash.backMs, place);
     }
   }
@@ -247,4 +249,13 @@ export class Validators {
   #nodeOf({ chain, index }: Seat): NodeId {
     return this.#room.directory.committeeOf(chain).validators[index]?.node as NodeId;
   }
+}
+
+/** Hears everything at once, but takes part only after a while. */
+function startingAt(waitMs: number, node: HostedNode, host: Host): HostedNode {
+  if (waitMs <= 0) return node;
+  return {
+    start: () => void host.setTimer(waitMs, () => node.start()),
+    onMessage: (from, message) => node.onMessage(from, message),
+  };
 }

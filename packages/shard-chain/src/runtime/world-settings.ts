@@ -65,7 +65,7 @@ export interface DeploymentSettings {
   readonly timing: ConsensusTiming;
   /** Factor on each chain's pause between blocks; undefined for 1. */
   readonly pauseFactors?: readonly number[];
-  /** When each chain's validators start, ms; undefined for 0. */
+  /** When each chain's validators begin to take part, ms; undefined for 0. */
   readonly startsMs?: readonly number[];
   readonly limits: BlockLimits;
   readonly crossTiming: CrossTiming;
